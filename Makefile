@@ -1,0 +1,56 @@
+# kalico: a Multus lab on one machine. `make help` lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help up preview down test e2e bench env status
+
+STACK ?= dev
+ENGINE ?= $(or $(shell sed -n 's/^ *kalico:engine: *//p' Pulumi.$(STACK).yaml 2>/dev/null),auto)
+export KALICO_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kalico
+export KALICO_ENGINE := $(ENGINE)
+
+VENV := $(KALICO_CACHE)/venv/$(shell sha256sum requirements.txt | cut -c1-12)
+READY := $(VENV)/ready
+PYTHON := $(VENV)/bin/python
+ENVIRONMENT = eval "$$($(PYTHON) -m supply env)"
+ENGINE_CONFIG = $(if $(filter command line,$(origin ENGINE)),-- --config engine=$(ENGINE))
+
+help: ## what each target does
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: $(READY) ## all set-up that is missing, then the lab; ends with its outputs (ENGINE=podman|docker, STACK=dev)
+	@$(PYTHON) -m supply lab --engine $(ENGINE)
+	@$(ENVIRONMENT); python -m commands up --stack $(STACK) $(ENGINE_CONFIG)
+
+preview: $(READY) ## what `make up` would change
+	@$(PYTHON) -m supply tools
+	@$(ENVIRONMENT); python -m commands preview --stack $(STACK)
+
+down: $(READY) ## the lab gone, nothing left behind
+	@$(PYTHON) -m supply tools
+	@$(ENVIRONMENT); python -m commands down --stack $(STACK)
+
+test: $(READY) ## style, types and unit tests; seconds once set up
+	@$(PYTHON) -m supply tools
+	@$(ENVIRONMENT); ruff format --check . ; ruff check . ; mypy ; pytest -q
+
+e2e: $(READY) ## a lab of its own for real: up, checks from inside, no-change preview, restart, down, nothing left
+	@$(PYTHON) -m supply lab --engine $(ENGINE)
+	@$(ENVIRONMENT); pytest -q -m live tests/live
+
+bench: $(READY) ## the seed's shell steps and `up`, side by side on the same images
+	@$(PYTHON) -m supply lab --engine $(ENGINE)
+	@$(ENVIRONMENT); python -m commands.bench
+
+env: $(READY) ## exports for plain pulumi, kubectl and kind: eval "$$(make -s env)"
+	@$(PYTHON) -m supply env
+
+status: $(READY) ## which tool and image came which way
+	@$(PYTHON) -m supply status
+
+# Its last file is its proof: an interrupted run makes it anew.
+$(READY): requirements.txt
+	@echo "python environment: installing requirements.txt"
+	@rm -rf $(VENV) && python3 -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@

@@ -1,0 +1,113 @@
+"""What a lab leaves on a machine when a run was killed: found, removed with the lab's own scripts, and proven gone."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from components.engines import ENGINES, answers
+from components.scripts import BASH, script
+from components.workspace import cache_folder
+
+
+def run_folder(environment: Mapping[str, str], cluster: str) -> Path:
+    return cache_folder(dict(environment)) / "run" / cluster
+
+
+def sweep(run: Path, cluster: str) -> list[str]:
+    """Remove what the folder of live files says a run has begun; the lines say what could not be removed."""
+    problems = []
+    networks = run / "networks"
+    for record in sorted(networks.iterdir()) if networks.is_dir() else []:
+        engine, bridge = record.read_text().split()
+        values = {"NETWORK": record.name, "BRIDGE": bridge}
+        problems += _delete("network-delete", run, cluster, engine, values)
+    if (run / "engine").exists():
+        problems += _delete("kind-delete", run, cluster, (run / "engine").read_text().strip(), {})
+    if run.is_dir():
+        (run / "lock").unlink(missing_ok=True)
+        left = [path for path in run.rglob("*") if path.is_file()]
+        problems += [str(path) for path in left]
+        if not left:
+            for folder in (networks, run):
+                if folder.is_dir():
+                    folder.rmdir()
+    return problems
+
+
+def _delete(name: str, run: Path, cluster: str, engine: str, values: Mapping[str, str]) -> list[str]:
+    print(f"clearing up after an earlier run: {' '.join([name, *values.values()])}", flush=True)
+    environment = {**os.environ, "ENGINE": engine, "CLUSTER": cluster, "RUN": str(run), **values}
+    ended = subprocess.run([*BASH, script(name)], env=environment, capture_output=True, text=True, check=False)
+    return [f"{name} on {engine}: {ended.stderr.strip()}"] if ended.returncode else []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """What is on the machine, by kind of thing; taken before and after a lab, the two should be equal."""
+
+    containers: frozenset[str]
+    networks: frozenset[str]
+    volumes: frozenset[str]
+    links: frozenset[str]
+    rules: frozenset[str]
+    files: frozenset[str]
+    processes: frozenset[str]
+
+    def added_to(self, before: "Snapshot") -> list[str]:
+        """What is here now and was not before, a line each."""
+        return [
+            f"{field.name}: {item}"
+            for field in fields(self)
+            for item in sorted(getattr(self, field.name) - getattr(before, field.name))
+        ]
+
+
+PROCESSES = ("kind", "pulumi", "conmon", "kubelet", "containerd-shim", "aardvark-dns")
+"""Names (or the beginnings of names) of processes that a lab starts."""
+
+
+def snapshot(environment: Mapping[str, str]) -> Snapshot:
+    """The state of this machine now, asked of every engine that answers."""
+    engines = [engine.command for engine in ENGINES.values() if answers(engine)]
+
+    def ask(*words: str) -> frozenset[str]:
+        return frozenset(f"{engine} {line}" for engine in engines for line in _lines(engine, *words))
+
+    run = cache_folder(dict(environment)) / "run"
+    return Snapshot(
+        containers=ask("ps", "--all", "--format", "{{.Names}}"),
+        networks=ask("network", "ls", "--format", "{{.Name}}"),
+        volumes=ask("volume", "ls", "--format", "{{.Name}}"),
+        links=frozenset(line.split(":")[1].split("@")[0].strip() for line in _lines("ip", "-oneline", "link", "show")),
+        rules=frozenset(_rules()),
+        files=frozenset(str(path) for path in run.rglob("*") if path.is_file() and path.parent != run),
+        processes=frozenset(_processes()),
+    )
+
+
+def _rules() -> list[str]:
+    """Packet filter rules without their counters."""
+    rules = [line for line in _lines("iptables-save") if line.startswith(("-A", ":"))]
+    return [line.split(" [")[0] for line in rules]
+
+
+def _processes() -> list[str]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            name = stat.read_text().strip()
+        except OSError:
+            continue
+        if name.startswith(PROCESSES):
+            found.append(f"{name} {stat.parent.name}")
+    return found
+
+
+def _lines(*words: str) -> list[str]:
+    try:
+        ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return []
+    return ended.stdout.splitlines()

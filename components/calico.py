@@ -1,0 +1,43 @@
+"""Calico, the cluster's own network (eth0 of every pod), by its operator."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import yaml
+
+from components import upstream
+from components.config import ROOT
+from components.kind_cluster import KindCluster
+from components.objects import KubernetesObject, logical_name, register
+from components.settings import LabSettings
+from components.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalicoArgs:
+    settings: LabSettings
+    workspace: Workspace
+    cluster: KindCluster
+
+
+class Calico(pulumi.ComponentResource):
+    """Up when the operator calls its Installation Ready. Who only needs the CNI conf does not wait for that."""
+
+    def __init__(self, name: str, args: CalicoArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kalico:lab:Calico", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts))
+        manifest = upstream.fetch(args.settings.calico_manifest, args.workspace.cache)
+        operator = register(self, name, upstream.documents(manifest))
+        document = installation(args.settings)
+        self.installation = KubernetesObject(
+            logical_name(name, document), document, pulumi.ResourceOptions(parent=self, depends_on=operator)
+        )
+        self.register_outputs({})
+
+
+def installation(settings: LabSettings) -> dict[str, Any]:
+    """The Installation with the lab's pod subnet, awaited until it is Ready."""
+    document: dict[str, Any] = yaml.safe_load((ROOT / "manifests/calico-installation.yaml").read_text())
+    document["metadata"]["annotations"] = {"pulumi.com/waitFor": "condition=Ready"}
+    document["spec"]["calicoNetwork"]["ipPools"][0]["cidr"] = str(settings.pod_subnet)
+    return document

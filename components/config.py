@@ -1,0 +1,63 @@
+"""From Pulumi's config to the lab's settings: the one place that reads the stack, the site file and the pins.
+
+A key's value is the stack's; where the stack says nothing, the site file's (`KALICO_SITE`, the defaults of one
+machine or company, same keys); else the default in Pulumi.yaml.
+"""
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+
+from components.settings import ConfigError, LabSettings, load
+
+ROOT = Path(__file__).parent.parent
+ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def load_settings() -> LabSettings:
+    """The checked settings of this stack. All faults end the program with one message, before any resource."""
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    given = {
+        key.removeprefix("kalico:"): value
+        for key, value in pulumi.runtime.config.CONFIG.get().items()
+        if key.startswith("kalico:")
+    }
+    site_file = os.environ.get("KALICO_SITE")
+    site = yaml.safe_load(Path(site_file).read_text()) if site_file and Path(site_file).exists() else None
+    upstream = yaml.safe_load((ROOT / "manifests/upstream.yaml").read_text())
+    try:
+        return load(merged(declared, given, site or {}), upstream, ARCHITECTURES[platform.machine().lower()])
+    except ConfigError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def merged(
+    declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any], site: Mapping[str, Any]
+) -> dict[str, Any]:
+    """`given` over `site` over the defaults of `declared`, lists and mappings decoded, empty values left out.
+
+    Pulumi has already put its defaults into `given`, so a value that equals its default counts as not said.
+    """
+    values: dict[str, Any] = {}
+    for key, declaration in declared.items():
+        default = declaration.get("default")
+        value = _decoded(given[key], declaration["type"]) if key in given else default
+        values[key] = site.get(key, value) if value == default or value == str(default) else value
+    values |= {key: value for key, value in {**site, **given}.items() if key not in declared}
+    return {key: value for key, value in values.items() if value != {}}
+
+
+def _decoded(value: Any, kind: str) -> Any:
+    """Pulumi hands lists and mappings over as JSON text."""
+    if kind not in ("array", "object") or not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

@@ -1,0 +1,74 @@
+"""The kind cluster, without its default CNI, and the provider of everything in it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+import yaml
+
+from components import scripts
+from components.config import ROOT
+from components.settings import LabSettings
+from components.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class KindClusterArgs:
+    settings: LabSettings
+    workspace: Workspace
+
+
+class KindCluster(pulumi.ComponentResource):
+    """Up when its API answers; its nodes are Ready only once they have a CNI."""
+
+    id: pulumi.Output[str]
+    """Born with the cluster: what is in the nodes is made again when it changes."""
+    provider: kubernetes.Provider
+    nodes: tuple[str, ...]
+    workers: tuple[str, ...]
+    contents: pulumi.ResourceOptions
+    """For what lives in the cluster: it goes with the cluster and is not deleted piece by piece."""
+
+    def __init__(self, name: str, args: KindClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kalico:lab:KindCluster", name, None, opts)
+        settings, workspace = args.settings, args.workspace
+        self.workers = worker_names(settings.cluster_name, settings.workers)
+        self.nodes = (f"{settings.cluster_name}-control-plane", *self.workers)
+        config = yaml.safe_dump(kind_config(settings), sort_keys=False)
+        command = scripts.run(
+            f"{name}-kind",
+            create="kind-create",
+            delete="kind-delete",
+            environment=workspace.environment,
+            lines=config.splitlines(),
+            triggers=[config, workspace.engine.name, settings.cluster_name],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.id = command.stdout
+        self.provider = kubernetes.Provider(
+            f"{name}-kubernetes",
+            kubeconfig=command.stdout.apply(lambda _: str(workspace.kubeconfig)),
+            # Without it any change of the kubeconfig's text would replace everything in the cluster.
+            cluster_identifier=self.id,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.contents = pulumi.ResourceOptions(provider=self.provider, deleted_with=command)
+        self.register_outputs({"id": self.id})
+
+
+def worker_names(cluster_name: str, workers: int) -> tuple[str, ...]:
+    """The workers' names as kind gives them: kalico-worker, kalico-worker2, ..."""
+    return tuple(f"{cluster_name}-worker{i if i > 1 else ''}" for i in range(1, workers + 1))
+
+
+def kind_config(settings: LabSettings) -> dict[str, Any]:
+    """The config that `kind create cluster` reads."""
+    base: dict[str, Any] = yaml.safe_load((ROOT / "manifests/kind-cluster.yaml").read_text())
+    roles = ["control-plane"] + ["worker"] * settings.workers
+    config = base | {
+        "nodes": [{"role": role, "image": settings.node_image} for role in roles],
+        "networking": base["networking"]
+        | {"podSubnet": str(settings.pod_subnet), "serviceSubnet": str(settings.service_subnet)},
+    }
+    return config | {"featureGates": dict(settings.feature_gates)} if settings.feature_gates else config

@@ -1,0 +1,50 @@
+"""Multus, the thick plugin: it calls Calico for eth0 and the networks' plugin for net1 and on."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components import upstream
+from components.kind_cluster import KindCluster
+from components.objects import KubernetesObject, register
+from components.settings import LabSettings
+from components.workspace import Workspace
+
+LIMITS = {"memory": "256Mi"}
+"""Upstream's 50Mi gets the daemon killed, and its tenth of a core slows every pod's start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultusArgs:
+    settings: LabSettings
+    workspace: Workspace
+    cluster: KindCluster
+
+
+class Multus(pulumi.ComponentResource):
+    """Up when its daemon runs on every node; pods wait for what it writes there (see `pods`)."""
+
+    objects: list[KubernetesObject]
+
+    def __init__(self, name: str, args: MultusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kalico:lab:Multus", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts))
+        manifest = upstream.fetch(args.settings.multus_manifest, args.workspace.cache)
+        self.objects = register(
+            self, name, daemonset_documents(upstream.documents(manifest), args.settings.multus_image)
+        )
+        self.register_outputs({})
+
+
+def daemonset_documents(documents: list[dict[str, Any]], image: str) -> list[dict[str, Any]]:
+    """Upstream's documents with the image pinned (they ask for a snapshot even at a release) and LIMITS."""
+    changed = copy.deepcopy(documents)
+    for document in changed:
+        if document["kind"] == "DaemonSet":
+            pod = document["spec"]["template"]["spec"]
+            for container in [*pod["containers"], *pod.get("initContainers", [])]:
+                container["image"] = image
+            for container in pod["containers"]:
+                container["resources"]["limits"] = LIMITS
+    return changed

@@ -1,0 +1,54 @@
+"""Kubernetes objects as Pulumi resources: any kind, each a resource of its own.
+
+pulumi-kubernetes has a class for each built-in kind, and for YAML files a resource that shows no children
+until the cluster exists. Registering each document by its own type token shows all of them in the first preview.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pulumi
+
+WORKLOADS = ("Deployment", "DaemonSet")
+
+
+class KubernetesObject(pulumi.CustomResource):
+    """One object; `metadata` and `spec` are outputs as the API server holds them."""
+
+    metadata: pulumi.Output[dict[str, Any]]
+    spec: pulumi.Output[dict[str, Any]]
+
+    def __init__(self, name: str, document: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(type_token(document), name, dict(document), opts)
+        self.is_crd = document["kind"] == "CustomResourceDefinition"
+
+
+def type_token(document: Mapping[str, Any]) -> str:
+    """The token of pulumi-kubernetes for the document's kind: kubernetes:apps/v1:Deployment."""
+    version = document["apiVersion"]
+    return f"kubernetes:{version if '/' in version else 'core/' + version}:{document['kind']}"
+
+
+def logical_name(parent: str, document: Mapping[str, Any]) -> str:
+    """Unique with the type, which is part of every URN."""
+    return f"{parent}-{document['metadata']['name']}"
+
+
+def register(
+    parent: pulumi.ComponentResource, name: str, documents: Sequence[Mapping[str, Any]]
+) -> list[KubernetesObject]:
+    """Every document as a child of `parent`: namespaces first, what runs pods last, the rest in between at once."""
+    made: list[KubernetesObject] = []
+    for stage in stages(documents):
+        opts = pulumi.ResourceOptions(parent=parent, depends_on=list(made))
+        made += [KubernetesObject(logical_name(name, document), document, opts) for document in stage]
+    return made
+
+
+def stages(documents: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """The documents in the order in which they need each other."""
+    ordered: list[list[Mapping[str, Any]]] = [[], [], []]
+    for document in documents:
+        stage = 0 if document["kind"] == "Namespace" else 2 if document["kind"] in WORKLOADS else 1
+        ordered[stage].append(document)
+    return [stage for stage in ordered if stage]

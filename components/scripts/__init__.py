@@ -1,0 +1,44 @@
+"""The lab's shell scripts, and how Pulumi's Command runs them.
+
+A script is a file that shellcheck reads. Its values come by environment and stdin, never formatted into it. Its
+text is the command, so a changed script shows in the plan, and what an older checkout made can still be deleted.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_command.local as local
+
+BASH = ["/bin/bash", "-euo", "pipefail", "-c"]
+
+
+def script(name: str) -> str:
+    return (Path(__file__).parent / f"{name}.sh").read_text()
+
+
+def run(
+    name: str,
+    *,
+    create: str,
+    delete: str | None = None,
+    environment: Mapping[str, str],
+    lines: Sequence[str] = (),
+    triggers: Sequence[pulumi.Input[Any]] = (),
+    opts: pulumi.ResourceOptions,
+) -> local.Command:
+    """A Command whose scripts are files here; `lines` go to its stdin. Any change of `triggers` replaces it."""
+    return local.Command(
+        name,
+        create=script(create),
+        delete=script(delete) if delete else None,
+        interpreter=BASH,
+        environment=dict(environment),
+        stdin="".join(f"{line}\n" for line in lines),
+        triggers=list(triggers),
+        # Only what goes wrong is shown; the previous output would repeat the stdout of each in the environment.
+        logging=local.Logging.STDERR,
+        add_previous_output_in_env=False,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(delete_before_replace=True)),
+    )

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Puts the CNI plugins of ARCHIVE (a tgz for ARCH) into /opt/cni/bin of each node; the machine's own is left alone.
+# Reads the nodes on stdin, one a line. Prints a line a node: NODE and what its macvlan says it is.
+set -euo pipefail
+: "${ENGINE:?}" "${ARCHIVE:?}" "${ARCH:?}"
+
+mapfile -t nodes
+for node in "${nodes[@]}"; do
+  machine=$("$ENGINE" exec "$node" uname -m)
+  case "$machine" in
+    x86_64) found=amd64 ;;
+    aarch64) found=arm64 ;;
+    *) found=$machine ;;
+  esac
+  if [ "$found" != "$ARCH" ]; then
+    echo "$node is $found, the plugins are for $ARCH" >&2
+    exit 1
+  fi
+  "$ENGINE" exec --interactive "$node" tar --extract --gzip --directory /opt/cni/bin --no-same-owner <"$ARCHIVE"
+  echo "$node $("$ENGINE" exec "$node" /opt/cni/bin/macvlan 2>&1 </dev/null | head -n 1)"
+done

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Makes the kind cluster CLUSTER on ENGINE; prints its identity. Reads the kind config on stdin.
+# Does: make it anew where an earlier run of this lab left a part of one; keep its kubeconfig in RUN, for its owner only.
+# Does not: touch the user's kubeconfig, kind's shared network, or a cluster of that name that the lab did not make.
+set -euo pipefail
+: "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}"
+umask 077
+export KIND_EXPERIMENTAL_PROVIDER="$ENGINE"
+# A network of its own, so that nothing is shared with other clusters and all of it can go again.
+export KIND_EXPERIMENTAL_DOCKER_NETWORK="$CLUSTER" KIND_EXPERIMENTAL_PODMAN_NETWORK="$CLUSTER"
+
+config=$(cat)
+mkdir -p "$RUN"
+# An orphan of a killed run may still be at it; its children do not inherit the lock.
+exec 9>"$RUN/lock"
+flock --timeout 300 9
+
+if kind get clusters --quiet 9>&- | grep -qxF "$CLUSTER"; then
+  if [ ! -e "$RUN/engine" ]; then
+    echo "there is a kind cluster '$CLUSTER' already that this lab did not make:" \
+      "choose another name (pulumi config set clusterName NAME) or remove it (kind delete cluster --name $CLUSTER)" >&2
+    exit 1
+  fi
+  kind delete cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" --quiet 9>&-
+fi
+
+printf '%s\n' "$ENGINE" >"$RUN/engine"
+if ! log=$(kind create cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" \
+  --config <(printf '%s\n' "$config") 2>&1 9>&-); then
+  printf '%s\n' "$log" >&2
+  "$ENGINE" network rm "$CLUSTER" >/dev/null 2>&1 || true
+  rm -f "$RUN/engine" "$RUN/kubeconfig"*
+  exit 1
+fi
+chmod 0600 "$RUN/kubeconfig"
+kubectl --kubeconfig "$RUN/kubeconfig" get namespace kube-system --output 'jsonpath={.metadata.uid}'

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Removes the kind cluster CLUSTER from ENGINE, its network and its live files in RUN.
+# Does not mind when any of them is gone already; anything else that goes wrong is an error.
+set -euo pipefail
+: "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}"
+export KIND_EXPERIMENTAL_PROVIDER="$ENGINE"
+
+mkdir -p "$RUN"
+exec 9>"$RUN/lock"
+flock --timeout 300 9
+
+kind delete cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" --quiet 9>&-
+if "$ENGINE" network inspect "$CLUSTER" >/dev/null 2>&1; then
+  "$ENGINE" network rm "$CLUSTER" >/dev/null
+fi
+rm -f "$RUN/kubeconfig" "$RUN/kubeconfig.lock" "$RUN/engine" "$RUN/lock"
+rmdir --ignore-fail-on-non-empty "$RUN"

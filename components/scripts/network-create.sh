@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Makes the macvlan network NETWORK on ENGINE. Reads the words of `network create` on stdin, one a line.
+# PARENT: the interface it lies on. Empty: an island, on the engine's own isolated link where ISLAND=engine and
+# the kernel has one, else on the bridge BRIDGE, which is made here and has no port.
+# RUN/networks/NETWORK remembers it from before the first step, for the clean-up after a run that was killed.
+# Does not touch a network of that name that the lab (label kalico=CLUSTER) did not make.
+set -euo pipefail
+: "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${BRIDGE:?}" "${RUN:?}"
+PARENT=${PARENT:-}
+ISLAND=${ISLAND:-}
+
+mapfile -t words
+words+=(--label "kalico=$CLUSTER")
+
+if "$ENGINE" network inspect "$NETWORK" >/dev/null 2>&1; then
+  if [ -z "$("$ENGINE" network ls --quiet --filter "name=^$NETWORK\$" --filter "label=kalico=$CLUSTER")" ]; then
+    echo "$ENGINE has a network '$NETWORK' already that this lab did not make:" \
+      "give the network another name or remove it ($ENGINE network rm $NETWORK)" >&2
+    exit 1
+  fi
+  "$ENGINE" ps --all --filter "network=$NETWORK" --format '{{.Names}}' | while read -r container; do
+    "$ENGINE" network disconnect --force "$NETWORK" "$container" >/dev/null
+  done
+  "$ENGINE" network rm "$NETWORK" >/dev/null
+fi
+
+(umask 077 && mkdir -p "$RUN/networks" && printf '%s %s\n' "$ENGINE" "$BRIDGE" >"$RUN/networks/$NETWORK")
+
+if [ -z "$PARENT" ] && [ "$ISLAND" = engine ] &&
+  "$ENGINE" network create "${words[@]}" "$NETWORK" >/dev/null 2>&1; then
+  echo "island of $ENGINE's own"
+  exit 0
+fi
+if [ -z "$PARENT" ]; then
+  if ! ip link show "$BRIDGE" >/dev/null 2>&1; then
+    ip link add name "$BRIDGE" type bridge
+  fi
+  ip link set "$BRIDGE" up
+  PARENT=$BRIDGE
+elif ! ip link show "$PARENT" >/dev/null 2>&1; then
+  echo "there is no interface '$PARENT' on this machine, named as the parent of network '$NETWORK'" >&2
+  exit 1
+fi
+if ! "$ENGINE" network create "${words[@]}" --opt "parent=$PARENT" "$NETWORK" >/dev/null; then
+  [ "$PARENT" != "$BRIDGE" ] || ip link delete "$BRIDGE"
+  exit 1
+fi
+echo "parent $PARENT"

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Removes the macvlan network NETWORK from ENGINE, and the bridge BRIDGE where the lab made one.
+# Containers are taken off it first: podman would otherwise kill them. Does not mind when it is gone already.
+set -euo pipefail
+: "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${BRIDGE:?}" "${RUN:?}"
+
+if [ -n "$("$ENGINE" network ls --quiet --filter "name=^$NETWORK\$" --filter "label=kalico=$CLUSTER")" ]; then
+  "$ENGINE" ps --all --filter "network=$NETWORK" --format '{{.Names}}' | while read -r container; do
+    "$ENGINE" network disconnect --force "$NETWORK" "$container" >/dev/null
+  done
+  "$ENGINE" network rm "$NETWORK" >/dev/null
+fi
+if ip link show "$BRIDGE" >/dev/null 2>&1; then
+  ip link delete "$BRIDGE"
+fi
+rm -f "$RUN/networks/$NETWORK"
+for folder in "$RUN/networks" "$RUN"; do
+  [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder"
+done

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Joins nodes to the macvlan network NETWORK and takes the address off their new interface, as the seed does: the
+# network is the pods'. Reads the nodes on stdin, one a line. Prints a line a node: NODE INTERFACE MAC.
+# The interface is found by the MAC that the engine gave it, not guessed from the order.
+set -euo pipefail
+: "${ENGINE:?}" "${NETWORK:?}"
+
+joined() {
+  "$ENGINE" inspect --format "{{with index .NetworkSettings.Networks \"$NETWORK\"}}{{.MacAddress}}{{end}}" "$1" 2>/dev/null
+}
+
+mapfile -t nodes
+for node in "${nodes[@]}"; do
+  mac=$(joined "$node") || mac=
+  if [ -z "$mac" ]; then
+    "$ENGINE" network connect "$NETWORK" "$node" >/dev/null
+    mac=$(joined "$node")
+  fi
+  # Of a line such as `3: eth1@if7: <...> link/ether 9a:..`, the name before the @.
+  interface=$("$ENGINE" exec "$node" ip -oneline link show | awk -v mac="$mac" -F'[ :@]+' 'index($0, mac) { print $2 }')
+  if [ -z "$interface" ]; then
+    echo "$node has no interface with the MAC '$mac' of network '$NETWORK'" >&2
+    exit 1
+  fi
+  "$ENGINE" exec "$node" ip address flush dev "$interface"
+  echo "$node $interface $mac"
+done

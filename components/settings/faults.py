@@ -1,0 +1,216 @@
+"""What is wrong with a config, and the reader that finds all of it before it gives up.
+
+A `Section` reads one mapping of the config by key and type. It never raises for a bad value: it notes a
+`Fault` and hands back a stand-in, so that one run names every fault. Keys that nobody asked for are faults too.
+"""
+
+import difflib
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
+Choice = TypeVar("Choice", bound=StrEnum)
+
+NOWHERE = ipaddress.IPv4Network("0.0.0.0/32")
+"""Stands in for a subnet that could not be read; no check compares it with anything."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing that cannot be used: `key` is its path (`networks[0].ipam.rangeEnd`)."""
+
+    key: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.problem}; {self.remedy}"
+
+
+class ConfigError(ValueError):
+    """All faults of one config, in one message."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        self.faults = faults
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        super().__init__("\n".join([f"{count} in the config, nothing was touched:", *(f"  - {f}" for f in faults)]))
+
+
+@dataclass
+class Faults:
+    """Collects what is found on the way."""
+
+    found: list[Fault] = field(default_factory=list)
+
+    def add(self, key: str, problem: str, remedy: str) -> None:
+        self.found.append(Fault(key=key, problem=problem, remedy=remedy))
+
+    def raise_if_any(self) -> None:
+        if self.found:
+            raise ConfigError(tuple(self.found))
+
+
+class Section:
+    """Reads the mapping at `path`; `closed()` then names the keys that were not asked for."""
+
+    def __init__(self, values: Any, path: str, faults: Faults) -> None:
+        self._path = path
+        self._faults = faults
+        self._asked: list[str] = []
+        if isinstance(values, Mapping):
+            self._values: Mapping[str, Any] = values
+        else:
+            self._values = {}
+            faults.add(path, f"{shown(values)} is not a mapping", "give keys and values")
+
+    def key(self, name: str) -> str:
+        return f"{self._path}.{name}" if self._path else name
+
+    def fault(self, name: str, problem: str, remedy: str) -> None:
+        self._faults.add(self.key(name), problem, remedy)
+
+    def has(self, name: str) -> bool:
+        return self._values.get(name) is not None
+
+    def closed(self) -> None:
+        for name in self._values:
+            if name not in self._asked:
+                near = difflib.get_close_matches(str(name), self._asked, n=1, cutoff=0.5)
+                remedy = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(self._asked))}"
+                self.fault(str(name), "unknown key", remedy)
+
+    def text(self, name: str, default: str | None = None) -> str:
+        return self._read(name, default, "", _text, "a text")
+
+    def integer(self, name: str, default: int | None = None) -> int:
+        return self._read(name, default, 0, _integer, "a whole number")
+
+    def boolean(self, name: str, default: bool | None = None) -> bool:
+        return self._read(name, default, False, _boolean, "true or false")
+
+    def subnet(self, name: str) -> ipaddress.IPv4Network:
+        """An IPv4 subnet without host bits; NOWHERE where it is none."""
+        given = self._read(name, None, "", _text, "a subnet such as 10.23.0.0/16")
+        if not given:
+            return NOWHERE
+        try:
+            interface = ipaddress.ip_interface(given)
+        except ValueError:
+            self.fault(name, f"{shown(given)} is not a subnet", "write it as address/prefix, such as 10.23.0.0/16")
+            return NOWHERE
+        if not isinstance(interface, ipaddress.IPv4Interface):
+            self.fault(name, f"{given} is IPv6", "give an IPv4 subnet")
+            return NOWHERE
+        if "/" not in given:
+            self.fault(name, f"{given} has no prefix length", "write it as address/prefix, such as 10.23.0.0/16")
+            return NOWHERE
+        if interface.ip != interface.network.network_address:
+            self.fault(name, f"{given} has host bits set", f"write {interface.network}")
+        return interface.network
+
+    def address(self, name: str) -> ipaddress.IPv4Address | None:
+        """An IPv4 address, or None where there is none (or none that can be read)."""
+        given = self._read(name, "", "", _text, "an address such as 10.23.0.1")
+        if not given:
+            return None
+        try:
+            return ipaddress.IPv4Address(given)
+        except ValueError:
+            self.fault(name, f"{shown(given)} is not an IPv4 address", "write four numbers, such as 10.23.0.1")
+            return None
+
+    def choice(self, name: str, kind: type[Choice], default: Choice) -> Choice:
+        given = self._read(name, default.value, default.value, _text, "a text")
+        try:
+            return kind(given)
+        except ValueError:
+            self.fault(name, f"{shown(given)} is not known", f"known are: {', '.join(kind)}")
+            return default
+
+    def mapping(self, name: str) -> "Section":
+        self._asked.append(name)
+        given = self._values.get(name)
+        return Section({} if given is None else given, self.key(name), self._faults)
+
+    def pairs(self, name: str) -> dict[str, Any]:
+        """A mapping whose keys are the user's own (feature gates)."""
+        self._asked.append(name)
+        given = self._values.get(name) or {}
+        if isinstance(given, Mapping):
+            return dict(given)
+        self.fault(name, f"{shown(given)} is not a mapping", "give keys and values")
+        return {}
+
+    def sections(self, name: str) -> tuple["Section", ...]:
+        items = self._list(name)
+        return tuple(Section(item, f"{self.key(name)}[{i}]", self._faults) for i, item in enumerate(items))
+
+    def texts(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        if not self.has(name):
+            self._asked.append(name)
+            return default
+        read = []
+        for i, item in enumerate(self._list(name)):
+            text = _text(item)
+            if text is None:
+                self._faults.add(f"{self.key(name)}[{i}]", f"{shown(item)} is not a text", "put it in quotes")
+            else:
+                read.append(text)
+        return tuple(read)
+
+    def _list(self, name: str) -> list[Any]:
+        self._asked.append(name)
+        given = self._values.get(name)
+        if given is None:
+            return []
+        if isinstance(given, list):
+            return given
+        self.fault(name, f"{shown(given)} is not a list", "begin each item with `- `")
+        return []
+
+    def _read(
+        self, name: str, default: Value | None, nothing: Value, read: Callable[[Any], Value | None], what: str
+    ) -> Value:
+        self._asked.append(name)
+        given = self._values.get(name)
+        if given is None:
+            if default is None:
+                self.fault(name, "missing", f"give {what}")
+                return nothing
+            return default
+        value = read(given)
+        if value is None:
+            self.fault(name, f"{shown(given)} is not {what}", f"give {what}")
+            return nothing
+        return value
+
+
+def shown(value: Any) -> str:
+    """The value as the user may recognise it, cut to a length that fits a line."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _integer(value: Any) -> int | None:
+    """Pulumi hands plain values over as text."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    try:
+        return int(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _boolean(value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(value) if isinstance(value, str) else None

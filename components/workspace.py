@@ -1,0 +1,51 @@
+"""Where a lab lives on this machine: its engine, its folder of live files, the cache of upstream files."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+
+from components.engines import Engine, EngineError, choose
+from components.settings import LabSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    engine: Engine
+    cluster_name: str
+    cache: Path
+    """Upstream files, shared by all labs."""
+
+    @property
+    def run(self) -> Path:
+        """What lives as long as the lab: its kubeconfig, and which engine it is on."""
+        return self.cache / "run" / self.cluster_name
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.run / "kubeconfig"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every script of the lab may rely on."""
+        return {"ENGINE": self.engine.command, "CLUSTER": self.cluster_name, "RUN": str(self.run)}
+
+
+def cache_folder(environment: dict[str, str]) -> Path:
+    """`KALICO_CACHE`, or kalico's folder in the user's cache (XDG)."""
+    if chosen := environment.get("KALICO_CACHE"):
+        return Path(chosen)
+    return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kalico"
+
+
+def find_workspace(settings: LabSettings) -> Workspace:
+    """The workspace of this lab. An engine that does not answer ends the program before any resource."""
+    cache = cache_folder(dict(os.environ))
+    record = cache / "run" / settings.cluster_name / "engine"
+    used = record.read_text().strip() if record.exists() else None
+    try:
+        engine = choose(settings.engine, used)
+    except EngineError as error:
+        raise pulumi.RunError(str(error)) from None
+    return Workspace(engine=engine, cluster_name=settings.cluster_name, cache=cache)

@@ -1,0 +1,247 @@
+"""A docker server of our own, from Debian's docker.io in a root file system of its own, beside whatever else runs.
+
+For a machine that has no docker server (perhaps only the client). It listens on a socket in the cache folder, so it
+is used by who sets DOCKER_HOST and by nobody else. `start` and `stop` may be called any number of times. Images and
+containers stay in the cache between the two. It shares the machine's network, as docker does: while it runs, its
+bridges and firewall chains are there, and IPv4 forwarding is on.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from supply.images import debian
+
+PACKAGES = ("ca-certificates", "docker.io", "iproute2", "iptables", "procps")
+LONGEST_SOCKET_PATH = 107  # bytes, the kernel's limit
+START_SECONDS = 60
+STOP_SECONDS = 90  # docker gives each container 10 s
+
+Say = Callable[[str], None]
+_INSIDE = Path(__file__).with_name("inside.sh")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where one server's things are."""
+
+    run: Path
+    data: Path
+
+    @property
+    def socket(self) -> Path:
+        return self.run / "docker.sock"
+
+    @property
+    def record(self) -> Path:
+        return self.run / "server.json"
+
+    @property
+    def log(self) -> Path:
+        return self.run / "docker.log"
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """The processes of a server: the first one, its start (clock ticks since boot), the mount namespace of all."""
+
+    pid: int
+    started: int
+    namespace: str
+
+
+def places(cache: Path) -> Places:
+    """Of the server of this cache. ValueError when a socket cannot be there."""
+    found = Places(run=cache / "run/docker", data=cache / "docker")
+    if len(os.fsencode(found.socket)) > LONGEST_SOCKET_PATH:
+        raise ValueError(
+            f"{found.socket} is too long for a socket ({LONGEST_SOCKET_PATH} bytes at most): choose a shorter KALICO_CACHE"
+        )
+    return found
+
+
+def make_root(out: Path, say: Say) -> None:
+    """Fills `out` with the server's root file system. Needs root and mmdebstrap."""
+    say(f"docker server: Debian {debian.SUITE}'s docker.io in a root file system of its own")
+    debian.make_root(out, PACKAGES)
+    (out / "usr/lib/modules").mkdir(parents=True, exist_ok=True)  # kind mounts it into every node
+    (out / "etc/resolv.conf").touch()
+    (out / "var/lib/docker").mkdir(parents=True, exist_ok=True)
+
+
+def command() -> list[str]:
+    """What `start` runs; its settings go by `environment`."""
+    return ["unshare", "--mount", "--propagation", "private", str(_INSIDE)]
+
+
+def environment(root: Path, where: Places) -> dict[str, str]:
+    """All that the script inside is told."""
+    return {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "ROOT": str(root),
+        "RUN": str(where.run),
+        "DATA": str(where.data),
+        **{name: os.environ[name] for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY") if name in os.environ},
+    }
+
+
+def start(root: Path, cache: Path, say: Say) -> str:
+    """Brings the server up, unless it is, and waits until it answers. Returns its DOCKER_HOST. Needs root."""
+    where = places(cache)
+    if answers(where.socket):
+        return where.url
+    _end(where)  # of a server that was killed
+    for folder in (where.run, where.data):
+        folder.mkdir(parents=True, exist_ok=True)
+    where.run.chmod(0o700)
+    before = time.monotonic()
+    with where.log.open("wb") as log:
+        first = subprocess.Popen(
+            command(), env=environment(root.resolve(), where), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True, cwd="/",
+        )  # fmt: skip
+    while not answers(where.socket):
+        if first.poll() is not None or time.monotonic() > before + START_SECONDS:
+            _note(first.pid, where)
+            _end(where)
+            tail = "\n".join(where.log.read_text(errors="replace").splitlines()[-10:])
+            raise RuntimeError(f"the docker server did not come up; the end of {where.log}:\n{tail}")
+        time.sleep(0.1)
+    _note(first.pid, where)
+    say(
+        f"docker server: up in {time.monotonic() - before:.0f} s at {where.url} (data in {where.data}, log {where.log});"
+        " IPv4 forwarding is on"
+    )
+    return where.url
+
+
+def stop(cache: Path, say: Say) -> None:
+    """Stops the server of this cache, if it runs, with its containers. Its data stay."""
+    where = places(cache)
+    if _read(where) is None:
+        return
+    _end(where)
+    say(f"docker server: stopped; its images and containers stay in {where.data} for the next start")
+
+
+def answers(path: Path) -> bool:
+    """Whether a docker server answers on this socket."""
+    connection = http.client.HTTPConnection("docker", timeout=5)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+            link.settimeout(5)
+            link.connect(str(path))
+            connection.sock = link
+            connection.request("GET", "/_ping")
+            return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _note(pid: int, where: Places) -> None:
+    try:
+        server = Server(pid=pid, started=_start_ticks(pid), namespace=os.readlink(f"/proc/{pid}/ns/mnt"))
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    if server.namespace != os.readlink("/proc/self/ns/mnt"):  # else unshare has not got that far
+        where.record.write_text(json.dumps(asdict(server)))
+
+
+def _read(where: Places) -> Server | None:
+    try:
+        return Server(**json.loads(where.record.read_text()))
+    except FileNotFoundError:
+        return None
+
+
+def _start_ticks(pid: int) -> int:
+    """When the process began: with its id, tells it from a later one of the same id."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+
+def _end(where: Places) -> None:
+    """Ends the recorded server: asks its first process to stop, then ends what is left of it, and nothing else."""
+    server = _read(where)
+    if server is None:
+        return
+    if _is_alive(server):
+        os.kill(server.pid, signal.SIGTERM)
+        _wait(lambda: not _is_alive(server), STOP_SECONDS)
+    left = members(_processes(), server.namespace)
+    for pid in left:
+        _kill(pid)
+    _wait(lambda: not members(_processes(), server.namespace), 10)
+    where.socket.unlink(missing_ok=True)
+    where.record.unlink()
+
+
+def _is_alive(server: Server) -> bool:
+    try:
+        os.waitpid(server.pid, os.WNOHANG)  # when we are the parent, or it would stay as a zombie
+    except ChildProcessError:
+        pass
+    try:
+        return _start_ticks(server.pid) == server.started
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _wait(done: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not done() and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """One process: who started it, and its mount namespace."""
+
+    pid: int
+    parent: int
+    namespace: str
+
+
+def _processes() -> Iterable[Process]:
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                yield Process(pid=int(folder.name), parent=int(fields[1]), namespace=os.readlink(folder / "ns/mnt"))
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue
+
+
+def members(processes: Iterable[Process], namespace: str) -> list[int]:
+    """The ids of all processes in a mount namespace and of their descendants (containers have namespaces of their own)."""
+    known = list(processes)
+    children: Mapping[int, list[int]] = {
+        process.pid: [other.pid for other in known if other.parent == process.pid] for process in known
+    }
+    found: list[int] = []
+    todo = [process.pid for process in known if process.namespace == namespace]
+    while todo:
+        pid = todo.pop()
+        if pid not in found:
+            found.append(pid)
+            todo += children.get(pid, [])
+    return sorted(found)

@@ -1,0 +1,5 @@
+module kalico.local/cni-plugins
+
+go 1.24.2
+
+require github.com/containernetworking/plugins v1.8.0

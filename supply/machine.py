@@ -1,0 +1,287 @@
+"""What this machine lacks that a lab needs, and what can be done about it: found, cured, and said in one line each.
+
+One row of CONDITIONS per condition. On an ordinary machine none applies and nothing is said, changed or written.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+CAP_SYS_RESOURCE = 24
+INOTIFY_INSTANCES = 1024
+MODULES = Path("/lib/modules")
+PID_MAX = Path("/proc/sys/kernel/pid_max")
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+# of docker and podman, in the order in which later ones win
+CONTAINERS_CONF = (Path("/usr/share/containers/containers.conf"), Path("/etc/containers/containers.conf"))
+
+Say = Callable[[str], None]
+Toml = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What has to be set for the tools, and defaults of this machine for the program's configuration."""
+
+    environment: dict[str, str]
+    site: dict[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What was found. The defaults are an ordinary machine; limits are hard ones, -1 for none at all."""
+
+    engine: str
+    root: bool = True
+    sys_resource: bool = True
+    cgroup: int = 2
+    files_limit: int = 1048576
+    processes_limit: int = 4194304
+    runtime: str = ""  # podman's OCI runtime
+    has_runc: bool = True
+    network: str = ""  # podman's network backend
+    has_netavark: bool = True
+    modules: bool = True
+    inotify: int = INOTIFY_INSTANCES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cure:
+    """What a condition comes to: settings, or a change to the machine that only root can make."""
+
+    says: str
+    containers: Toml = field(default_factory=dict)  # for podman's containers.conf
+    site: Mapping[str, object] = field(default_factory=dict)
+    act: Callable[[], None] | None = None
+    by_hand: str = ""  # the command that does what `act` does
+
+
+def no_sys_resource(facts: Facts) -> Cure | None:
+    """Without CAP_SYS_RESOURCE no limit can be raised and no OOM score lowered; podman and kubelet try both."""
+    if facts.sys_resource or not facts.root:
+        return None
+    limits = [f"{name}={limit}:{limit}" for name, limit in
+              (("nofile", facts.files_limit), ("nproc", facts.processes_limit)) if limit >= 0]  # fmt: skip
+    return Cure(
+        says=f"no CAP_SYS_RESOURCE: containers keep this machine's limits ({', '.join(limits)}),"
+        " kubelet runs with KubeletInUserNamespace",
+        containers={"containers": {"default_ulimits": limits}},
+        site={"featureGates": {"KubeletInUserNamespace": True}},
+    )
+
+
+def crun_on_cgroup_v1(facts: Facts) -> Cure | None:
+    """crun does not start a systemd node on a hybrid cgroup v1."""
+    if facts.engine != "podman" or facts.cgroup != 1 or facts.runtime != "crun":
+        return None
+    if not facts.has_runc:
+        return Cure(
+            says="cgroup v1: podman runs containers by runc, installed for it, instead of crun",
+            containers={"engine": {"runtime": "runc"}},
+            act=lambda: _install("runc"),
+            by_hand=" ".join(_install_command("runc")),
+        )
+    return Cure(says="cgroup v1: podman runs containers by runc instead of crun", containers={"engine": {"runtime": "runc"}})
+
+
+def no_names_on_networks(facts: Facts) -> Cure | None:
+    """With podman's old CNI backend nodes do not find each other by name."""
+    if facts.engine != "podman" or facts.network in {"", "netavark"}:
+        return None
+    if not facts.has_netavark:
+        packages = ("netavark", "aardvark-dns")
+        return Cure(
+            says=f"podman uses netavark, installed for it, instead of {facts.network}: nodes find each other by name",
+            containers={"network": {"network_backend": "netavark"}},
+            act=lambda: _install(*packages),
+            by_hand=" ".join(_install_command(*packages)),
+        )
+    return Cure(
+        says=f"podman uses netavark instead of {facts.network}: nodes find each other by name",
+        containers={"network": {"network_backend": "netavark"}},
+    )
+
+
+def no_modules_folder(facts: Facts) -> Cure | None:
+    """kind mounts /lib/modules into every node."""
+    if facts.modules:
+        return None
+    return Cure(
+        says=f"made {MODULES}, empty: kind mounts it into the nodes",
+        act=lambda: MODULES.mkdir(parents=True, exist_ok=True),
+        by_hand=f"mkdir -p {MODULES}",
+    )
+
+
+def few_inotify_instances(facts: Facts) -> Cure | None:
+    """kubelet, containerd and systemd of every node watch files, all counted for one user."""
+    if facts.inotify >= INOTIFY_INSTANCES:
+        return None
+    return Cure(
+        says=f"raised fs.inotify.max_user_instances from {facts.inotify} to {INOTIFY_INSTANCES} until the next boot",
+        act=lambda: _write_number(INOTIFY, INOTIFY_INSTANCES),
+        by_hand=f"sysctl fs.inotify.max_user_instances={INOTIFY_INSTANCES}",
+    )
+
+
+CONDITIONS: tuple[Callable[[Facts], Cure | None], ...] = (
+    no_sys_resource,
+    crun_on_cgroup_v1,
+    no_names_on_networks,
+    no_modules_folder,
+    few_inotify_instances,
+)
+
+
+def cures(facts: Facts) -> list[Cure]:
+    """What applies to this machine, in the order of the table."""
+    return [cure for condition in CONDITIONS if (cure := condition(facts))]
+
+
+def prepare(engine: str, cache: Path, say: Say) -> Prepared:
+    """Looks, cures and says what it did. RuntimeError names all that only the user can do, with the commands."""
+    facts = look(engine)
+    found = cures(facts)
+    if by_hand := [cure.by_hand for cure in found if cure.act] if not facts.root else []:
+        raise RuntimeError("this machine needs a change that only root can make; run:\n" + "\n".join(by_hand))
+    for cure in found:
+        if cure.act:
+            cure.act()
+        say(f"this machine: {cure.says}")
+    settings: dict[str, Any] = {}
+    for cure in found:
+        settings = merged(settings, cure.containers)
+    place = _containers_conf(cache)
+    if settings and engine == "podman":
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(toml(merged(_users_settings(place), settings)))
+    else:
+        place.unlink(missing_ok=True)
+    site: dict[str, object] = {}
+    for cure in found:
+        site |= cure.site
+    return Prepared(environment=environment(engine, cache), site=site)
+
+
+def environment(engine: str, cache: Path) -> dict[str, str]:
+    """What has to be set for `engine`, by what `prepare` and the docker server left in the cache. No effects, fast."""
+    if engine == "podman" and (place := _containers_conf(cache)).exists():
+        return {"CONTAINERS_CONF": str(place)}
+    if engine == "docker" and (cache / "run/docker/server.json").exists():
+        return {"DOCKER_HOST": f"unix://{cache / 'run/docker/docker.sock'}"}
+    return {}
+
+
+def look(engine: str) -> Facts:
+    """The facts of this machine."""
+    podman = _podman_info() if engine == "podman" else {}
+    return Facts(
+        engine=engine,
+        root=os.geteuid() == 0,
+        sys_resource=has_capability(Path("/proc/self/status").read_text(), CAP_SYS_RESOURCE),
+        cgroup=2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
+        files_limit=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+        processes_limit=processes_limit(resource.getrlimit(resource.RLIMIT_NPROC)[1], int(PID_MAX.read_text())),
+        runtime=podman.get("runtime", ""),
+        has_runc=shutil.which("runc", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") is not None,
+        network=podman.get("network", ""),
+        has_netavark=any(Path("/usr").glob("lib*/**/podman/netavark")),
+        modules=MODULES.exists(),
+        inotify=int(INOTIFY.read_text()),
+    )
+
+
+def processes_limit(hard: int, pid_max: int) -> int:
+    """What podman can still set: it has lowered its own limit to the kernel's number of process ids before."""
+    return pid_max if hard < 0 else min(hard, pid_max)
+
+
+def has_capability(status: str, number: int) -> bool:
+    """Whether the effective set in the text of /proc/PID/status has this capability."""
+    line = next(line for line in status.splitlines() if line.startswith("CapEff:"))
+    return bool(int(line.split()[1], 16) >> number & 1)
+
+
+def _podman_info() -> dict[str, str]:
+    """podman's own defaults: asked without what an earlier run has written."""
+    done = subprocess.run(
+        ["podman", "info", "--format", "{{.Host.OCIRuntime.Name}} {{.Host.NetworkBackend}}"],
+        env={name: value for name, value in os.environ.items() if name != "CONTAINERS_CONF"},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return dict(zip(("runtime", "network"), done.stdout.split(), strict=False))
+
+
+def _containers_conf(cache: Path) -> Path:
+    return cache / "run/containers.conf"
+
+
+def _users_settings(ours: Path) -> dict[str, Any]:
+    """What podman would read without us: CONTAINERS_CONF replaces all of it."""
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    places = [*CONTAINERS_CONF, home / "containers/containers.conf"]
+    if (chosen := os.environ.get("CONTAINERS_CONF")) and Path(chosen) != ours:
+        places = [Path(chosen)]
+    found: dict[str, Any] = {}
+    for place in places:
+        if place.is_file():
+            found = merged(found, tomllib.loads(place.read_text()))
+    return found
+
+
+def merged(below: Toml, above: Toml) -> dict[str, Any]:
+    """Both, table by table; where both have a value, that of `above`."""
+    return dict(below) | {
+        key: merged(below[key], value) if isinstance(value, Mapping) and isinstance(below.get(key), Mapping) else value
+        for key, value in above.items()
+    }
+
+
+def toml(settings: Toml, name: str = "") -> str:
+    """TOML of nested tables of strings, numbers, booleans and lists of them."""
+    values = {key: value for key, value in settings.items() if not isinstance(value, Mapping)}
+    tables = {key: value for key, value in settings.items() if isinstance(value, Mapping)}
+    lines = ([f"[{name}]"] if name else []) + [f"{_word(key)} = {_value(value)}" for key, value in values.items()]
+    return "".join(f"{line}\n" for line in lines) + "".join(
+        toml(table, f"{name}.{_word(key)}".lstrip(".")) for key, table in tables.items()
+    )
+
+
+def _word(key: str) -> str:
+    return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else _value(key)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04X}" for c in text) + '"'
+
+
+def _install_command(*packages: str) -> list[str]:
+    return ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+
+
+def _install(*packages: str) -> None:
+    done = subprocess.run(
+        _install_command(*packages), env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"could not install {', '.join(packages)}: {done.stderr.strip()[-300:]}")
+
+
+def _write_number(place: Path, number: int) -> None:
+    place.write_text(f"{number}\n")

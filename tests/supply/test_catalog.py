@@ -1,0 +1,111 @@
+"""What must hold for every row of the catalog; a new row is tested by being there."""
+
+import re
+from collections.abc import Collection
+from copy import copy
+from dataclasses import replace
+
+import pytest
+
+from supply.catalog import CATALOG, ENGINES, LAB, TOOLS, Thing
+from supply.download import Web
+from supply.plan import decide, key
+from supply.ways import Download, FromModule, LeftTo, Machine, OnMachine, StandIn, Way
+
+WAYS = [(thing, way) for thing in CATALOG.values() for way in thing.ways]
+
+
+def _name(value: object) -> str:
+    return value.name if isinstance(value, Thing) else type(value).__name__
+
+
+@pytest.mark.parametrize("thing", CATALOG.values(), ids=_name)
+def test_each_thing_has_a_way_where_nothing_but_package_registries_answers(thing: Thing) -> None:
+    assert not isinstance(thing.ways[-1], Download | LeftTo | OnMachine)
+
+
+@pytest.mark.parametrize("thing", CATALOG.values(), ids=_name)
+def test_what_a_way_starts_from_is_in_the_catalog(thing: Thing) -> None:
+    for way in thing.ways:
+        assert set(way.needs) <= set(CATALOG)
+
+
+@pytest.mark.parametrize("thing", CATALOG.values(), ids=_name)
+def test_a_key_is_short_and_the_same_each_time(thing: Thing) -> None:
+    for way in thing.ways:
+        assert re.fullmatch("[0-9a-f]{12}", key(way, CATALOG))
+        assert key(way, CATALOG) == key(copy(way), CATALOG)
+
+
+@pytest.mark.parametrize(("thing", "way"), [pair for pair in WAYS if isinstance(pair[1], FromModule)], ids=_name)
+def test_a_module_is_pinned_with_the_checksums_of_all_it_needs(thing: Thing, way: FromModule) -> None:
+    required = (way.home / "go.mod").read_text()
+    assert re.search(rf"^(require )?\s*{re.escape(way.module)} {re.escape(way.version)}$", required, re.M)
+    assert f"{way.module} {way.version} h1:" in (way.home / "go.sum").read_text()
+    assert way.packages or way.files
+
+
+@pytest.mark.parametrize(("thing", "way"), [pair for pair in WAYS if isinstance(pair[1], Download)], ids=_name)
+def test_a_download_is_checked_by_a_pin_or_by_the_release_itself(thing: Thing, way: Download) -> None:
+    assert way.url.startswith("https://")
+    assert way.sums.startswith("https://") or {"amd64", "arm64"} <= set(way.sha256)
+    assert all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in way.sha256.values())
+    assert bool(way.program) != bool(way.members)
+
+
+@pytest.mark.parametrize("thing", CATALOG.values(), ids=_name)
+def test_the_tools_of_a_thing_come_out_of_each_way_that_makes_them(thing: Thing) -> None:
+    for way in thing.ways:
+        if isinstance(way, Download):
+            assert {way.program, *way.members} >= set(thing.tools)
+        elif isinstance(way, FromModule):
+            assert programs(way) >= set(thing.tools)
+
+
+def programs(way: Way) -> set[str]:
+    """The names of what a build leaves in its folder."""
+    if not isinstance(way, FromModule):
+        return set()
+    own = {path.rsplit("/", 1)[-1] for path in (*way.packages, *way.files)}
+    return own.union(*(programs(CATALOG[name].ways[-1]) for name in way.beside))
+
+
+def test_only_the_command_plugin_is_stood_in_for() -> None:
+    stood_in = [thing.name for thing, way in WAYS if isinstance(way, StandIn)]
+    assert stood_in == ["pulumi-resource-command"]
+    assert "STAND-IN" in CATALOG["pulumi-resource-command"].ways[-1].says()
+
+
+def test_calicos_real_version_is_said_and_built_in() -> None:
+    way = CATALOG["calico"].ways[-1]
+    assert isinstance(way, FromModule)
+    assert "v3.29.0-6-gb559a70" in way.says()
+    assert {value for _, value in way.set_at_link} == {"v3.29.0-6-gb559a70"}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_on_a_connected_machine_nothing_is_built(machine: Machine, engine: str) -> None:
+    connected = replace(machine, web=_Connected(), root=True)
+    table = {**CATALOG, **{name: replace(CATALOG[name], ways=(_HERE,)) for name in ENGINES[engine]}}
+    choices = decide((*TOOLS, *LAB, *ENGINES[engine]), connected, table)
+    assert all(isinstance(choice.way, LeftTo | Download | OnMachine) for choice in choices.values())
+    assert {name for name, choice in choices.items() if isinstance(choice.way, Download)} == {
+        "pulumi",
+        "kind",
+        "kubectl",
+    }
+
+
+class _Connected(Web):
+    """Every address can be had."""
+
+    def refusal(self, url: str, fine: Collection[int] = (), mirrored: bool = True) -> str:
+        return ""
+
+
+class _Here(OnMachine):
+    def refusal(self, machine: Machine) -> str:
+        return ""
+
+
+_HERE = _Here(command=("engine",), version="")
