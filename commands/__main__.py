@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from commands import stack
+from commands.stack import Stack
 
 
 def main() -> int:
@@ -12,8 +12,9 @@ def main() -> int:
     parser.add_argument("--stack", default="dev")
     parser.add_argument("words", nargs="*", help="handed on to pulumi")
     asked = parser.parse_args()
+    stack = Stack(name=asked.stack)
     does = {"up": stack.up, "preview": stack.preview, "down": stack.down}
-    return does[asked.command](asked.stack, asked.words)
+    return does[asked.command](*asked.words)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 from commands import leftovers
@@ -14,49 +16,65 @@ from commands import leftovers
 ROOT = Path(__file__).parent.parent
 
 
-def up(stack: str, words: list[str]) -> int:
-    """Bring the lab up, or what is missing of it. The update shows each step, so no preview comes before it."""
-    select(stack)
-    return pulumi(["up", "--stack", stack, "--yes", "--skip-preview", *words]).returncode
+CONFIGURED = ("up", "preview", "destroy", "config")
+"""Pulumi's commands that take a config file."""
 
 
-def preview(stack: str, words: list[str]) -> int:
-    select(stack)
-    return pulumi(["preview", "--stack", stack, "--diff", *words]).returncode
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """A stack by its name, with the config file that Pulumi pairs with it or with another."""
 
+    name: str
+    config_file: Path | None = None
 
-def down(stack: str, words: list[str]) -> int:
-    """Destroy the lab and what a failed or killed run left of it. Fails where anything is still there."""
-    select(stack)
-    cluster = setting(stack, "clusterName")
-    destroyed = pulumi(["destroy", "--stack", stack, "--yes", "--skip-preview", *words]).returncode
-    left = leftovers.sweep(leftovers.run_folder(os.environ, cluster), cluster)
-    for line in left:
-        print(f"still there: {line}", file=sys.stderr)
-    return destroyed or (1 if left else 0)
+    def up(self, *words: str) -> int:
+        """Bring the lab up, or what is missing of it. The update shows each step: no preview comes before it."""
+        self.select()
+        return self.pulumi("up", "--yes", "--skip-preview", *words).returncode
 
+    def preview(self, *words: str) -> int:
+        self.select()
+        return self.pulumi("preview", "--diff", *words).returncode
 
-def remove(stack: str) -> None:
-    """Take a stack's history and config away too; what it made must be gone."""
-    pulumi(["stack", "rm", "--stack", stack, "--yes", "--preserve-config"])
+    def down(self, *words: str) -> int:
+        """Destroy the lab and what a failed or killed run left of it. Fails where anything is still there."""
+        self.select()
+        cluster = self.setting("clusterName")
+        destroyed = self.pulumi("destroy", "--yes", "--skip-preview", *words).returncode
+        left = leftovers.sweep(leftovers.run_folder(os.environ, cluster), cluster)
+        for line in left:
+            print(f"still there: {line}", file=sys.stderr)
+        return destroyed or (1 if left else 0)
 
+    def remove(self) -> None:
+        """Take the stack's own history away; what it made has to be gone."""
+        self.pulumi("stack", "rm", "--yes", "--preserve-config", quiet=True)
 
-def select(stack: str) -> None:
-    """Make the stack where it is not there yet; free it where a run that was killed still holds its lock."""
-    found = pulumi(["stack", "select", "--create", "--stack", stack], quiet=True)
-    if found.returncode:
-        sys.exit(found.stderr or found.stdout)
-    locks = lock_files(os.environ, stack)
-    if locks and not any(alive(json.loads(lock.read_text())) for lock in locks):
-        print(f"stack {stack}: the run that held its lock is gone, the lock is taken off")
-        pulumi(["cancel", "--stack", stack, "--yes"], quiet=True)
+    def outputs(self) -> dict[str, Any]:
+        shown: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json", quiet=True).stdout)
+        return shown
 
+    def setting(self, key: str) -> str:
+        found = self.pulumi("config", "get", key, quiet=True)
+        if found.returncode:
+            sys.exit(found.stderr)
+        return found.stdout.strip()
 
-def setting(stack: str, key: str) -> str:
-    found = pulumi(["config", "get", key, "--stack", stack], quiet=True)
-    if found.returncode:
-        sys.exit(found.stderr)
-    return found.stdout.strip()
+    def select(self) -> None:
+        """Make the stack where it is not there yet; free it where a run that was killed still holds its lock."""
+        found = self.pulumi("stack", "select", "--create", quiet=True)
+        if found.returncode:
+            sys.exit(found.stderr or found.stdout)
+        locks = lock_files(os.environ, self.name)
+        if locks and not any(alive(json.loads(lock.read_text())) for lock in locks):
+            print(f"stack {self.name}: the run that held its lock is gone, the lock is taken off")
+            self.pulumi("cancel", "--yes", quiet=True)
+
+    def pulumi(self, *words: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
+        command = ["pulumi", *words, "--stack", self.name, "--non-interactive"]
+        if self.config_file and words[0] in CONFIGURED:
+            command += ["--config-file", str(self.config_file)]
+        return subprocess.run(command, cwd=ROOT, capture_output=quiet, text=True, check=False)
 
 
 def lock_files(environment: Mapping[str, str], stack: str) -> list[Path]:
@@ -70,9 +88,3 @@ def lock_files(environment: Mapping[str, str], stack: str) -> list[Path]:
 def alive(lock: Mapping[str, object]) -> bool:
     """Whether the process that holds a lock may still run. Of another machine's we know nothing."""
     return lock.get("hostname") != socket.gethostname() or Path(f"/proc/{lock.get('pid')}").exists()
-
-
-def pulumi(words: list[str], *, quiet: bool = False) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["pulumi", *words, "--non-interactive"], cwd=ROOT, capture_output=quiet, text=True, check=False
-    )

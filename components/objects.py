@@ -13,14 +13,23 @@ WORKLOADS = ("Deployment", "DaemonSet")
 
 
 class KubernetesObject(pulumi.CustomResource):
-    """One object; `metadata` and `spec` are outputs as the API server holds them."""
+    """One object; `metadata`, `spec` and `status` are outputs as the API server holds them."""
 
     metadata: pulumi.Output[dict[str, Any]]
     spec: pulumi.Output[dict[str, Any]]
+    status: pulumi.Output[dict[str, Any]]
 
     def __init__(self, name: str, document: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(type_token(document), name, dict(document), opts)
         self.is_crd = document["kind"] == "CustomResourceDefinition"
+
+
+def observe(
+    name: str, kind: Mapping[str, Any], id: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> KubernetesObject:
+    """An object that others made, read anew by every preview and update: it is as it is now, not as of the last."""
+    wanted = dict(kind) | {"metadata": None, "spec": None, "status": None}
+    return KubernetesObject(name, wanted, pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=id)))
 
 
 def type_token(document: Mapping[str, Any]) -> str:

@@ -11,10 +11,11 @@ from components import scripts
 from components.attachments import Attachments
 from components.cni_plugins import CniPlugins
 from components.kind_cluster import KindCluster
-from components.objects import KubernetesObject
+from components.objects import KubernetesObject, observe
 from components.settings import PodSettings
 from components.workspace import Workspace
 
+POD = {"apiVersion": "v1", "kind": "Pod"}
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status"
 
@@ -52,8 +53,13 @@ class Pods(pulumi.ComponentResource):
             )
             for pod in args.pods
         ]
+        # A pod whose node restarts gets another address without being another pod: asked anew each time.
+        live = [
+            observe(f"{name}-{pod.name}-live", POD, made_pod.id, pulumi.ResourceOptions(parent=self))
+            for pod, made_pod in zip(args.pods, made, strict=True)
+        ]
         self.attachments = pulumi.Output.all(
-            *(pulumi.Output.all(pod.metadata, pod.spec).apply(lambda parts: attachments(*parts)) for pod in made)
+            *(pulumi.Output.all(pod.metadata, pod.spec).apply(lambda parts: attachments(*parts)) for pod in live)
         ).apply(lambda lists: [attachment for each in lists for attachment in each])
         self.net1_address = self.attachments.apply(net1_address)
         self.register_outputs({"attachments": self.attachments, "net1_address": self.net1_address})

@@ -1,5 +1,6 @@
 """The end of every `up`: all that the lab has is Ready, and what really runs is asked of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,12 @@ from components import scripts
 from components.calico import Calico
 from components.kind_cluster import KindCluster
 from components.multus import Multus
+from components.objects import observe
 from components.pods import Pods
 from components.workspace import Workspace
+
+NODE = {"apiVersion": "v1", "kind": "Node"}
+CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,27 +40,33 @@ class Readiness(pulumi.ComponentResource):
             triggers=[args.cluster.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico, args.multus, args.pods]),
         )
-        self.cluster = report.stdout.apply(
-            lambda lines: {
+        contents = pulumi.ResourceOptions.merge(
+            args.cluster.contents, pulumi.ResourceOptions(parent=self, depends_on=[report])
+        )
+        nodes = [observe(f"{name}-{node}", NODE, node, contents) for node in args.cluster.nodes]
+        self.cluster = pulumi.Output.all(*(pulumi.Output.all(each.metadata, each.status) for each in nodes)).apply(
+            lambda found: {
                 "name": args.workspace.cluster_name,
                 "engine": args.workspace.engine.name,
                 "kubeconfig": str(args.workspace.kubeconfig),
-                "nodes": nodes(lines),
+                "nodes": [node_facts(*parts) for parts in found],
             }
         )
         self.versions = report.stdout.apply(versions)
         self.register_outputs({"cluster": self.cluster, "versions": self.versions})
 
 
-def nodes(report: str) -> list[dict[str, Any]]:
-    """The `node` lines of the report: name, role, address, version."""
-    fields = ("name", "role", "address", "version")
-    return [
-        dict(zip(fields, line.split()[1:], strict=True)) for line in report.splitlines() if line.startswith("node ")
-    ]
+def node_facts(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, str]:
+    """A node's name, role (control-plane or worker), address on the cluster's network, and version."""
+    (address,) = [each["address"] for each in status["addresses"] if each["type"] == "InternalIP"]
+    return {
+        "name": metadata["name"],
+        "role": "control-plane" if CONTROL_PLANE in metadata.get("labels", {}) else "worker",
+        "address": address,
+        "version": status["nodeInfo"]["kubeletVersion"],
+    }
 
 
 def versions(report: str) -> dict[str, str]:
-    """The `version` lines of the report, by thing."""
-    lines = (line.split(" ", 2) for line in report.splitlines() if line.startswith("version "))
-    return {thing: version for _, thing, version in lines}
+    """The lines of the report, `THING VERSION`, by thing."""
+    return dict(line.split(" ", 1) for line in report.splitlines() if " " in line)

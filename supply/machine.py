@@ -89,7 +89,10 @@ def crun_on_cgroup_v1(facts: Facts) -> Cure | None:
             act=lambda: _install("runc"),
             by_hand=" ".join(_install_command("runc")),
         )
-    return Cure(says="cgroup v1: podman runs containers by runc instead of crun", containers={"engine": {"runtime": "runc"}})
+    return Cure(
+        says="cgroup v1: podman runs containers by runc instead of crun",
+        containers={"engine": {"runtime": "runc"}},
+    )
 
 
 def no_names_on_networks(facts: Facts) -> Cure | None:

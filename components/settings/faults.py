@@ -15,7 +15,7 @@ Value = TypeVar("Value")
 Choice = TypeVar("Choice", bound=StrEnum)
 
 NOWHERE = ipaddress.IPv4Network("0.0.0.0/32")
-"""Stands in for a subnet that could not be read; no check compares it with anything."""
+"""Stands in for a subnet that could not be read; known by identity, no check compares it with anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +75,21 @@ class Section:
     def has(self, name: str) -> bool:
         return self._values.get(name) is not None
 
+    @property
+    def faulty(self) -> bool:
+        """Whether anything in it was found wrong so far; what was read may then be a stand-in."""
+        inside = (f"{self._path}.", f"{self._path}[")
+        return any(fault.key == self._path or fault.key.startswith(inside) for fault in self._faults.found)
+
     def closed(self) -> None:
         for name in self._values:
             if name not in self._asked:
-                near = difflib.get_close_matches(str(name), self._asked, n=1, cutoff=0.5)
+                # Rather a key that is not there as well: `rangeStop` beside `rangeStart` means `rangeEnd`.
+                near = [
+                    match
+                    for known in ([key for key in self._asked if key not in self._values], self._asked)
+                    for match in difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+                ]
                 remedy = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(self._asked))}"
                 self.fault(str(name), "unknown key", remedy)
 

@@ -12,13 +12,15 @@ from components.settings.faults import Section
 Address = ipaddress.IPv4Address
 Subnet = ipaddress.IPv4Network
 
+EVERYWHERE = Subnet("0.0.0.0/0")
+
 
 class Ipam(Protocol):
     """What the rest of the lab asks of an IPAM type."""
 
     @classmethod
     def read(cls, section: Section, subnet: Subnet, gateway: Address | None) -> "Ipam":
-        """Read and check the keys of one `ipam` section; faults are noted in it."""
+        """Read and check the keys of one `ipam` section but its `type`; faults are noted in it."""
 
     def config(self, subnet: Subnet, gateway: Address | None) -> dict[str, Any]:
         """The `ipam` section of the CNI config."""
@@ -44,19 +46,21 @@ class HostLocal:
 
     @classmethod
     def read(cls, section: Section, subnet: Subnet, gateway: Address | None) -> "HostLocal":
-        section.text("type", "host-local")
-        first, last = subnet.network_address + 1, subnet.broadcast_address - 1
+        # A subnet without host addresses is refused elsewhere: no second fault about what lies in it.
+        hosts = subnet if subnet.num_addresses >= 4 else EVERYWHERE
+        first, last = hosts[1], hosts[-2]
         start = section.address("rangeStart") or first
         end = section.address("rangeEnd") or last
+        readable = not section.faulty
         routes = tuple(_route(route) for route in section.sections("routes"))
         section.closed()
-        if subnet.num_addresses >= 4:
+        if hosts is subnet:
             for name, address in (("rangeStart", start), ("rangeEnd", end)):
                 if not first <= address <= last:
                     section.fault(name, f"{address} is no host address of {subnet}", f"take one of {first} to {last}")
-        if start > end:
+        if readable and start > end:
             section.fault("rangeStart", f"{start} comes after rangeEnd {end}", "swap the two")
-        if gateway is not None and start <= gateway <= end:
+        if readable and hosts is subnet and gateway is not None and start <= gateway <= end:
             section.fault("rangeStart", f"the gateway {gateway} lies in the range {start} to {end}", "move either")
         if gateway is None and any(route.prefixlen == 0 for route in routes):
             section.fault("routes", "a default route, but the network has no gateway", "give `gateway` or drop it")
@@ -85,7 +89,7 @@ IPAM_TYPES: dict[str, type[Ipam]] = {"host-local": HostLocal}
 def read_ipam(section: Section, subnet: Subnet, gateway: Address | None) -> Ipam:
     """The IPAM that `section` names (host-local where it names none)."""
     given = section.text("type", "host-local")
-    if given not in IPAM_TYPES:
+    if given and given not in IPAM_TYPES:
         section.fault("type", f"{given!r} is not known", f"known are: {', '.join(IPAM_TYPES)}")
     return IPAM_TYPES.get(given, HostLocal).read(section, subnet, gateway)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from components.settings.faults import NOWHERE, Faults, Section
+from components.settings.faults import NOWHERE, Faults, Section, shown
 from components.settings.ipam import Ipam, read_ipam
 
 Address = ipaddress.IPv4Address
@@ -144,18 +144,24 @@ def node_range(subnet: Subnet, occupied: Iterable[tuple[Address, Address]]) -> S
     prefix = max(24, subnet.prefixlen + 2)
     size = 2 ** (32 - prefix)
     spans = [*occupied, (subnet.network_address,) * 2, (subnet.broadcast_address,) * 2]
-    for start in range(int(subnet.broadcast_address) + 1 - size, int(subnet.network_address) - 1, -size):
-        if not any(int(first) < start + size and start <= int(last) for first, last in spans):
+    start = int(subnet.broadcast_address) + 1 - size
+    while start >= int(subnet.network_address):
+        touched = [int(first) for first, last in spans if int(first) < start + size and start <= int(last)]
+        if not touched:
             return Subnet((start, prefix))
+        # The block below the span: a range of millions of addresses is passed in one step.
+        start = min(touched) // size * size - size
     return None
 
 
 def _feature_gates(section: Section) -> tuple[tuple[str, bool], ...]:
     gates = section.pairs("featureGates")
     for name, value in gates.items():
+        if not isinstance(name, str):
+            section.fault(f"featureGates.{name}", f"{name!r} is not a name", "put it in quotes")
         if not isinstance(value, bool):
-            section.fault(f"featureGates.{name}", f"{value!r} is neither true nor false", "give true or false")
-    return tuple((name, value is True) for name, value in sorted(gates.items()))
+            section.fault(f"featureGates.{name}", f"{shown(value)} is neither true nor false", "give true or false")
+    return tuple(sorted((str(name), value is True) for name, value in gates.items()))
 
 
 def _source(
@@ -184,7 +190,8 @@ def _source(
 def _network(section: Section) -> NetworkSettings:
     subnet = section.subnet("subnet")
     gateway = section.address("gateway")
-    ipam = read_ipam(section.mapping("ipam"), subnet, gateway)
+    ipam_section = section.mapping("ipam")
+    ipam = read_ipam(ipam_section, subnet, gateway)
     network = NetworkSettings(
         name=section.text("name"),
         subnet=subnet,
@@ -195,10 +202,12 @@ def _network(section: Section) -> NetworkSettings:
         node_range=NOWHERE,
     )
     section.closed()
-    if subnet == NOWHERE:
+    if subnet is NOWHERE:
         return network
     if gateway is not None and not subnet.network_address < gateway < subnet.broadcast_address:
         section.fault("gateway", f"{gateway} is no host address of {subnet}", "take one from the subnet")
+    if ipam_section.faulty:
+        return network
     occupied = [(gateway, gateway)] if gateway else []
     occupied += [span] if (span := ipam.occupies()) else []
     block = node_range(subnet, occupied)
@@ -239,8 +248,10 @@ def _check_cluster(settings: LabSettings, section: Section) -> None:
             "host-local keeps its leases on each node, so several workers hand out one address twice",
             "give 1 (a range of its own for each worker is not built yet)",
         )
-    if settings.pod_subnet != NOWHERE and settings.pod_subnet.prefixlen > 24:
+    if settings.pod_subnet is not NOWHERE and settings.pod_subnet.prefixlen > 24:
         section.fault("podSubnet", f"{settings.pod_subnet} is too small for the nodes' blocks", "give a /24 or larger")
+    if settings.service_subnet is not NOWHERE and not 12 <= settings.service_subnet.prefixlen <= 28:
+        section.fault("serviceSubnet", f"kubeadm refuses {settings.service_subnet}", "give a /12 to /28")
 
 
 def _check_names(settings: LabSettings, faults: Faults) -> None:
@@ -259,7 +270,7 @@ def _check_names(settings: LabSettings, faults: Faults) -> None:
 def _check_overlaps(settings: LabSettings, faults: Faults) -> None:
     subnets = [("podSubnet", settings.pod_subnet), ("serviceSubnet", settings.service_subnet)]
     subnets += [(f"networks[{i}].subnet", network.subnet) for i, network in enumerate(settings.networks)]
-    known = [(key, subnet) for key, subnet in subnets if subnet != NOWHERE]
+    known = [(key, subnet) for key, subnet in subnets if subnet is not NOWHERE]
     for i, (key, subnet) in enumerate(known):
         for other_key, other in known[:i]:
             if subnet.overlaps(other):
@@ -275,7 +286,7 @@ def _check_references(settings: LabSettings, faults: Faults) -> None:
                 known = f"known are: {', '.join(names)}" if names else "there is none in `networks`"
                 faults.add(f"pods[{i}].networks[{j}]", f"there is no network {name!r}", known)
     for i, network in enumerate(settings.networks):
-        if network.subnet != NOWHERE and wanted[network.name] > network.ipam.capacity() > 0:
+        if network.subnet is not NOWHERE and wanted[network.name] > network.ipam.capacity() > 0:
             faults.add(
                 f"networks[{i}].ipam",
                 f"the range holds {network.ipam.capacity()} addresses, the pods want {wanted[network.name]}",

@@ -8,6 +8,7 @@ bridges and firewall chains are there, and IPv4 forwarding is on.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -15,7 +16,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -56,11 +57,10 @@ class Places:
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """The processes of a server: the first one, its start (clock ticks since boot), the mount namespace of all."""
+    """The first process of a server, and its start (clock ticks since boot), which tells it from a later one."""
 
     pid: int
     started: int
-    namespace: str
 
 
 def places(cache: Path) -> Places:
@@ -68,7 +68,7 @@ def places(cache: Path) -> Places:
     found = Places(run=cache / "run/docker", data=cache / "docker")
     if len(os.fsencode(found.socket)) > LONGEST_SOCKET_PATH:
         raise ValueError(
-            f"{found.socket} is too long for a socket ({LONGEST_SOCKET_PATH} bytes at most): choose a shorter KALICO_CACHE"
+            f"{found.socket} is too long for a socket (at most {LONGEST_SOCKET_PATH} bytes): set a shorter KALICO_CACHE"
         )
     return found
 
@@ -113,17 +113,16 @@ def start(root: Path, cache: Path, say: Say) -> str:
             command(), env=environment(root.resolve(), where), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True, cwd="/",
         )  # fmt: skip
+    where.record.write_text(json.dumps(asdict(Server(pid=first.pid, started=_start_ticks(first.pid)))))
     while not answers(where.socket):
         if first.poll() is not None or time.monotonic() > before + START_SECONDS:
-            _note(first.pid, where)
             _end(where)
             tail = "\n".join(where.log.read_text(errors="replace").splitlines()[-10:])
             raise RuntimeError(f"the docker server did not come up; the end of {where.log}:\n{tail}")
         time.sleep(0.1)
-    _note(first.pid, where)
     say(
-        f"docker server: up in {time.monotonic() - before:.0f} s at {where.url} (data in {where.data}, log {where.log});"
-        " IPv4 forwarding is on"
+        f"docker server: up in {time.monotonic() - before:.0f} s at {where.url}; data in {where.data},"
+        f" log {where.log}; IPv4 forwarding is on"
     )
     return where.url
 
@@ -151,15 +150,6 @@ def answers(path: Path) -> bool:
         return False
 
 
-def _note(pid: int, where: Places) -> None:
-    try:
-        server = Server(pid=pid, started=_start_ticks(pid), namespace=os.readlink(f"/proc/{pid}/ns/mnt"))
-    except (FileNotFoundError, ProcessLookupError):
-        return
-    if server.namespace != os.readlink("/proc/self/ns/mnt"):  # else unshare has not got that far
-        where.record.write_text(json.dumps(asdict(server)))
-
-
 def _read(where: Places) -> Server | None:
     try:
         return Server(**json.loads(where.record.read_text()))
@@ -168,7 +158,7 @@ def _read(where: Places) -> Server | None:
 
 
 def _start_ticks(pid: int) -> int:
-    """When the process began: with its id, tells it from a later one of the same id."""
+    """When the process began. FileNotFoundError or ProcessLookupError when there is none."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
 
 
@@ -180,19 +170,16 @@ def _end(where: Places) -> None:
     if _is_alive(server):
         os.kill(server.pid, signal.SIGTERM)
         _wait(lambda: not _is_alive(server), STOP_SECONDS)
-    left = members(_processes(), server.namespace)
-    for pid in left:
+    for pid in members(_processes(where)):
         _kill(pid)
-    _wait(lambda: not members(_processes(), server.namespace), 10)
+    _wait(lambda: not members(_processes(where)), 10)
     where.socket.unlink(missing_ok=True)
     where.record.unlink()
 
 
 def _is_alive(server: Server) -> bool:
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(server.pid, os.WNOHANG)  # when we are the parent, or it would stay as a zombie
-    except ChildProcessError:
-        pass
     try:
         return _start_ticks(server.pid) == server.started
     except (FileNotFoundError, ProcessLookupError):
@@ -206,42 +193,43 @@ def _wait(done: Callable[[], bool], seconds: float) -> None:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """One process: who started it, and its mount namespace."""
+    """One process, and whether it lives in the server's root file system."""
 
     pid: int
     parent: int
-    namespace: str
+    inside: bool
 
 
-def _processes() -> Iterable[Process]:
+def _processes(where: Places) -> Iterable[Process]:
+    """All processes of the machine. Only in the server's root is this server's own folder mounted on /run/kalico."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
                 fields = (folder / "stat").read_text().rpartition(")")[2].split()
-                yield Process(pid=int(folder.name), parent=int(fields[1]), namespace=os.readlink(folder / "ns/mnt"))
+                seen = folder / "root/run/kalico" / where.record.name
+                inside = seen.exists() and seen.samefile(where.record)
             except (FileNotFoundError, ProcessLookupError, PermissionError):
                 continue
+            yield Process(pid=int(folder.name), parent=int(fields[1]), inside=inside)
 
 
-def members(processes: Iterable[Process], namespace: str) -> list[int]:
-    """The ids of all processes in a mount namespace and of their descendants (containers have namespaces of their own)."""
+def members(processes: Iterable[Process]) -> list[int]:
+    """The ids of the processes inside and of their descendants: a container has a root of its own."""
     known = list(processes)
-    children: Mapping[int, list[int]] = {
-        process.pid: [other.pid for other in known if other.parent == process.pid] for process in known
-    }
-    found: list[int] = []
-    todo = [process.pid for process in known if process.namespace == namespace]
+    children: dict[int, list[int]] = {}
+    for process in known:
+        children.setdefault(process.parent, []).append(process.pid)
+    found: set[int] = set()
+    todo = [process.pid for process in known if process.inside]
     while todo:
         pid = todo.pop()
         if pid not in found:
-            found.append(pid)
+            found.add(pid)
             todo += children.get(pid, [])
     return sorted(found)

@@ -6,11 +6,8 @@ registry can be reached. Whoever looks at an image finds in its label `kalico.bu
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import platform
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +17,7 @@ import yaml
 
 from supply.images import archive, debian, node, table
 
-NAME = f"localhost/kalico-node:{table.KUBERNETES}"
+NAME = node.IMAGE.name
 KEY_LABEL = "kalico.key"
 GROUPS = ("k8s", "etcd", "coredns", "calico", "operator", "multus", "cni", "kind_module", "calico_module")
 UNPACKED = ("busybox-static", "catatonit", "conntrack", "ipset", "iptables", "nftables", "runit")
@@ -34,20 +31,21 @@ def architecture() -> str:
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
-def build(out: Path, binaries: Mapping[str, Path], cache: Path, say: Say) -> None:
-    """Makes `out`/node.tar and `out`/image.yaml. `binaries` maps each of GROUPS to its folder. Needs root.
+def build(out: Path, binaries: Mapping[str, Path], cache: Path, say: Say) -> None:  # noqa: ARG001 (the supply's way)
+    """Makes `out`/node.tar (to be loaded by docker or podman) and `out`/image.yaml (its name and key). Needs root.
 
-    KeyError names a missing group; RuntimeError a command that failed.
+    `binaries` maps each of GROUPS to its folder. KeyError names a missing group; RuntimeError a command that failed.
     """
-    for group in GROUPS:
-        binaries[group]
+    given = {group: binaries[group] for group in GROUPS}
+    if missing := required_images(given["k8s"] / "kubeadm") - {image.name for image in table.IMAGES}:
+        raise RuntimeError(f"kubeadm wants images that the table does not have: {', '.join(sorted(missing))}")
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="node-", dir=out) as draft:
         root, unpacked, images = (Path(draft) / name for name in ("root", "debian", "images.tar"))
         say(f"node image: Debian {debian.SUITE} packages")
         debian.unpack(unpacked, UNPACKED)
         debian.make_root(root, node.PACKAGES)
-        sources = {**binaries, "debian": unpacked}
+        sources = {**given, "debian": unpacked}
         say("node image: kind's files and Kubernetes' programs")
         node.furnish(root, sources)
         say(f"node image: {len(table.IMAGES)} container images")
@@ -57,80 +55,66 @@ def build(out: Path, binaries: Mapping[str, Path], cache: Path, say: Say) -> Non
         _preload(root, images)
         images.unlink()
         say("node image: packing")
-        _pack(root, out / "node.tar")
-    labels = {
-        archive_label: value
-        for archive_label, value in (
-            (table.BUILT_LABEL, f"here, Debian {debian.SUITE} with kind's files and Kubernetes {table.KUBERNETES}"),
-            (KEY_LABEL, _digest(out / "node.tar")),
-        )
-    }
-    (out / "image.yaml").write_text(yaml.safe_dump(node.description(NAME, labels), sort_keys=False))
+        key = _pack(root, out / "node.tar")
+    (out / "image.yaml").write_text(yaml.safe_dump({"name": NAME, "key": key}))
+
+
+def required_images(kubeadm: Path) -> set[str]:
+    """The images that this kubeadm starts a control plane with."""
+    return set(debian.run([kubeadm, "config", "images", "list", "--kubernetes-version", table.KUBERNETES]).split())
 
 
 def _preload(root: Path, images: Path) -> None:
     log = images.with_name("containerd.log")
     said = debian.run(
         ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", _HERE / "preload.sh"],
-        env={**os.environ, "ROOT": str(root), "ARCHIVE": str(images), "LOG": str(log)},
+        env={**os.environ, "ROOT": str(root), "ARCHIVE": str(images), "LOG": str(log), "LAYERS": node.LAYERS},
     )
     loaded = {line.removeprefix("preloaded ") for line in said.splitlines() if line.startswith("preloaded ")}
     if missing := {image.name for image in table.IMAGES} - loaded:
-        raise RuntimeError(f"containerd did not take {', '.join(sorted(missing))}: see {log}")
+        raise RuntimeError(f"containerd did not take {', '.join(sorted(missing))}")
 
 
-def _pack(root: Path, out: Path) -> None:
-    debian.run(
-        ["tar", "--create", "--file", out, "--directory", root, "--sort=name", "--numeric-owner", "--xattrs",
-         "--one-file-system", "."]
-    )  # fmt: skip
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+def _pack(root: Path, out: Path) -> str:
+    command = ["tar", "--create", "--directory", str(root), "--sort=name", "--numeric-owner", "--one-file-system", "."]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as packing:
+        if packing.stdout is None:
+            raise RuntimeError("tar has no output")
+        key = archive.write_single(out, node.IMAGE, packing.stdout, architecture=architecture(), key=KEY_LABEL)
+    if packing.returncode:
+        raise RuntimeError(f"{' '.join(command)}: exit {packing.returncode}")
+    return key
 
 
 def import_into(engine: str, image: Path, say: Say, env: Mapping[str, str]) -> str:
-    """The image of the folder `image` in podman or docker; nothing is done when it is there already. Returns its name."""
+    """Loads the image of the folder `image` into podman or docker, unless it is there already. Returns its name."""
     description = yaml.safe_load((image / "image.yaml").read_text())
-    name, key = description["name"], description["labels"][KEY_LABEL]
-    if _label(engine, name, env) == key:
-        return str(name)
-    say(f"importing {name} into {engine}")
-    done = subprocess.run(
-        import_command(engine, description, image / "node.tar"),
-        env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode or _label(engine, name, env) != key:
+    name, key = str(description["name"]), str(description["key"])
+    if _key(engine, name, env) == key:
+        return name
+    say(f"loading {name} into {engine}")
+    done = _ask(load_command(engine, image / "node.tar"), env)
+    if done.returncode or _key(engine, name, env) != key:
         raise RuntimeError(f"{engine} did not take {name}: {done.stderr.strip()[-500:]}")
-    return str(name)
+    return name
 
 
-def import_command(engine: str, description: Mapping[str, object], tar: Path) -> list[str]:
-    """The command that imports `tar`; podman and docker have the same words."""
-    return [engine, "import", *changes(description), str(tar), str(description["name"])]
+def load_command(engine: str, tar: Path) -> list[str]:
+    """Podman and docker have the same words."""
+    return [engine, "load", "--quiet", "--input", str(tar)]
 
 
-def changes(description: Mapping[str, object]) -> list[str]:
-    """image.yaml as `--change` options."""
-    lines = [f"ENTRYPOINT {json.dumps(description['entrypoint'])}"]
-    lines += [f"ENV {name}={value}" for name, value in _pairs(description["environment"])]
-    lines += [f"LABEL {name}={json.dumps(value)}" for name, value in _pairs(description["labels"])]
-    lines.append(f"STOPSIGNAL {description['stopSignal']}")
-    return [part for line in lines for part in ("--change", line)]
+def key_command(engine: str, name: str) -> list[str]:
+    """Prints the key of the image that the engine has by this name."""
+    return [engine, "image", "inspect", "--format", f'{{{{index .Config.Labels "{KEY_LABEL}"}}}}', name]
 
 
-def _pairs(value: object) -> Sequence[tuple[str, str]]:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"image.yaml: {value!r} should be a mapping")
-    return list(value.items())
-
-
-def _label(engine: str, name: str, env: Mapping[str, str]) -> str:
-    """The key of the image that the engine has by this name, or nothing."""
-    done = subprocess.run(
-        [engine, "image", "inspect", "--format", f'{{{{index .Config.Labels "{KEY_LABEL}"}}}}', name],
-        env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+def _key(engine: str, name: str, env: Mapping[str, str]) -> str:
+    done = _ask(key_command(engine, name), env)
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _ask(command: Sequence[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )

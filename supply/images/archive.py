@@ -1,7 +1,9 @@
-"""Writes container images as one OCI archive: the same input gives the same bytes, on every machine.
+"""Writes container images as archives, without a registry and without an engine.
 
-An image is a list of layers and a config; a layer is a list of entries. Layers are not compressed: they are
-unpacked a moment later on the same machine. A layer that several images share is written once.
+`write` puts many images into one OCI archive for containerd: an image is a list of layers and a config, a layer a list
+of entries; a layer that several images share is written once, and the same input gives the same bytes everywhere.
+`write_single` makes a docker archive, which docker and podman load, of one image with one layer that is a tar already.
+Layers are not compressed: they are unpacked a moment later on the same machine.
 """
 
 from __future__ import annotations
@@ -9,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import stat
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO, BinaryIO, Protocol
 
 BLOCK = tarfile.BLOCKSIZE
 EPOCH = "1970-01-01T00:00:00Z"
@@ -23,6 +25,14 @@ INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
+
+
+class Writable(Protocol):
+    """As much of a file as a tar needs to be written."""
+
+    def write(self, block: bytes, /) -> int: ...
+
+    def tell(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,20 +65,21 @@ class Image:
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str = ""
     folder: str = ""
+    stop_signal: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-def tree(folder: Path, to: str, *, mode_mask: int = 0o755) -> Iterator[Entry]:
+def tree(folder: Path, to: str) -> Iterator[Entry]:
     """Everything below `folder` as entries below `to`; files are readable, and executable where the source is."""
     for path in sorted(folder.rglob("*")):
         name = str(PurePosixPath(to) / path.relative_to(folder).as_posix())
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode):
-            yield Entry(path=name, link=os.readlink(path))
+            yield Entry(path=name, link=str(path.readlink()))
         elif stat.S_ISDIR(mode):
             yield Entry(path=name)
         elif stat.S_ISREG(mode):
-            yield Entry(path=name, source=path, mode=(mode | 0o644) & mode_mask)
+            yield Entry(path=name, source=path, mode=(mode | 0o644) & 0o755)
 
 
 def with_parents(entries: Iterable[Entry]) -> list[Entry]:
@@ -84,9 +95,9 @@ def with_parents(entries: Iterable[Entry]) -> list[Entry]:
     return [found[path] for path in sorted(found)]
 
 
-def write_layer(out: BinaryIO, entries: Iterable[Entry]) -> None:
+def write_layer(out: Writable, entries: Iterable[Entry]) -> None:
     """Writes a layer's tar to `out`."""
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as layer:
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as layer:  # type: ignore[call-overload]
         for entry in with_parents(entries):
             info = tarfile.TarInfo(entry.path)
             info.mode, info.uid, info.gid = entry.mode, entry.owner, entry.owner
@@ -106,19 +117,15 @@ def write_layer(out: BinaryIO, entries: Iterable[Entry]) -> None:
                 layer.addfile(info)
 
 
-class _Hashing(io.RawIOBase):
+class _Hashing:
     """Passes what is written on to `out`, counting and hashing it."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out, self._hash, self.size = out, hashlib.sha256(), 0
 
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: object, /) -> int:
-        block = memoryview(data)  # type: ignore[arg-type]
+    def write(self, block: bytes, /) -> int:
         self._hash.update(block)
-        self.size += block.nbytes
+        self.size += len(block)
         return self._out.write(block)
 
     def tell(self) -> int:
@@ -143,11 +150,11 @@ class _Archive:
     def file(self, path: str, content: bytes) -> None:
         self._out.write(_header(path, len(content)) + content + bytes(-len(content) % BLOCK))
 
-    def layer(self, entries: Iterable[Entry]) -> dict[str, object]:
+    def layer(self, fill: Callable[[_Hashing], None]) -> dict[str, object]:
         start = self._out.tell()
         self._out.write(bytes(BLOCK))
         hashing = _Hashing(self._out)
-        write_layer(hashing, entries)  # type: ignore[arg-type]
+        fill(hashing)
         self._out.write(bytes(-hashing.size % BLOCK))
         end = self._out.tell()
         self._out.seek(start)
@@ -182,6 +189,7 @@ def image_config(image: Image, *, architecture: str, layers: Sequence[str]) -> d
         "Env": [f"{name}={value}" for name, value in sorted(image.environment.items())],
         "User": image.user,
         "WorkingDir": image.folder,
+        "StopSignal": image.stop_signal,
         "Labels": dict(image.labels),
     }
     return {
@@ -204,7 +212,7 @@ def write(out: Path, images: Sequence[Image], layers: Mapping[str, Sequence[Entr
         for image in images:
             for name in image.layers:
                 if name not in written:
-                    written[name] = archive.layer(layers[name])
+                    written[name] = archive.layer(partial(write_layer, entries=layers[name]))
             descriptors = [written[name] for name in image.layers]
             config = image_config(
                 image, architecture=architecture, layers=[str(layer["digest"]) for layer in descriptors]
@@ -229,3 +237,25 @@ def write(out: Path, images: Sequence[Image], layers: Mapping[str, Sequence[Entr
             "index.json", _json({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": index})
         )
         archive.end()
+
+
+def write_single(out: Path, image: Image, layer: IO[bytes], *, architecture: str, key: str) -> str:
+    """Writes `image`, whose one layer is the tar `layer`, and gives it that layer's digest as the label `key`.
+
+    Returns the digest.
+    """
+    with out.open("wb") as file:
+        archive = _Archive(file)
+        descriptor = archive.layer(partial(_copy, layer))
+        digest = str(descriptor["digest"])
+        labelled = replace(image, labels={**image.labels, key: digest})
+        config = archive.json(CONFIG_TYPE, image_config(labelled, architecture=architecture, layers=[digest]))
+        row = {"Config": _blob(str(config["digest"])), "RepoTags": [image.name], "Layers": [_blob(digest)]}
+        archive.file("manifest.json", _json([row]))
+        archive.end()
+    return digest
+
+
+def _copy(source: IO[bytes], target: _Hashing) -> None:
+    while block := source.read(1 << 20):
+        target.write(block)

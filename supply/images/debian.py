@@ -1,4 +1,4 @@
-"""Debian packages as folders: root file systems made by mmdebstrap, and programs taken out of them with their libraries."""
+"""Debian packages as folders: root file systems made by mmdebstrap, programs taken out of them with their libraries."""
 
 from __future__ import annotations
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 from supply.images import debian
-from supply.images.table import KUBERNETES, Sources
+from supply.images.archive import Image
+from supply.images.table import BUILT_LABEL, KUBERNETES, Sources
 
 PACKAGES = (
     "ca-certificates", "conntrack", "containerd", "curl", "ethtool", "iproute2", "ipset", "iptables", "jq", "kmod",
@@ -21,12 +21,13 @@ ENTRYPOINT = (
     "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",  # this systemd refuses cgroup v1 otherwise; says nothing on v2
 )
 ENVIRONMENT = {"container": "docker"}  # systemd asks for it: https://systemd.io/CONTAINER_INTERFACE/
-STOP_SIGNAL = "SIGRTMIN+3"
+
+LAYERS = "/usr/lib/kalico-layers"  # where the unpacked layers of the preloaded images are
 
 # kind's own image ships these four; containerd needs loopback for every pod
 CNI_PLUGINS = ("host-local", "loopback", "portmap", "ptp")
 
-# Units of a machine that a node is not; kind removes the same.
+# Units of a machine that a node is not (kind removes the same), and what only costs space.
 UNWANTED = (
     "usr/lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup.service",
     "usr/lib/systemd/system/multi-user.target.wants/*",
@@ -38,6 +39,9 @@ UNWANTED = (
     "var/cache/*",
     "var/lib/apt/lists/*",
     "var/log/*",
+    # containerd's shims of old
+    "usr/bin/containerd-shim",
+    "usr/bin/containerd-shim-runc-v1",
 )
 
 # kind's class without its provisioner, which is not among the images
@@ -63,7 +67,7 @@ def relaxed_unit(unit: str) -> str:
 
 
 def containerd_config(kinds: str) -> str:
-    """kind's containerd configuration, with OOM scores left alone and CNI where Kubernetes puts it (Debian's differs)."""
+    """kind's containerd configuration, with OOM scores left alone and CNI in Kubernetes' place instead of Debian's."""
     changed = kinds.replace("restrict_oom_score_adj = false", "restrict_oom_score_adj = true")
     if changed == kinds:
         raise ValueError("kind's containerd configuration has no restrict_oom_score_adj = false to change")
@@ -127,12 +131,11 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def description(name: str, labels: Mapping[str, str]) -> dict[str, object]:
-    """What image.yaml says: all that an import has to know besides the root file system."""
-    return {
-        "name": name,
-        "entrypoint": list(ENTRYPOINT),
-        "environment": dict(ENVIRONMENT),
-        "stopSignal": STOP_SIGNAL,
-        "labels": dict(labels),
-    }
+IMAGE = Image(
+    name=f"localhost/kalico-node:{KUBERNETES}",
+    layers=("root",),
+    entrypoint=ENTRYPOINT,
+    environment=ENVIRONMENT,
+    stop_signal="SIGRTMIN+3",  # systemd's for "shut down"
+    labels={BUILT_LABEL: f"here, Debian {debian.SUITE} with kind's files and Kubernetes {KUBERNETES}"},
+)

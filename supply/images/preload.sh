@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Imports the images of ARCHIVE into the containerd of the root file system ROOT and stops it again.
+# The unpacked layers then move out of /var into the folder LAYERS of the root, with links in their place: an engine
+# copies an image's /var for every node, and so does not copy them.
 # Runs in mount and process namespaces of its own (unshare), so that nothing is left mounted or running.
 # Does not start any container.
 set -euo pipefail
-: "${ROOT:?}" "${ARCHIVE:?}" "${LOG:?}"
+: "${ROOT:?}" "${ARCHIVE:?}" "${LOG:?}" "${LAYERS:?}"
 
 mount --bind "$ROOT" "$ROOT"
 mount -t proc proc "$ROOT/proc"
@@ -27,3 +29,10 @@ chroot "$ROOT" ctr --namespace k8s.io content prune references >/dev/null
 chroot "$ROOT" ctr --namespace k8s.io images list --quiet | sed 's/^/preloaded /'
 kill "$server"
 wait "$server" || true
+
+snapshots=$ROOT/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots
+mkdir -p "$ROOT$LAYERS"
+for layer in "$snapshots"/*; do
+  mv "$layer/fs" "$ROOT$LAYERS/${layer##*/}"
+  ln -s "$LAYERS/${layer##*/}" "$layer/fs"
+done

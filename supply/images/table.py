@@ -58,13 +58,16 @@ def busybox(sources: Sources) -> Iterable[Entry]:
     yield Entry(path="var/run", link="/run")
     for name in ("tmp", "var/tmp"):
         yield Entry(path=name, mode=0o1777)
-    yield Entry(path="etc/passwd", text="root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n", mode=0o644)
-    yield Entry(path="etc/group", text="root:x:0:\nnobody:x:65534:\n", mode=0o644)
-    yield Entry(path="etc/nsswitch.conf", text="hosts: files dns\n", mode=0o644)
+    for name, text in {
+        "passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+        "group": "root:x:0:\nnobody:x:65534:\n",
+        "nsswitch.conf": "hosts: files dns\n",
+    }.items():
+        yield Entry(path=f"etc/{name}", text=text, mode=0o644)
 
 
 def network_tools(sources: Sources) -> Iterable[Entry]:
-    """iptables in both kinds, nft, ipset and conntrack with the libraries they need. Plain `iptables` is the nft one."""
+    """iptables in both kinds, nft, ipset and conntrack with their libraries. Plain `iptables` is the nft one."""
     root = sources["debian"]
     programs = ["usr/sbin/xtables-nft-multi", "usr/sbin/xtables-legacy-multi", "usr/sbin/nft", "usr/sbin/ipset",
                 "usr/sbin/conntrack"]
@@ -109,13 +112,14 @@ LAYERS: Mapping[str, Callable[[Sources], Iterable[Entry]]] = {
     "calico-cni": Programs(
         files={
             "opt/cni/bin/calico": "calico/calico",
-            "opt/cni/bin/calico-ipam": "calico/calico",  # one program: its name decides what it does
             "opt/cni/bin/install": "calico/install",
         }
         | {
             f"opt/cni/bin/{name}": f"cni/{name}"
             for name in ("bandwidth", "host-local", "loopback", "portmap", "tuning")
-        }
+        },
+        # one program: its name decides what it does
+        others=(Entry(path="opt/cni/bin/calico-ipam", link="calico"),),
     ),
     "calico-typha": Programs(
         files={"usr/bin/calico-typha": "calico/calico-typha"},

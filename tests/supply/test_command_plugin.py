@@ -679,6 +679,7 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
         "PULUMI_BACKEND_URL": f"file://{tmp_path}",
         "PULUMI_CONFIG_PASSPHRASE": "test",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",  # the one that was laid out, not one on PATH
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",  # others that the environment names
     }
     made = Project(folder, environment, request.param == "stand-in")

@@ -1,0 +1,119 @@
+"""One real lab for all live tests, beside whatever else runs: a stack, a cluster and subnets of its own."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from commands.leftovers import Snapshot, run_folder, snapshot
+from commands.stack import Stack
+from components.engines import ENGINES, choose
+from components.settings.lab import EngineChoice
+
+CLUSTER = "kalico-e2e"
+WORKER = f"{CLUSTER}-worker"
+CONFIG = {
+    "pulumi:disable-default-providers": ["kubernetes"],
+    "kalico:clusterName": CLUSTER,
+    "kalico:podSubnet": "10.34.0.0/16",
+    "kalico:networks": [
+        {
+            "name": "e2e-net",
+            "subnet": "10.33.0.0/16",
+            "gateway": "10.33.0.1",
+            "ipam": {
+                "type": "host-local",
+                "rangeStart": "10.33.0.100",
+                "rangeEnd": "10.33.0.240",
+                "routes": [{"dst": "0.0.0.0/0"}],
+            },
+        }
+    ],
+    "kalico:pods": [
+        {
+            "name": "samplepod",
+            "image": "alpine",
+            "command": ["/bin/ash", "-c", "trap : TERM INT; sleep infinity & wait"],
+            "networks": ["e2e-net"],
+        }
+    ],
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lab:
+    stack: Stack
+    engine: str
+    kubeconfig: Path
+    before: Snapshot
+
+    def kubectl(self, *words: str) -> str:
+        return run("kubectl", "--kubeconfig", str(self.kubeconfig), *words)
+
+    def in_node(self, *words: str) -> str:
+        return run(self.engine, "exec", WORKER, *words)
+
+    def pod(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.kubectl("get", "pod", "samplepod", "--output", "json"))
+        return found
+
+    def net1(self) -> str:
+        """The address that the pod itself has on net1."""
+        shown = self.kubectl("exec", "samplepod", "--", "ip", "address", "show", "dev", "net1")
+        (address,) = [line.split()[1].split("/")[0] for line in shown.splitlines() if line.strip().startswith("inet ")]
+        return address
+
+
+def run(*words: str) -> str:
+    """The stdout of a command; when it fails, the test shows what it said."""
+    ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
+    assert ended.returncode == 0, f"{' '.join(words)}\n{ended.stdout}\n{ended.stderr}"
+    return ended.stdout
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 180) -> None:
+    """Wait until `holds`; it may fail on the way there."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if holds():
+                return
+        except (AssertionError, LookupError, ValueError):
+            if time.monotonic() > deadline:
+                raise
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s"
+        time.sleep(1)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    engine = choose(EngineChoice(os.environ.get("KALICO_ENGINE", "auto")), None)
+    config_file = tmp_path_factory.mktemp("e2e") / f"Pulumi.e2e-{engine.name}.yaml"
+    config_file.write_text(yaml.safe_dump({"config": CONFIG | {"kalico:engine": engine.name}}))
+    return Stack(name=f"e2e-{engine.name}", config_file=config_file)
+
+
+@pytest.fixture(scope="session")
+def lab(stack: Stack) -> Iterator[Lab]:
+    """The lab, up; whatever an earlier run left of it goes first, and it goes in the end."""
+    assert stack.down() == 0
+    before = snapshot(os.environ)
+    engine = ENGINES[stack.name.removeprefix("e2e-")].command
+    lab = Lab(stack=stack, engine=engine, kubeconfig=run_folder(os.environ, CLUSTER) / "kubeconfig", before=before)
+    try:
+        assert stack.up() == 0
+        yield lab
+    except BaseException:
+        for words in (["get", "pods,nodes", "-A", "-o", "wide"], ["get", "events", "-A"], ["get", "tigerastatus"]):
+            subprocess.run(["kubectl", "--kubeconfig", str(lab.kubeconfig), *words], check=False)
+        raise
+    finally:
+        stack.down()
+        stack.remove()

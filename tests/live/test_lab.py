@@ -1,0 +1,159 @@
+"""The lab as its user meets it: each layer is checked where it runs. The tests build on each other, in order."""
+
+import ipaddress
+import json
+import os
+import stat
+
+import pytest
+
+from commands.leftovers import snapshot
+from tests.live.conftest import CLUSTER, WORKER, Lab, eventually, run
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+
+SUBNET = ipaddress.IPv4Network("10.33.0.0/16")
+RANGE = (ipaddress.IPv4Address("10.33.0.100"), ipaddress.IPv4Address("10.33.0.240"))
+
+
+def test_the_net1_address_of_the_outputs_is_in_the_pod_and_in_the_range(lab: Lab) -> None:
+    address = lab.stack.outputs()["net1_address"]
+    assert lab.net1() == address
+    assert RANGE[0] <= ipaddress.IPv4Address(address) <= RANGE[1]
+
+
+def test_the_outputs_say_where_each_attachment_is(lab: Lab) -> None:
+    (attachment,) = lab.stack.outputs()["attachments"]
+    mac = lab.kubectl("exec", "samplepod", "--", "cat", "/sys/class/net/net1/address").strip()
+    assert attachment == {
+        "pod": "samplepod",
+        "node": WORKER,
+        "network": "e2e-net",
+        "interface": "net1",
+        "ips": [lab.net1()],
+        "mac": mac,
+    }
+
+
+def test_the_outputs_name_the_cluster_as_it_runs(lab: Lab) -> None:
+    cluster = lab.stack.outputs()["cluster"]
+    nodes = json.loads(lab.kubectl("get", "nodes", "--output", "json"))["items"]
+    addresses = {
+        node["metadata"]["name"]: a["address"]
+        for node in nodes
+        for a in node["status"]["addresses"]
+        if a["type"] == "InternalIP"
+    }
+    assert {node["name"]: node["address"] for node in cluster["nodes"]} == addresses
+    assert [node["role"] for node in cluster["nodes"]] == ["control-plane", "worker"]
+    assert (cluster["name"], cluster["engine"], cluster["kubeconfig"]) == (CLUSTER, lab.engine, str(lab.kubeconfig))
+
+
+def test_the_versions_are_those_of_the_running_things(lab: Lab) -> None:
+    versions = lab.stack.outputs()["versions"]
+    assert versions["kubernetes"] == "v1.32.2"
+    assert versions["multus"].count("4.2.3") == 1
+    assert versions["cni-plugins"].endswith("v1.8.0")
+    assert versions["calico"].startswith("v3.29.")
+
+
+def test_all_is_ready_when_up_ends(lab: Lab) -> None:
+    installation = json.loads(lab.kubectl("get", "installation", "default", "--output", "json"))
+    ready = [c["status"] for c in installation["status"]["conditions"] if c["type"] == "Ready"]
+    assert ready == ["True"]
+    pods = json.loads(lab.kubectl("get", "pods", "--all-namespaces", "--output", "json"))["items"]
+    unready = [
+        pod["metadata"]["name"]
+        for pod in pods
+        for condition in pod["status"]["conditions"]
+        if condition["type"] == "Ready" and condition["status"] != "True"
+    ]
+    assert unready == []
+
+
+def test_calico_has_the_nodes_addresses_on_the_clusters_own_network(lab: Lab) -> None:
+    nodes = json.loads(lab.kubectl("get", "nodes", "--output", "json"))["items"]
+    for node in nodes:
+        calico = node["metadata"]["annotations"]["projectcalico.org/IPv4Address"].split("/")[0]
+        assert calico in [a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP"]
+        assert ipaddress.IPv4Address(calico) not in SUBNET
+
+
+def test_the_worker_is_on_the_network_without_address_or_route_of_it(lab: Lab) -> None:
+    assert lab.in_node("ip", "-4", "-oneline", "address", "show", "dev", "eth1") == ""
+    _check_routes(lab)
+
+
+def test_neighbours_on_the_network_reach_each_other_over_net1(lab: Lab) -> None:
+    """A second pod, made by hand with the lab's NAD, answers on the L2 at its own address."""
+    document = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "neighbour", "annotations": {"k8s.v1.cni.cncf.io/networks": "e2e-net"}},
+        "spec": {
+            "containers": [
+                {"name": "n", "image": "alpine", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "3600"]}
+            ],
+            "terminationGracePeriodSeconds": 0,
+        },
+    }
+    manifest = lab.kubeconfig.parent / "neighbour.json"
+    manifest.write_text(json.dumps(document))
+    try:
+        lab.kubectl("apply", "--filename", str(manifest))
+        lab.kubectl("wait", "--for=condition=Ready", "pod/neighbour", "--timeout=90s")
+        status = json.loads(lab.kubectl("get", "pod", "neighbour", "--output", "json"))["metadata"]["annotations"][
+            "k8s.v1.cni.cncf.io/network-status"
+        ]
+        (address,) = [entry["ips"][0] for entry in json.loads(status) if entry.get("interface") == "net1"]
+        assert address != lab.net1()
+        lab.kubectl("exec", "samplepod", "--", "ping", "-c", "2", "-w", "10", "-I", "net1", address)
+    finally:
+        lab.kubectl("delete", "pod", "neighbour", "--ignore-not-found", "--wait")
+        manifest.unlink()
+
+
+def test_the_kubeconfig_is_its_owners_alone(lab: Lab) -> None:
+    assert stat.S_IMODE(lab.kubeconfig.stat().st_mode) == 0o600
+
+
+def test_a_preview_of_the_running_lab_shows_no_change(lab: Lab) -> None:
+    preview = lab.stack.pulumi("preview", "--expect-no-changes", quiet=True)
+    assert preview.returncode == 0, preview.stdout
+
+
+def test_a_restarted_worker_works_again_and_its_pods_have_net1(lab: Lab) -> None:
+    started = lab.pod()["status"]["containerStatuses"][0]["containerID"]
+    run(lab.engine, "restart", WORKER)
+
+    def pod_is_back() -> bool:
+        status = lab.pod()["status"]["containerStatuses"][0]
+        return bool(status["ready"]) and status["containerID"] != started
+
+    eventually(pod_is_back)
+    eventually(lambda: RANGE[0] <= ipaddress.IPv4Address(lab.net1()) <= RANGE[1])
+    lab.kubectl("wait", "--for=condition=Ready", f"node/{WORKER}", "--timeout=120s")
+    _check_routes(lab)
+
+
+def test_up_after_a_restart_tells_the_addresses_of_now(lab: Lab) -> None:
+    assert lab.stack.up() == 0
+    assert lab.stack.outputs()["net1_address"] == lab.net1()
+    shown = {node["name"]: node["address"] for node in lab.stack.outputs()["cluster"]["nodes"]}
+    assert shown[WORKER] in lab.in_node("ip", "-4", "-oneline", "address", "show", "dev", "eth0")
+
+
+def test_down_leaves_nothing_on_the_machine(lab: Lab) -> None:
+    assert lab.stack.down() == 0
+    assert snapshot(os.environ).added_to(lab.before) == []
+
+
+def _check_routes(lab: Lab) -> None:
+    """The worker's own way out is the cluster's network; its address on the L2, if any, is none of the pods'."""
+    (default,) = lab.in_node("ip", "-4", "route", "show", "default").splitlines()
+    assert " dev eth0" in default
+    shown = lab.in_node("ip", "-4", "-oneline", "address", "show", "dev", "eth1")
+    for line in shown.splitlines():
+        address = ipaddress.IPv4Interface(line.split()[3]).ip
+        assert not RANGE[0] <= address <= RANGE[1]
+        assert address != ipaddress.IPv4Address("10.33.0.1")
