@@ -26,6 +26,7 @@ class Stack:
 
     name: str
     config_file: Path | None = None
+    folder: Path = ROOT
 
     def up(self, *words: str) -> int:
         """Bring the lab up, or what is missing of it. The update shows each step: no preview comes before it."""
@@ -70,11 +71,12 @@ class Stack:
             print(f"stack {self.name}: the run that held its lock is gone, the lock is taken off")
             self.pulumi("cancel", "--yes", quiet=True)
 
+    def command(self, *words: str) -> list[str]:
+        configured = ["--config-file", str(self.config_file)] if self.config_file and words[0] in CONFIGURED else []
+        return ["pulumi", *words, "--stack", self.name, "--non-interactive", *configured]
+
     def pulumi(self, *words: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
-        command = ["pulumi", *words, "--stack", self.name, "--non-interactive"]
-        if self.config_file and words[0] in CONFIGURED:
-            command += ["--config-file", str(self.config_file)]
-        return subprocess.run(command, cwd=ROOT, capture_output=quiet, text=True, check=False)
+        return subprocess.run(self.command(*words), cwd=self.folder, capture_output=quiet, text=True, check=False)
 
 
 def lock_files(environment: Mapping[str, str], stack: str) -> list[Path]:

@@ -1,12 +1,11 @@
 """The CNI plugins on every node: kind's image has no macvlan, static, dhcp or bridge."""
 
-import platform
 from dataclasses import dataclass
 
 import pulumi
 
 from components import scripts, upstream
-from components.config import ARCHITECTURES
+from components.config import architecture
 from components.kind_cluster import KindCluster
 from components.settings import Source
 from components.workspace import Workspace
@@ -26,8 +25,7 @@ class CniPlugins(pulumi.ComponentResource):
         command = scripts.run(
             f"{name}-nodes",
             create="cni-plugins",
-            environment=args.workspace.environment
-            | {"ARCHIVE": str(archive), "ARCH": ARCHITECTURES[platform.machine().lower()]},
+            environment=args.workspace.environment | {"ARCHIVE": str(archive), "ARCH": architecture()},
             lines=args.cluster.nodes,
             triggers=[args.cluster.id, args.archive.sha256],
             opts=pulumi.ResourceOptions(parent=self),

@@ -22,19 +22,29 @@ ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64
 
 def load_settings() -> LabSettings:
     """The checked settings of this stack. All faults end the program with one message, before any resource."""
-    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
     given = {
         key.removeprefix("kalico:"): value
         for key, value in pulumi.runtime.config.CONFIG.get().items()
         if key.startswith("kalico:")
     }
+    try:
+        return settings_of(given)
+    except ConfigError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def settings_of(given: Mapping[str, Any]) -> LabSettings:
+    """The settings that `given` config makes on this machine. Raises ConfigError."""
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
     site_file = os.environ.get("KALICO_SITE")
     site = yaml.safe_load(Path(site_file).read_text()) if site_file and Path(site_file).exists() else None
     upstream = yaml.safe_load((ROOT / "manifests/upstream.yaml").read_text())
-    try:
-        return load(merged(declared, given, site or {}), upstream, ARCHITECTURES[platform.machine().lower()])
-    except ConfigError as error:
-        raise pulumi.RunError(str(error)) from None
+    return load(merged(declared, given, site or {}), upstream, architecture())
+
+
+def architecture() -> str:
+    """This machine's, and so its nodes', as the CNI plugins' archives name it."""
+    return ARCHITECTURES[platform.machine().lower()]
 
 
 def merged(

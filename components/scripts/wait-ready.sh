@@ -8,19 +8,24 @@ export KUBECONFIG="$RUN/kubeconfig"
 kubectl wait --for=condition=Ready nodes --all --timeout "${SECONDS_AT_MOST}s" >/dev/null
 kubectl wait --for=condition=Ready pods --all --all-namespaces --timeout "${SECONDS_AT_MOST}s" >/dev/null
 
-# THING COMMAND...: the first line of what the command says.
+# THING STATUS COMMAND...: the first line of what the command says; it has to end with STATUS.
 tell() {
-  local thing=$1 said
-  shift
-  said=$("$@" 2>&1 </dev/null)
+  local thing=$1 status=$2 said ended=0
+  shift 2
+  said=$("$@" 2>&1 </dev/null) || ended=$?
+  if [ "$ended" -ne "$status" ] || [ -z "$said" ]; then
+    echo "cannot tell the version of $thing: $said" >&2
+    exit 1
+  fi
   printf '%s %s\n' "$thing" "${said%%$'\n'*}"
 }
 
-tell kubernetes kubectl get node "$WORKER" --output 'jsonpath={.status.nodeInfo.kubeletVersion}'
-tell containerd kubectl get node "$WORKER" --output 'jsonpath={.status.nodeInfo.containerRuntimeVersion}'
-tell calico kubectl exec --namespace calico-system daemonset/calico-node --container calico-node -- calico-node -v
-tell multus kubectl exec --namespace kube-system daemonset/kube-multus-ds --container kube-multus -- \
+tell kubernetes 0 kubectl get node "$WORKER" --output 'jsonpath={.status.nodeInfo.kubeletVersion}'
+tell containerd 0 kubectl get node "$WORKER" --output 'jsonpath={.status.nodeInfo.containerRuntimeVersion}'
+tell calico 0 kubectl exec --namespace calico-system daemonset/calico-node --container calico-node -- calico-node -v
+# Multus ends with 4 when it is asked for its version.
+tell multus 4 kubectl exec --namespace kube-system daemonset/kube-multus-ds --container kube-multus -- \
   /usr/src/multus-cni/bin/multus-daemon -version
-tell cni-plugins "$ENGINE" exec "$WORKER" /opt/cni/bin/macvlan
-tell "$ENGINE" "$ENGINE" version --format '{{.Server.Version}}'
-tell kind kind version
+tell cni-plugins 0 "$ENGINE" exec "$WORKER" /opt/cni/bin/macvlan
+tell "$ENGINE" 0 "$ENGINE" version --format '{{.Server.Version}}'
+tell kind 0 kind version

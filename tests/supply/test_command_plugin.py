@@ -546,15 +546,20 @@ def test_the_stand_in_ends_with_its_script_when_the_engine_is_gone(tmp_path: Pat
         env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )
     pid = int(appears(tmp_path / "plugin"))
-    stub = connect(appears(tmp_path / "port"))
-    inputs = struct({"create": "echo $$ > script; exec sleep 60", "dir": str(tmp_path), "logging": "none"})
-    call = stub.Create.future(proto.CreateRequest(urn=URN, properties=inputs))
-    script = int(appears(tmp_path / "script"))
-    shell.kill()
-    shell.wait()
-    assert gone(script)
-    assert gone(pid)
-    assert call.exception(PATIENCE) is not None
+    try:
+        stub = connect(appears(tmp_path / "port"))
+        inputs = struct({"create": "echo $$ > script; exec sleep 60", "dir": str(tmp_path), "logging": "none"})
+        call = stub.Create.future(proto.CreateRequest(urn=URN, properties=inputs))
+        script = int(appears(tmp_path / "script"))
+        shell.kill()
+        shell.wait()
+        assert gone(script)
+        assert gone(pid)
+        assert call.exception(PATIENCE) is not None
+    finally:
+        shell.kill()
+        if not gone(pid):
+            os.kill(pid, signal.SIGTERM)
 
 
 # ---- only the stand-in ----
@@ -580,6 +585,7 @@ def test_a_logged_line_of_200_kb_does_no_harm(stand_in: Plugin) -> None:
     assert stand_in.create({"create": script})["stdout"] == "x" * 200_000 + "\nafter"
     assert stand_in.log.lines()[-1] == "after"
     assert "".join(stand_in.log.lines()[:-1]) == "x" * 200_000
+    assert max(map(len, stand_in.log.lines())) < 150_000  # in pieces: memory stays bounded
 
 
 def test_an_error_repeats_the_end_of_a_long_output(stand_in: Plugin) -> None:

@@ -1,0 +1,189 @@
+"""`make bench`: the seed's shell steps and `pulumi up`, one after the other on the same images, and where time goes."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from commands.stack import Stack
+from components import upstream
+from components.attachments import nad_config
+from components.calico import installation
+from components.config import settings_of
+from components.engines import choose
+from components.kind_cluster import kind_config
+from components.macvlan_networks import bridge_name
+from components.multus import daemonset_documents
+from components.pods import pod_document
+from components.scripts import BASH, script
+from components.settings import LabSettings
+from components.settings.lab import EngineChoice
+from components.workspace import Workspace, cache_folder
+
+SEED, OURS = "kalico-bench-seed", "kalico-bench"
+LAYERS = {
+    "cluster": r"command:local:Command cluster-kind created",
+    "CNI plugins": r"command:local:Command cni-plugins-nodes created",
+    "network and NAD": r"NetworkAttachmentDefinition attachments-\S+ created",
+    "Calico's operator": r"Deployment calico-tigera-operator created",
+    "Multus": r"DaemonSet multus-kube-multus-ds created",
+    "nodes attachable": r"command:local:Command pods-attachable created",
+    "net1": r"core/v1:Pod pods-samplepod created",
+    "Installation": r"Installation calico-default created",
+}
+"""What `up` prints when a layer is there."""
+
+
+def main() -> int:
+    engine = os.environ.get("KALICO_ENGINE", "auto")
+    config = {"clusterName": OURS, "engine": choose(EngineChoice(engine), None).name}
+    settings = settings_of(config)
+    with tempfile.TemporaryDirectory() as folder:
+        seed = seed_steps(settings, Path(folder))
+        stack = Stack(name="bench", config_file=Path(folder, "Pulumi.bench.yaml"))
+        Path(folder, "Pulumi.bench.yaml").write_text(
+            yaml.safe_dump({"config": {f"kalico:{key}": value for key, value in config.items()}})
+        )
+        try:
+            ours = up(stack)
+            previews = [seconds_of("preview", stack) for _ in range(3)]
+        finally:
+            stack.down()
+            stack.remove()
+        empty = empty_program(Path(folder))
+    print(report(settings, seed, ours, min(previews), min(empty)))
+    return 0
+
+
+def seed_steps(settings: LabSettings, folder: Path) -> dict[str, float]:
+    """Seconds from the start to the end of each of the seed's steps; its lab is gone afterwards."""
+    workspace = Workspace(engine=choose(settings.engine, None), cluster_name=SEED, cache=cache_folder(dict(os.environ)))
+    (network,) = settings.networks
+    plain = {"metadata": {"name": "default"}}
+    files: dict[str, Any] = {
+        "KIND_CONFIG": [kind_config(settings)],
+        "INSTALLATION": [installation(settings) | plain],
+        "MULTUS": daemonset_documents(
+            upstream.documents(upstream.fetch(settings.multus_manifest, workspace.cache)), settings.multus_image
+        ),
+        "NAD": [
+            {
+                "apiVersion": "k8s.cni.cncf.io/v1",
+                "kind": "NetworkAttachmentDefinition",
+                "metadata": {"name": network.name},
+                "spec": {"config": nad_config(network, "eth1")},
+            }
+        ],
+        "POD": [pod_document(settings.pods[0])],
+    }
+    for name, documents in files.items():
+        Path(folder, name).write_text(yaml.safe_dump_all(documents))
+    environment = workspace.environment | {
+        **{name: str(folder / name) for name in files},
+        "OPERATOR": str(upstream.fetch(settings.calico_manifest, workspace.cache)),
+        "ARCHIVE": str(upstream.fetch(settings.cni_plugins, workspace.cache)),
+        "KUBECONFIG": str(folder / "kubeconfig"),
+        "NETWORK": network.name,
+        "NETWORK_WORDS": "\n".join([*workspace.engine.network_words(network), "--label", f"kalico={SEED}"]),
+        "BRIDGE": bridge_name(SEED, network.name),
+        "WORKER": f"{SEED}-worker",
+    }
+    print("the seed's steps:", flush=True)
+    try:
+        return dict(timed_lines([*BASH, Path(__file__).with_name("seed-steps.sh").read_text()], environment))
+    finally:
+        for name in ("network-delete", "kind-delete"):
+            subprocess.run([*BASH, script(name)], env={**os.environ, **environment}, check=True, capture_output=True)
+
+
+def timed_lines(words: list[str], environment: Mapping[str, str]) -> Iterator[tuple[str, float]]:
+    """The steps that a script reports, shown as they come."""
+    with subprocess.Popen(words, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True) as running:
+        for line in running.stdout or ():
+            name, seconds = line.rstrip().split("\t")
+            print(f"  {float(seconds):6.1f} s  {name}", flush=True)
+            yield name, float(seconds)
+    if running.returncode:
+        sys.exit(f"the seed's steps failed with {running.returncode}")
+
+
+def up(stack: Stack) -> dict[str, float]:
+    """Seconds from the start of `pulumi up` to each layer, and to its end."""
+    stack.select()
+    print("pulumi up:", flush=True)
+    start = time.monotonic()
+    found: dict[str, float] = {}
+    last: list[str] = []
+    words = stack.command("up", "--yes", "--skip-preview")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=stack.folder) as process:
+        for line in process.stdout or ():
+            last = [*last[-40:], line]
+            for name, pattern in LAYERS.items():
+                if name not in found and re.search(pattern, line):
+                    found[name] = time.monotonic() - start
+                    print(f"  {found[name]:6.1f} s  {name}", flush=True)
+    if process.returncode:
+        sys.exit(f"pulumi up failed with {process.returncode}\n{''.join(last)}")
+    found["all Ready"] = time.monotonic() - start
+    print(f"  {found['all Ready']:6.1f} s  all Ready", flush=True)
+    return found
+
+
+def seconds_of(word: str, stack: Stack) -> float:
+    start = time.monotonic()
+    ended = stack.pulumi(word, quiet=True)
+    if ended.returncode:
+        sys.exit(ended.stderr or ended.stdout)
+    return time.monotonic() - start
+
+
+def empty_program(folder: Path) -> list[float]:
+    """Seconds that the preview of a program without resources takes, by the same command."""
+    program = folder / "empty"
+    program.mkdir()
+    (program / "Pulumi.yaml").write_text(json.dumps({"name": "kalico-bench-empty", "runtime": "python"}))
+    (program / "__main__.py").write_text("import pulumi\n")
+    stack = Stack(name="bench", folder=program)
+    stack.select()
+    try:
+        return [seconds_of("preview", stack) for _ in range(3)]
+    finally:
+        stack.remove()
+
+
+def report(
+    settings: LabSettings, seed: Mapping[str, float], ours: Mapping[str, float], preview: float, empty: float
+) -> str:
+    def row(name: str, left: float | None, right: float | None) -> str:
+        shown = [f"{value:.1f} s" if value is not None else "" for value in (left, right)]
+        ratio = f"{right / left:.2f}" if left and right and name in ("net1", "all Ready") else ""
+        return f"| {name} | {shown[0]} | {shown[1]} | {ratio} |"
+
+    names = [*ours, *(name for name in seed if name not in ours)]
+    times = [
+        row(name, seed.get(name), ours.get(name)) for name in sorted(names, key=lambda n: ours.get(n, seed.get(n)))
+    ]
+    return "\n".join(
+        [
+            "",
+            f"on {settings.engine}, {settings.workers} worker, {settings.node_image}; seconds since the start",
+            "",
+            "| until | seed's steps | pulumi up | ratio |",
+            "|---|---|---|---|",
+            *times,
+            "",
+            f"no-op preview {preview:.1f} s, of an empty program {empty:.1f} s: {preview / empty:.1f} x",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""The shell scripts run as the program runs them, on tools that only record what is asked of them."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from components.scripts import BASH, script
+
+TOOLS = ("kind", "kubectl", "ip", "podman", "docker")
+
+TOOL = r"""#!/bin/bash
+# Records the call, then does what the first rule that fits it says. A call that nobody foresaw fails.
+printf '%s\x1f' "${0##*/}" "$@" >>"$BENCH/calls"
+printf '\x1e' >>"$BENCH/calls"
+call="${0##*/} $*"
+for rule in "$BENCH"/rules/*; do
+  [ -d "$rule" ] || continue
+  # shellcheck disable=SC2053 # a pattern
+  [[ $call == $(<"$rule/pattern") ]] || continue
+  uses=$(<"$rule/uses")
+  printf '%s' $((uses + 1)) >"$rule/uses"
+  answer=$rule/answer.$uses
+  [ -e "$answer" ] || answer=$rule/answer.last
+  source "$answer"
+  exit
+done
+echo "unforeseen: $call" >&2
+exit 97
+"""
+
+
+@dataclass
+class Bench:
+    """A workbench of fake tools. `on` gives a call its answers, each a piece of bash; the last one stays."""
+
+    folder: Path
+    rules: int = 0
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def on(self, pattern: str, *answers: str) -> None:
+        """`pattern`: of bash, over the whole command line. The first rule that fits is taken."""
+        rule = self.folder / "rules" / f"{self.rules:03}"
+        rule.mkdir(parents=True)
+        self.rules += 1
+        (rule / "pattern").write_text(pattern)
+        (rule / "uses").write_text("0")
+        for i, answer in enumerate(answers or ("",)):
+            (rule / f"answer.{i}").write_text(answer)
+        (rule / "answer.last").write_text(answers[-1] if answers else "")
+
+    @property
+    def calls(self) -> list[str]:
+        """The command lines so far, in order."""
+        log = self.folder / "calls"
+        recorded = log.read_text().split("\x1e")[:-1] if log.exists() else []
+        return [call.removesuffix("\x1f").replace("\x1f", " ") for call in recorded]
+
+    def words(self, beginning: str) -> list[str]:
+        """The words of the one call that begins so."""
+        recorded = (self.folder / "calls").read_text().split("\x1e")[:-1]
+        (call,) = [call for call in recorded if call.replace("\x1f", " ").startswith(beginning)]
+        return call.removesuffix("\x1f").split("\x1f")
+
+    def left(self, name: str) -> str:
+        """What an answer wrote to `$BENCH/NAME`."""
+        return (self.folder / name).read_text()
+
+    def run(self, name: str, stdin: str = "", **values: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*BASH, script(name)],
+            input=stdin,
+            env={
+                "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
+                "HOME": str(self.folder / "home"),
+                "BENCH": str(self.folder),
+                **self.environment,
+                **values,
+            },
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+
+NewBench = Callable[[], Bench]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    binaries = tmp_path / "bin"
+    binaries.mkdir()
+    (tmp_path / "home").mkdir()
+    for tool in TOOLS:
+        (binaries / tool).write_text(TOOL)
+        (binaries / tool).chmod(0o755)
+    return Bench(
+        folder=tmp_path,
+        environment={"CLUSTER": "lab", "ENGINE": "podman", "RUN": str(tmp_path / "cache/run/lab")},
+    )
+
+
+@pytest.fixture
+def run_folder(bench: Bench) -> Path:
+    return Path(bench.environment["RUN"])
+
+
+def mode(path: Path) -> int:
+    return os.stat(path).st_mode & 0o777

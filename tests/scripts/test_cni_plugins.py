@@ -1,0 +1,68 @@
+"""cni-plugins.sh: the plugins of an archive go into each node, of its own architecture, and run there."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.scripts.conftest import Bench
+
+CONTENT = b"\x1f\x8bplugins\n\x00\xff"
+
+
+@pytest.fixture
+def archive(bench: Bench, tmp_path: Path) -> Path:
+    path = tmp_path / "plugins.tgz"
+    path.write_bytes(CONTENT)
+    bench.environment |= {"ARCHIVE": str(path), "ARCH": "amd64"}
+    return path
+
+
+def install(bench: Bench, *names: str, **values: str) -> subprocess.CompletedProcess[str]:
+    return bench.run("cni-plugins", stdin="".join(f"{name}\n" for name in names), **values)
+
+
+def node(bench: Bench, machine: str) -> None:
+    bench.on("podman exec * uname -m", f"echo {machine}")
+    bench.on("podman exec --interactive * tar *", 'cat >"$BENCH/got-$3"')
+    bench.on("podman exec * /opt/cni/bin/macvlan", "echo 'CNI macvlan plugin v1.8.0' >&2; echo more; exit 0")
+
+
+def test_every_node_gets_the_archive_and_says_what_it_has_now(bench: Bench, archive: Path) -> None:
+    node(bench, "x86_64")
+    done = install(bench, "lab-control-plane", "lab-worker")
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "lab-control-plane CNI macvlan plugin v1.8.0",
+        "lab-worker CNI macvlan plugin v1.8.0",
+    ]
+    for name in ("lab-control-plane", "lab-worker"):
+        assert (bench.folder / f"got-{name}").read_bytes() == CONTENT
+        assert (
+            f"podman exec --interactive {name} tar --extract --gzip --directory /opt/cni/bin --no-same-owner"
+            in bench.calls
+        )
+
+
+@pytest.mark.parametrize(("machine", "arch"), [("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", "riscv64")])
+def test_an_architecture_goes_by_its_own_name_and_by_that_of_releases(
+    bench: Bench, archive: Path, machine: str, arch: str
+) -> None:
+    node(bench, machine)
+    assert install(bench, "lab-worker", ARCH=arch).returncode == 0
+
+
+def test_plugins_for_another_architecture_are_refused_before_they_are_in(bench: Bench, archive: Path) -> None:
+    node(bench, "aarch64")
+    done = install(bench, "lab-worker")
+    assert done.returncode == 1
+    assert "lab-worker is arm64, the plugins are for amd64" in done.stderr
+    assert not any(" tar " in call for call in bench.calls)
+
+
+def test_an_archive_that_does_not_unpack_is_an_error(bench: Bench, archive: Path) -> None:
+    bench.on("podman exec * uname -m", "echo x86_64")
+    bench.on("podman exec --interactive * tar *", "echo 'not in gzip format' >&2; exit 2")
+    done = install(bench, "lab-worker")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "not in gzip format" in done.stderr

@@ -1,0 +1,155 @@
+"""kind-create.sh: a cluster made once, made anew over a part of one, and never over somebody else's."""
+
+import fcntl
+import subprocess
+import time
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+from tests.scripts.conftest import Bench, mode
+
+CREATE = "kind create cluster *"
+MADE = 'printf secret >"$RUN/kubeconfig"; chmod 0644 "$RUN/kubeconfig"'
+"""As kind would leave it on a machine with a careless umask."""
+
+
+@pytest.fixture
+def kind(bench: Bench) -> Bench:
+    """kind that has no cluster yet and makes one, and a cluster that says who it is."""
+    bench.on("kubectl --kubeconfig * get namespace kube-system *", "printf the-uid")
+    bench.on("kind delete cluster *")
+    return bench
+
+
+def fresh(kind: Bench) -> Bench:
+    kind.on("kind get clusters *", "printf 'other\\n'")
+    kind.on(CREATE, MADE)
+    return kind
+
+
+def create(bench: Bench) -> subprocess.CompletedProcess[str]:
+    return bench.run("kind-create", stdin="kind: Cluster\nname: x\n")
+
+
+def test_it_prints_the_clusters_identity_and_nothing_else(kind: Bench) -> None:
+    done = create(fresh(kind))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the-uid", "")
+
+
+def test_kind_gets_the_config_of_stdin_and_the_labs_own_kubeconfig(kind: Bench, run_folder: Path) -> None:
+    kind.on("kind get clusters *")
+    kind.on(CREATE, f'cat "$8" >"$BENCH/config"; {MADE}')
+    create(kind)
+    words = kind.words("kind create cluster")
+    assert words[:-1] == [
+        *("kind", "create", "cluster", "--name", "lab"),
+        *("--kubeconfig", str(run_folder / "kubeconfig"), "--config"),
+    ]
+    assert kind.left("config") == "kind: Cluster\nname: x\n"
+
+
+def test_the_cluster_is_on_the_labs_engine_and_a_network_of_its_own(kind: Bench) -> None:
+    kind.on("kind get clusters *")
+    kind.on(CREATE, f'env | grep ^KIND_ | sort >"$BENCH/environment"; {MADE}')
+    create(kind)
+    assert kind.left("environment").splitlines() == [
+        "KIND_EXPERIMENTAL_DOCKER_NETWORK=lab",
+        "KIND_EXPERIMENTAL_PODMAN_NETWORK=lab",
+        "KIND_EXPERIMENTAL_PROVIDER=podman",
+    ]
+
+
+def test_the_kubeconfig_is_the_owners_alone_whatever_kind_makes_of_it(kind: Bench, run_folder: Path) -> None:
+    create(fresh(kind))
+    assert mode(run_folder / "kubeconfig") == 0o600
+    assert mode(run_folder) == 0o700
+
+
+def test_the_users_own_kubeconfig_is_left_alone(kind: Bench) -> None:
+    create(fresh(kind))
+    assert list((kind.folder / "home").iterdir()) == []
+    assert all("--kubeconfig" in call for call in kind.calls if not call.startswith("kind get clusters"))
+
+
+def test_the_engine_is_remembered_before_the_cluster_is_made(kind: Bench, run_folder: Path) -> None:
+    kind.on("kind get clusters *")
+    kind.on(CREATE, f'cp "$RUN/engine" "$BENCH/engine"; {MADE}')
+    create(kind)
+    assert kind.left("engine") == "podman\n"
+    assert (run_folder / "engine").read_text() == "podman\n"
+
+
+def test_a_part_that_an_earlier_run_left_is_removed_first(kind: Bench, run_folder: Path) -> None:
+    run_folder.mkdir(parents=True)
+    (run_folder / "engine").write_text("podman\n")
+    kind.on("kind get clusters *", "printf 'lab\\n'")
+    kind.on(CREATE, MADE)
+    assert create(kind).returncode == 0
+    steps = [" ".join(call.split()[:3]) for call in kind.calls]
+    assert steps.index("kind delete cluster") < steps.index("kind create cluster")
+    assert kind.words("kind delete cluster")[3:5] == ["--name", "lab"]
+
+
+def test_a_cluster_that_the_lab_did_not_make_is_refused_and_kept(kind: Bench, run_folder: Path) -> None:
+    kind.on("kind get clusters *", "printf 'lab\\n'")
+    done = create(kind)
+    assert done.returncode == 1
+    assert "there is a kind cluster 'lab' already that this lab did not make" in done.stderr
+    assert "pulumi config set clusterName NAME" in done.stderr
+    assert [call for call in kind.calls if not call.startswith("kind get clusters")] == []
+    assert not (run_folder / "engine").exists()
+
+
+def test_a_cluster_whose_name_only_begins_so_is_another(kind: Bench) -> None:
+    kind.on("kind get clusters *", "printf 'lab2\\nmylab\\n'")
+    kind.on(CREATE, MADE)
+    assert create(kind).returncode == 0
+
+
+def test_a_failure_shows_kinds_log_and_leaves_nothing(kind: Bench, run_folder: Path) -> None:
+    kind.on("kind get clusters *")
+    kind.on(CREATE, f"{MADE}; echo 'Creating ...'; echo 'node failed' >&2; exit 1")
+    kind.on("podman network rm lab")
+    done = create(kind)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["Creating ...", "node failed"]
+    assert done.stdout == ""
+    assert "podman network rm lab" in kind.calls
+    assert not (run_folder / "kubeconfig").exists()
+    assert not (run_folder / "engine").exists()
+
+
+def test_it_waits_for_an_orphan_that_is_still_at_it(kind: Bench, run_folder: Path) -> None:
+    run_folder.mkdir(parents=True)
+    with (run_folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        freed = Timer(0.5, lambda: fcntl.flock(lock, fcntl.LOCK_UN))
+        freed.start()
+        begun = time.monotonic()
+        assert create(fresh(kind)).returncode == 0
+        assert time.monotonic() - begun > 0.4
+        freed.join()
+
+
+def test_what_kind_starts_does_not_inherit_the_lock(kind: Bench, run_folder: Path) -> None:
+    run_folder.mkdir(parents=True)
+    (run_folder / "engine").write_text("podman\n")
+    look = '[ ! -e /proc/self/fd/9 ] || echo "$call" >>"$BENCH/inherited"; '
+    kind.rules = 100  # After those, these: kind's calls are answered anew.
+    for rule in (kind.folder / "rules").iterdir():
+        if "kind" in (rule / "pattern").read_text()[:4]:
+            (rule / "pattern").write_text("none")
+    kind.on("kind get clusters *", f"{look} printf 'lab\\n'")
+    kind.on("kind delete cluster *", look)
+    kind.on(CREATE, look + MADE)
+    assert create(kind).returncode == 0
+    assert len([call for call in kind.calls if call.startswith("kind ")]) == 3
+    assert not (kind.folder / "inherited").exists()
+
+
+@pytest.mark.parametrize("name", ["CLUSTER", "ENGINE", "RUN"])
+def test_it_does_nothing_without_all_it_has_to_know(kind: Bench, name: str) -> None:
+    assert kind.run("kind-create", **{name: ""}).returncode != 0
+    assert kind.calls == []

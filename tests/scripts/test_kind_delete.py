@@ -1,0 +1,64 @@
+"""kind-delete.sh: the cluster goes with all it has on the machine; gone already is fine, anything else is not."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.scripts.conftest import Bench
+
+
+@pytest.fixture
+def lived_in(run_folder: Path) -> Path:
+    run_folder.mkdir(parents=True)
+    for name in ("kubeconfig", "kubeconfig.lock", "engine"):
+        (run_folder / name).write_text("podman\n")
+    return run_folder
+
+
+def test_the_cluster_its_network_and_its_files_go(bench: Bench, lived_in: Path) -> None:
+    bench.on("kind delete cluster *", 'printf %s "$KIND_EXPERIMENTAL_PROVIDER" >"$BENCH/provider"')
+    bench.on("podman network inspect lab")
+    bench.on("podman network rm lab", "echo lab")
+    done = bench.run("kind-delete")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert bench.calls == [
+        f"kind delete cluster --name lab --kubeconfig {lived_in}/kubeconfig --quiet",
+        "podman network inspect lab",
+        "podman network rm lab",
+    ]
+    assert bench.left("provider") == "podman"
+    assert not lived_in.exists()
+
+
+def test_gone_already_is_fine(bench: Bench, run_folder: Path) -> None:
+    bench.on("kind delete cluster *")
+    bench.on("podman network inspect lab", "exit 1")
+    done = bench.run("kind-delete")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not any(call.startswith("podman network rm") for call in bench.calls)
+    assert not run_folder.exists()
+
+
+def test_what_the_lab_has_beside_the_cluster_stays(bench: Bench, lived_in: Path) -> None:
+    (lived_in / "networks").mkdir()
+    bench.on("kind delete cluster *")
+    bench.on("podman network inspect lab", "exit 1")
+    assert bench.run("kind-delete").returncode == 0
+    assert [path.name for path in lived_in.iterdir()] == ["networks"]
+
+
+def test_a_cluster_that_does_not_go_is_an_error_and_stays_the_labs(bench: Bench, lived_in: Path) -> None:
+    bench.on("kind delete cluster *", "echo 'no engine' >&2; exit 1")
+    done = bench.run("kind-delete")
+    assert done.returncode != 0
+    assert "no engine" in done.stderr
+    assert (lived_in / "engine").exists()
+
+
+def test_a_network_that_does_not_go_is_an_error(bench: Bench, lived_in: Path) -> None:
+    bench.on("kind delete cluster *")
+    bench.on("podman network inspect lab")
+    bench.on("podman network rm lab", "echo 'in use' >&2; exit 2")
+    done = bench.run("kind-delete")
+    assert (done.returncode, done.stderr) == (2, "in use\n")
+    assert (lived_in / "engine").exists()

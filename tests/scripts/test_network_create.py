@@ -1,0 +1,151 @@
+"""network-create.sh: on a parent, or an island; over what an earlier run left, never over somebody else's."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.scripts.conftest import Bench, mode
+
+WORDS = ["--driver", "macvlan", "--subnet", "10.23.0.0/16", "--opt", "mode=bridge"]
+CREATE = "* network create *"
+
+
+@pytest.fixture
+def network(bench: Bench) -> Bench:
+    """An engine without the network yet."""
+    bench.environment |= {"NETWORK": "ext-net", "BRIDGE": "kalico-0a1b2c3d"}
+    return bench
+
+
+def absent(network: Bench) -> Bench:
+    network.on("* network inspect ext-net", "exit 1")
+    return network
+
+
+def create(bench: Bench, **values: str) -> subprocess.CompletedProcess[str]:
+    return bench.run("network-create", stdin="".join(f"{word}\n" for word in WORDS), **values)
+
+
+def created(bench: Bench) -> list[str]:
+    """The words of the one `network create`."""
+    return bench.words("podman network create")[3:]
+
+
+def test_a_named_parent_is_what_the_network_lies_on(network: Bench) -> None:
+    absent(network).on("ip link show eth7")
+    network.on(CREATE)
+    done = create(network, PARENT="eth7")
+    assert (done.returncode, done.stdout) == (0, "parent eth7\n")
+    assert created(network) == [*WORDS, "--label", "kalico=lab", "--opt", "parent=eth7", "ext-net"]
+    assert not any("bridge" in call for call in network.calls if call.startswith("ip "))
+
+
+def test_a_parent_that_is_not_there_is_refused_by_name(network: Bench) -> None:
+    absent(network).on("ip link show eth7", "exit 1")
+    done = create(network, PARENT="eth7")
+    assert done.returncode == 1
+    assert "there is no interface 'eth7' on this machine" in done.stderr
+    assert "'ext-net'" in done.stderr
+    assert not any("network create" in call for call in network.calls)
+
+
+def test_an_island_lies_on_a_bridge_of_its_own(network: Bench) -> None:
+    absent(network).on("ip link show kalico-0a1b2c3d", "exit 1")
+    network.on("ip link add *")
+    network.on("ip link set *")
+    network.on(CREATE)
+    done = create(network, ISLAND="bridge")
+    assert (done.returncode, done.stdout) == (0, "parent kalico-0a1b2c3d\n")
+    assert network.calls[1:] == [
+        "ip link show kalico-0a1b2c3d",
+        "ip link add name kalico-0a1b2c3d type bridge",
+        "ip link set kalico-0a1b2c3d up",
+        f"podman network create {' '.join(WORDS)} --label kalico=lab --opt parent=kalico-0a1b2c3d ext-net",
+    ]
+
+
+def test_a_bridge_that_an_earlier_run_left_is_used(network: Bench) -> None:
+    absent(network).on("ip link show kalico-0a1b2c3d")
+    network.on("ip link set *")
+    network.on(CREATE)
+    assert create(network).returncode == 0
+    assert created(network)[-2] == "parent=kalico-0a1b2c3d"
+
+
+def test_the_engines_own_island_is_taken_where_it_has_one(network: Bench) -> None:
+    absent(network).on(CREATE)
+    done = create(network, ISLAND="engine")
+    assert (done.returncode, done.stdout) == (0, "island of podman's own\n")
+    assert created(network) == [*WORDS, "--label", "kalico=lab", "ext-net"]
+    assert not any(call.startswith("ip ") for call in network.calls)
+
+
+def test_a_kernel_without_the_engines_island_gets_the_bridge(network: Bench) -> None:
+    absent(network).on("ip link *")
+    network.on(CREATE, "echo 'no dummy device' >&2; exit 1", "")
+    done = create(network, ISLAND="engine")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "parent kalico-0a1b2c3d\n", "")
+    tries = [call for call in network.calls if "network create" in call]
+    assert ["parent=" in call for call in tries] == [False, True]
+
+
+def test_a_network_that_cannot_be_made_leaves_no_bridge(network: Bench) -> None:
+    absent(network).on("ip link *")
+    network.on(CREATE, "echo 'subnet in use' >&2; exit 125")
+    done = create(network)
+    assert done.returncode == 1
+    assert "subnet in use" in done.stderr
+    assert network.calls[-1] == "ip link delete kalico-0a1b2c3d"
+
+
+def test_a_named_parent_survives_a_network_that_cannot_be_made(network: Bench) -> None:
+    absent(network).on("ip link show eth7")
+    network.on(CREATE, "exit 125")
+    assert create(network, PARENT="eth7").returncode == 1
+    assert not any("delete" in call for call in network.calls)
+
+
+def test_what_an_earlier_run_left_is_made_anew_and_no_container_is_killed(network: Bench) -> None:
+    network.on("podman network inspect ext-net")
+    network.on("podman network ls --quiet --filter name=^ext-net$ --filter label=kalico=lab", "echo abc")
+    network.on("podman ps --all --filter network=ext-net *", "printf 'lab-worker\\nlab-worker2\\n'")
+    network.on("podman network disconnect *")
+    network.on("podman network rm ext-net")
+    network.on("ip link *")
+    network.on(CREATE)
+    assert create(network).returncode == 0
+    changes = [call for call in network.calls if call.split()[2] in ("disconnect", "rm", "create")]
+    assert changes[:3] == [
+        "podman network disconnect --force ext-net lab-worker",
+        "podman network disconnect --force ext-net lab-worker2",
+        "podman network rm ext-net",
+    ]
+    assert changes[3].startswith("podman network create ")
+
+
+def test_a_network_that_the_lab_did_not_make_is_refused_and_kept(network: Bench, run_folder: Path) -> None:
+    network.on("podman network inspect ext-net")
+    network.on("podman network ls *")
+    done = create(network)
+    assert done.returncode == 1
+    assert "podman has a network 'ext-net' already that this lab did not make" in done.stderr
+    assert "podman network rm ext-net" in done.stderr
+    assert [call.split()[2] for call in network.calls] == ["inspect", "ls"]
+    assert not (run_folder / "networks/ext-net").exists()
+
+
+def test_it_is_remembered_before_the_first_step(network: Bench, run_folder: Path) -> None:
+    absent(network).on("ip link show *", "exit 1")
+    network.on("ip link add *", 'cp "$RUN/networks/ext-net" "$BENCH/remembered"')
+    network.on("ip link set *")
+    network.on(CREATE)
+    assert create(network).returncode == 0
+    assert network.left("remembered") == "podman kalico-0a1b2c3d\n"
+    assert mode(run_folder) == 0o700
+
+
+@pytest.mark.parametrize("name", ["CLUSTER", "ENGINE", "NETWORK", "BRIDGE", "RUN"])
+def test_it_does_nothing_without_all_it_has_to_know(network: Bench, name: str) -> None:
+    assert create(network, **{name: ""}).returncode != 0
+    assert network.calls == []

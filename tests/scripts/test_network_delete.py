@@ -1,0 +1,83 @@
+"""network-delete.sh: the network and its bridge go, containers stay; gone already is fine, anything else is not."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.scripts.conftest import Bench
+
+LIST = "podman network ls --quiet --filter name=^ext-net$ --filter label=kalico=lab"
+
+
+@pytest.fixture
+def network(bench: Bench, run_folder: Path) -> Bench:
+    bench.environment |= {"NETWORK": "ext-net", "BRIDGE": "kalico-0a1b2c3d"}
+    (run_folder / "networks").mkdir(parents=True)
+    (run_folder / "networks/ext-net").write_text("podman kalico-0a1b2c3d\n")
+    return bench
+
+
+def test_containers_are_taken_off_before_it_goes_with_its_bridge(network: Bench, run_folder: Path) -> None:
+    network.on(LIST, "echo abc")
+    network.on("podman ps --all --filter network=ext-net *", "printf 'lab-worker\\nlab-worker2\\n'")
+    network.on("podman network disconnect *")
+    network.on("podman network rm ext-net", "echo ext-net")
+    network.on("ip link *")
+    done = network.run("network-delete")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert network.calls[2:] == [
+        "podman network disconnect --force ext-net lab-worker",
+        "podman network disconnect --force ext-net lab-worker2",
+        "podman network rm ext-net",
+        "ip link show kalico-0a1b2c3d",
+        "ip link delete kalico-0a1b2c3d",
+    ]
+    assert not run_folder.exists()
+
+
+def test_gone_already_is_fine(network: Bench, run_folder: Path) -> None:
+    network.on(LIST)
+    network.on("ip link show *", "exit 1")
+    done = network.run("network-delete")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not run_folder.exists()
+
+
+def test_a_network_of_that_name_that_is_not_the_labs_stays(network: Bench) -> None:
+    network.on(LIST)
+    network.on("podman network ls *", "echo abc")
+    network.on("ip link show *", "exit 1")
+    assert network.run("network-delete").returncode == 0
+    assert not any(call.split()[2] in ("rm", "disconnect") for call in network.calls)
+
+
+def test_what_the_lab_has_beside_the_network_stays(network: Bench, run_folder: Path) -> None:
+    (run_folder / "networks/lan").write_text("podman kalico-ffffffff\n")
+    (run_folder / "engine").write_text("podman\n")
+    network.on(LIST)
+    network.on("ip link show *", "exit 1")
+    assert network.run("network-delete").returncode == 0
+    assert sorted(path.name for path in run_folder.rglob("*")) == ["engine", "lan", "networks"]
+
+
+@pytest.mark.parametrize("failing", ["podman network ls *", "podman network rm *", "podman network disconnect *"])
+def test_a_network_that_does_not_go_is_an_error_and_stays_the_labs(
+    network: Bench, run_folder: Path, failing: str
+) -> None:
+    network.on(failing, "echo 'no engine' >&2; exit 3")
+    network.on(LIST, "echo abc")
+    network.on("podman ps *", "echo lab-worker")
+    network.on("podman network *")
+    network.on("ip link show *", "exit 1")
+    done = network.run("network-delete")
+    assert done.returncode != 0
+    assert "no engine" in done.stderr
+    assert (run_folder / "networks/ext-net").exists()
+
+
+def test_a_bridge_that_does_not_go_is_an_error(network: Bench, run_folder: Path) -> None:
+    network.on(LIST)
+    network.on("ip link show *")
+    network.on("ip link delete *", "exit 2")
+    assert network.run("network-delete").returncode == 2
+    assert (run_folder / "networks/ext-net").exists()

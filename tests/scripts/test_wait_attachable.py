@@ -1,0 +1,70 @@
+"""wait-attachable.sh: a node is asked from inside until all that an attachment needs is there."""
+
+import subprocess
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+from tests.scripts.conftest import Bench
+
+NEEDED = [
+    "/etc/cni/net.d/00-multus.conf",
+    "/run/multus/multus.sock",
+    "/var/lib/calico/nodename",
+    "/opt/cni/bin/multus-shim",
+    "/opt/cni/bin/calico",
+    "/opt/cni/bin/macvlan",
+]
+
+INSIDE = 'node=$2; shift 2; "${@/#\\//$BENCH/nodes/$node/}"'
+"""Runs what is run in a node here, with a folder of the bench as the node's root."""
+
+
+@pytest.fixture
+def nodes(bench: Bench) -> Bench:
+    bench.on("podman exec *", INSIDE)
+    for name in ("lab-worker", "lab-worker2"):
+        for file in NEEDED:
+            path = bench.folder / "nodes" / name / file.lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    return bench
+
+
+def in_node(bench: Bench, name: str, file: str) -> Path:
+    return bench.folder / "nodes" / name / file.lstrip("/")
+
+
+def wait(bench: Bench, seconds: str) -> subprocess.CompletedProcess[str]:
+    return bench.run("wait-attachable", stdin="lab-worker\nlab-worker2\n", SECONDS_AT_MOST=seconds)
+
+
+def test_nodes_that_have_it_all_are_done_at_once(nodes: Bench) -> None:
+    done = wait(nodes, "0")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert [call.split()[2] for call in nodes.calls if call.startswith("podman exec")] == ["lab-worker", "lab-worker2"]
+
+
+@pytest.mark.parametrize("file", NEEDED)
+def test_what_is_missing_at_the_end_is_named(nodes: Bench, file: str) -> None:
+    in_node(nodes, "lab-worker2", file).unlink()
+    done = wait(nodes, "0")
+    assert done.returncode == 1
+    assert done.stderr.startswith("still missing on ")
+    assert done.stderr.rstrip().endswith(f": {in_node(nodes, 'lab-worker2', '')}/{file.lstrip('/')}".replace("//", "/"))
+
+
+def test_what_comes_late_is_waited_for(nodes: Bench) -> None:
+    late = in_node(nodes, "lab-worker", "/var/lib/calico/nodename")
+    late.unlink()
+    coming = Timer(0.4, late.touch)
+    coming.start()
+    assert wait(nodes, "20").returncode == 0
+    coming.join()
+
+
+def test_a_node_that_cannot_be_asked_is_an_error(bench: Bench) -> None:
+    bench.on("podman exec *", "echo 'no such container' >&2; exit 125")
+    done = wait(bench, "300")
+    assert (done.returncode, done.stderr) == (125, "no such container\n")

@@ -1,0 +1,76 @@
+"""wait-ready.sh: nothing is reported before all is Ready, and each version is what the running thing says."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.scripts.conftest import Bench
+
+ANSWERS = {
+    "kubectl get node lab-worker *kubeletVersion*": "printf v1.32.2",
+    "kubectl get node lab-worker *containerRuntimeVersion*": "printf containerd://2.0.2",
+    "kubectl exec *daemonset/calico-node*": "echo v3.29.2; echo more",
+    "kubectl exec *daemonset/kube-multus-ds*": "echo 'multus-daemon version:v4.2.3' >&2; echo more >&2",
+    "podman exec lab-worker /opt/cni/bin/macvlan": "echo 'CNI macvlan plugin v1.8.0' >&2; echo more >&2",
+    "podman version *": "echo 4.3.1",
+    "kind version": "echo 'kind v0.27.0 go1.23'",
+}
+
+
+@pytest.fixture
+def cluster(bench: Bench) -> Bench:
+    bench.environment |= {"WORKER": "lab-worker", "SECONDS_AT_MOST": "17"}
+    return bench
+
+
+def report(bench: Bench) -> subprocess.CompletedProcess[str]:
+    for pattern, answer in ANSWERS.items():
+        bench.on(pattern, answer)
+    return bench.run("wait-ready")
+
+
+def test_the_report_is_the_first_line_of_what_each_thing_says(cluster: Bench) -> None:
+    cluster.on("kubectl wait *", "echo condition met")
+    done = report(cluster)
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "kubernetes v1.32.2",
+        "containerd containerd://2.0.2",
+        "calico v3.29.2",
+        "multus multus-daemon version:v4.2.3",
+        "cni-plugins CNI macvlan plugin v1.8.0",
+        "podman 4.3.1",
+        "kind kind v0.27.0 go1.23",
+    ]
+
+
+def test_every_node_and_every_pod_is_waited_for_first(cluster: Bench) -> None:
+    cluster.on("kubectl wait *")
+    report(cluster)
+    assert cluster.calls[:2] == [
+        "kubectl wait --for=condition=Ready nodes --all --timeout 17s",
+        "kubectl wait --for=condition=Ready pods --all --all-namespaces --timeout 17s",
+    ]
+
+
+def test_kubectl_asks_the_labs_cluster(cluster: Bench, run_folder: Path) -> None:
+    cluster.on("kubectl wait *", 'printf %s "$KUBECONFIG" >"$BENCH/kubeconfig"')
+    report(cluster)
+    assert cluster.left("kubeconfig") == str(run_folder / "kubeconfig")
+
+
+@pytest.mark.parametrize("what", ["nodes", "pods"])
+def test_what_does_not_get_ready_is_an_error(cluster: Bench, what: str) -> None:
+    cluster.on(f"kubectl wait --for=condition=Ready {what} *", f"echo 'timed out on {what}' >&2; exit 1")
+    cluster.on("kubectl wait *")
+    done = report(cluster)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"timed out on {what}" in done.stderr
+
+
+@pytest.mark.parametrize("silent", ANSWERS)
+def test_a_thing_that_does_not_say_what_it_is_is_an_error(cluster: Bench, silent: str) -> None:
+    cluster.on("kubectl wait *")
+    cluster.on(silent, "exit 1")
+    assert report(cluster).returncode != 0

@@ -1,0 +1,199 @@
+"""What is found lacking on a machine, what is done about it, and that an ordinary machine is left alone."""
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from supply import machine
+from supply.machine import Cure, Facts
+
+ORDINARY = [
+    Facts(engine="podman", runtime="crun", network="netavark"),
+    Facts(engine="docker"),
+    Facts(engine="podman", runtime="crun", network="netavark", root=False, sys_resource=False),  # rootless: kind's own care
+]
+PODMAN = Facts(engine="podman", runtime="crun", network="netavark")
+# each condition with a machine that has it alone
+HAS: Mapping[Callable[[Facts], Cure | None], Facts] = {
+    machine.no_sys_resource: replace(PODMAN, sys_resource=False, files_limit=20000, processes_limit=32768),
+    machine.crun_on_cgroup_v1: replace(PODMAN, cgroup=1),
+    machine.no_names_on_networks: replace(PODMAN, network="cni"),
+    machine.no_modules_folder: replace(PODMAN, modules=False),
+    machine.few_inotify_instances: replace(PODMAN, inotify=128),
+}
+
+
+@pytest.mark.parametrize("facts", ORDINARY, ids=str)
+def test_an_ordinary_machine_needs_nothing(facts: Facts) -> None:
+    assert machine.cures(facts) == []
+
+
+def test_there_is_an_example_of_every_condition() -> None:
+    assert set(HAS) == set(machine.CONDITIONS)
+
+
+@pytest.mark.parametrize("condition", HAS, ids=lambda condition: condition.__name__)
+def test_a_condition_is_found_alone_and_said_in_one_line(condition: Callable[[Facts], Cure | None]) -> None:
+    (cure,) = machine.cures(HAS[condition])
+    assert cure == condition(HAS[condition]) or cure.act is not None  # an act is made anew each time
+    assert "\n" not in cure.says
+    assert cure.containers or cure.act
+
+
+def test_without_sys_resource_containers_keep_the_limits_there_are() -> None:
+    (cure,) = machine.cures(HAS[machine.no_sys_resource])
+    assert cure.containers == {"containers": {"default_ulimits": ["nofile=20000:20000", "nproc=32768:32768"]}}
+    assert cure.site == {"featureGates": {"KubeletInUserNamespace": True}}
+
+
+def test_no_limit_is_set_where_there_is_none() -> None:
+    (cure,) = machine.cures(replace(HAS[machine.no_sys_resource], files_limit=-1))
+    assert cure.containers == {"containers": {"default_ulimits": ["nproc=32768:32768"]}}
+
+
+def test_on_cgroup_v1_podman_takes_runc() -> None:
+    (cure,) = machine.cures(HAS[machine.crun_on_cgroup_v1])
+    assert cure.containers == {"engine": {"runtime": "runc"}}
+    assert cure.act is None
+
+
+def test_a_missing_runc_is_installed_first() -> None:
+    (cure,) = machine.cures(replace(HAS[machine.crun_on_cgroup_v1], has_runc=False))
+    assert cure.act is not None
+    assert cure.by_hand == "apt-get install --yes --no-install-recommends runc"
+
+
+def test_a_missing_netavark_is_installed_first() -> None:
+    (cure,) = machine.cures(replace(HAS[machine.no_names_on_networks], has_netavark=False))
+    assert cure.act is not None
+    assert cure.by_hand.endswith("netavark aardvark-dns")
+
+
+def test_podmans_conditions_do_not_concern_docker() -> None:
+    facts = replace(PODMAN, engine="docker", cgroup=1, network="cni")
+    assert machine.cures(facts) == []
+
+
+@pytest.mark.parametrize(
+    ("hard", "pid_max", "limit"), [(96365, 32768, 32768), (-1, 4194304, 4194304), (1000, 32768, 1000)]
+)
+def test_the_limit_of_processes_is_one_that_podman_can_still_set(hard: int, pid_max: int, limit: int) -> None:
+    assert machine.processes_limit(hard, pid_max) == limit
+
+
+@pytest.mark.parametrize(
+    ("effective", "has"), [("000001fffeffffff", False), ("000001ffffffffff", True), ("0000000000000000", False)]
+)
+def test_a_capability_is_read_from_the_effective_set(effective: str, has: bool) -> None:
+    status = f"Name:\tx\nCapPrm:\t000001ffffffffff\nCapEff:\t{effective}\nCapBnd:\t000001ffffffffff\n"
+    assert machine.has_capability(status, machine.CAP_SYS_RESOURCE) is has
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Facts], None]:
+    """Lets a machine have these facts, and no configuration of podman's but what a test writes."""
+    monkeypatch.setattr(machine, "CONTAINERS_CONF", (tmp_path / "etc.conf",))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("CONTAINERS_CONF", raising=False)
+
+    def set_to(facts: Facts) -> None:
+        monkeypatch.setattr(machine, "look", lambda engine: replace(facts, engine=engine))
+
+    return set_to
+
+
+def test_podmans_settings_are_added_to_the_users_own(tmp_path: Path, found: Callable[[Facts], None]) -> None:
+    (tmp_path / "etc.conf").write_text('[containers]\npids_limit = 5\n[engine]\nruntime = "crun"\nevents_logger = "file"\n')
+    (tmp_path / "config/containers").mkdir(parents=True)
+    (tmp_path / "config/containers/containers.conf").write_text("[containers]\npids_limit = 7\n")
+    found(replace(HAS[machine.no_sys_resource], cgroup=1))
+    said: list[str] = []
+    prepared = machine.prepare("podman", tmp_path / "cache", said.append)
+    written = tomllib.loads(Path(prepared.environment["CONTAINERS_CONF"]).read_text())
+    assert written == {
+        "containers": {"pids_limit": 7, "default_ulimits": ["nofile=20000:20000", "nproc=32768:32768"]},
+        "engine": {"runtime": "runc", "events_logger": "file"},
+    }
+    assert prepared.site == {"featureGates": {"KubeletInUserNamespace": True}}
+    assert len(said) == 2
+    assert machine.environment("podman", tmp_path / "cache") == prepared.environment
+
+
+def test_preparing_twice_comes_to_the_same(
+    tmp_path: Path, found: Callable[[Facts], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "etc.conf").write_text("[containers]\npids_limit = 5\n")
+    found(HAS[machine.no_sys_resource])
+    first = machine.prepare("podman", tmp_path / "cache", lambda line: None)
+    text = Path(first.environment["CONTAINERS_CONF"]).read_text()
+    monkeypatch.setenv("CONTAINERS_CONF", first.environment["CONTAINERS_CONF"])  # as `make env` sets it
+    assert machine.prepare("podman", tmp_path / "cache", lambda line: None) == first
+    assert Path(first.environment["CONTAINERS_CONF"]).read_text() == text
+
+
+def test_an_ordinary_machine_gets_no_file_and_no_word(tmp_path: Path, found: Callable[[Facts], None]) -> None:
+    found(PODMAN)
+    said: list[str] = []
+    assert machine.prepare("podman", tmp_path / "cache", said.append) == machine.Prepared(environment={}, site={})
+    assert said == []
+    assert not (tmp_path / "cache").exists()
+
+
+def test_settings_of_a_condition_that_has_gone_go_too(tmp_path: Path, found: Callable[[Facts], None]) -> None:
+    found(HAS[machine.crun_on_cgroup_v1])
+    assert machine.prepare("podman", tmp_path, lambda line: None).environment
+    found(PODMAN)
+    assert machine.prepare("podman", tmp_path, lambda line: None).environment == {}
+
+
+def test_what_only_root_can_do_is_asked_for_all_at_once_and_nothing_is_done(
+    tmp_path: Path, found: Callable[[Facts], None]
+) -> None:
+    found(replace(PODMAN, root=False, modules=False, inotify=128))
+    with pytest.raises(RuntimeError, match="mkdir -p /lib/modules\nsysctl fs.inotify.max_user_instances=1024"):
+        machine.prepare("podman", tmp_path / "cache", lambda line: None)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_root_has_it_done(tmp_path: Path, found: Callable[[Facts], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    instances = tmp_path / "max_user_instances"
+    instances.write_text("128\n")
+    monkeypatch.setattr(machine, "INOTIFY", instances)
+    monkeypatch.setattr(machine, "MODULES", tmp_path / "lib/modules")
+    found(replace(PODMAN, modules=False, inotify=128))
+    machine.prepare("docker", tmp_path, lambda line: None)
+    assert instances.read_text() == "1024\n"
+    assert (tmp_path / "lib/modules").is_dir()
+
+
+def test_the_environment_of_our_own_docker_server_is_there_only_while_it_runs(tmp_path: Path) -> None:
+    assert machine.environment("docker", tmp_path) == {}
+    (tmp_path / "run/docker").mkdir(parents=True)
+    (tmp_path / "run/docker/server.json").touch()
+    assert machine.environment("docker", tmp_path) == {"DOCKER_HOST": f"unix://{tmp_path}/run/docker/docker.sock"}
+    assert machine.environment("podman", tmp_path) == {}
+
+
+TEXT = st.text(st.characters(codec="utf-8"))
+KEYS = TEXT.filter(bool)
+VALUES = st.booleans() | st.integers(-(2**63), 2**63 - 1) | TEXT | st.lists(TEXT | st.booleans())
+TABLES = st.recursive(st.dictionaries(KEYS, VALUES), lambda inner: st.dictionaries(KEYS, VALUES | inner), max_leaves=10)
+
+
+@given(TABLES)
+def test_toml_is_read_back_as_it_was(settings: dict[str, Any]) -> None:
+    assert tomllib.loads(machine.toml(settings)) == settings
+
+
+def test_looking_at_this_machine_finds_facts_of_the_right_kind() -> None:
+    facts = machine.look("docker")
+    assert facts.cgroup in {1, 2}
+    assert facts.inotify > 0
+    assert facts.root is (os.geteuid() == 0)
