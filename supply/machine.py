@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import socket
 import subprocess
 import tomllib
 from collections.abc import Callable, Mapping
@@ -68,8 +69,11 @@ def no_sys_resource(facts: Facts) -> Cure | None:
     """Without CAP_SYS_RESOURCE no limit can be raised and no OOM score lowered; podman and kubelet try both."""
     if facts.sys_resource or not facts.root:
         return None
-    limits = [f"{name}={limit}:{limit}" for name, limit in
-              (("nofile", facts.files_limit), ("nproc", facts.processes_limit)) if limit >= 0]  # fmt: skip
+    limits = [
+        f"{name}={limit}:{limit}"
+        for name, limit in (("nofile", facts.files_limit), ("nproc", facts.processes_limit))
+        if limit >= 0
+    ]
     return Cure(
         says=f"no CAP_SYS_RESOURCE: containers keep this machine's limits ({', '.join(limits)}),"
         " kubelet runs with KubeletInUserNamespace",
@@ -163,10 +167,10 @@ def prepare(engine: str, cache: Path, say: Say) -> Prepared:
     for cure in found:
         settings = merged(settings, cure.containers)
     place = _containers_conf(cache)
-    if settings and engine == "podman":
+    if engine == "podman" and settings:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(toml(merged(_users_settings(place), settings)))
-    else:
+    elif engine == "podman":
         place.unlink(missing_ok=True)
     site: dict[str, object] = {}
     for cure in found:
@@ -178,9 +182,18 @@ def environment(engine: str, cache: Path) -> dict[str, str]:
     """What has to be set for `engine`, by what `prepare` and the docker server left in the cache. No effects, fast."""
     if engine == "podman" and (place := _containers_conf(cache)).exists():
         return {"CONTAINERS_CONF": str(place)}
-    if engine == "docker" and (cache / "run/docker/server.json").exists():
-        return {"DOCKER_HOST": f"unix://{cache / 'run/docker/docker.sock'}"}
+    if engine == "docker" and _listens(ours := cache / "run/docker/docker.sock"):
+        return {"DOCKER_HOST": f"unix://{ours}"}
     return {}
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+        try:
+            link.connect(str(path))
+        except OSError:
+            return False
+        return True
 
 
 def look(engine: str) -> Facts:
@@ -218,8 +231,11 @@ def _podman_info() -> dict[str, str]:
     done = subprocess.run(
         ["podman", "info", "--format", "{{.Host.OCIRuntime.Name}} {{.Host.NetworkBackend}}"],
         env={name: value for name, value in os.environ.items() if name != "CONTAINERS_CONF"},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return dict(zip(("runtime", "network"), done.stdout.split(), strict=False))
 
 
@@ -279,9 +295,13 @@ def _install_command(*packages: str) -> list[str]:
 
 def _install(*packages: str) -> None:
     done = subprocess.run(
-        _install_command(*packages), env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        _install_command(*packages),
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise RuntimeError(f"could not install {', '.join(packages)}: {done.stderr.strip()[-300:]}")
 

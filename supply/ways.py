@@ -68,7 +68,7 @@ class Way:
         raise NotImplementedError
 
     def recipe(self) -> str:
-        return repr(self)
+        return repr(self)  # for a way whose words are few
 
     def fill(self, machine: Machine, out: Path, made: Mapping[str, Path]) -> None:
         """Make the thing in the empty folder `out`; `made` has the folders of `needs`."""
@@ -275,7 +275,7 @@ class FromModule(Way):
 
     def recipe(self) -> str:
         texts = [path.read_text() for path in sorted(self.home.iterdir())]
-        return "\n".join([repr(self), ARCH, *_GO_FLAGS, *texts])
+        return "\n".join([repr((self.packages, self.files, self.set_at_link, self.beside)), ARCH, *_GO_FLAGS, *texts])
 
     def fetch(self, machine: Machine) -> None:
         """Download the modules that the build needs, so that the compiler does not wait for them."""
@@ -398,7 +398,7 @@ class StandIn(Way):
         return f"stood in for by {self.words}"
 
     def recipe(self) -> str:
-        return repr(self) + _folder_text(self.folder_name)
+        return _folder_text(self.folder_name)
 
     def fill(self, machine: Machine, out: Path, made: Mapping[str, Path]) -> None:
         shutil.copytree(
@@ -429,7 +429,7 @@ class NodeImage(Way):
         return "built here from Debian packages and Go modules"
 
     def recipe(self) -> str:
-        return repr(self) + _folder_text("images")
+        return "".join(way.recipe() for way in self.modules.values()) + _folder_text("images")
 
     def fill(self, machine: Machine, out: Path, made: Mapping[str, Path]) -> None:
         images = importlib.import_module("supply.images")  # heavy, and only where it is needed
@@ -459,7 +459,7 @@ class DockerServer(Way):
         return "set up as a server of our own, Debian's docker.io, beside everything else"
 
     def recipe(self) -> str:
-        return repr(self) + _folder_text("docker_server")
+        return _folder_text("docker_server") + _folder_text("images")  # which has the calls of mmdebstrap
 
     def fill(self, machine: Machine, out: Path, made: Mapping[str, Path]) -> None:
         importlib.import_module("supply.docker_server").make_root(out, machine.say)

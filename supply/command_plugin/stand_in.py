@@ -34,7 +34,9 @@ NOTICE = f"Command plugin: stand-in for v{VERSION}, part of this project, not Pu
 
 CHUNK = 65536  # bytes read at once, and about the longest line that is logged in one piece
 ERROR_TAIL = 8192  # bytes of a failed script's output in its error
-GRACE = 3.0  # seconds from SIGTERM to SIGKILL; the engine gives a plugin 5 to end
+GRACE = 2.5  # seconds from SIGTERM to SIGKILL
+LEAVE = 4.5  # seconds to end in, all told; the engine kills a plugin after 5
+TICK = 0.05  # seconds between two looks at a process group that is ending
 
 Properties = dict[str, PropertyValue]
 
@@ -209,6 +211,8 @@ class Scripts:
             raise Refused(f"cannot start: {error}: {told}") from error
         work = asyncio.create_task(_through(process, stdin, output))
         self._running.add(work)
+        if self._stopped:  # while the process was starting
+            work.cancel()
         try:
             done, _ = await asyncio.wait({work}, timeout=timeout or None)
         finally:  # also when the engine hangs up in the middle
@@ -237,12 +241,15 @@ async def _through(process: asyncio.subprocess.Process, stdin: bytes, output: Ou
 
 
 async def _end_group(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    """Ends the script's process group. Not by process.wait(): that also waits for whoever holds its pipes."""
+    with contextlib.suppress(ProcessLookupError):  # the whole group is gone
         os.killpg(process.pid, signal.SIGTERM)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), GRACE)
+        for _ in range(int(GRACE / TICK)):
+            await asyncio.sleep(TICK)
+            os.killpg(process.pid, 0)
         os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+    while process.returncode is None:
+        await asyncio.sleep(TICK)
 
 
 def _exit(code: int) -> str:
@@ -381,7 +388,7 @@ async def serve(engine: str) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(end.wait(), timeout=1.0)
     await command.cancel()
-    await server.stop(GRACE + 1)
+    await server.stop(LEAVE)
 
 
 def main() -> None:

@@ -2,8 +2,11 @@
 
 For a machine that has no docker server (perhaps only the client). It listens on a socket in the cache folder, so it
 is used by who sets DOCKER_HOST and by nobody else. `start` and `stop` may be called any number of times. Images and
-containers stay in the cache between the two. It shares the machine's network, as docker does: while it runs, its
-bridges and firewall chains are there, and IPv4 forwarding is on.
+containers stay in the cache between the two.
+
+It shares the machine's network, as docker does, but not docker's firewall chains: a second server would empty those of
+the first. In their place it has the few RULES, which let its networks out; published ports are served by docker's
+proxy. `stop` takes away the rules and its bridges. IPv4 forwarding, which docker needs, stays on.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -24,8 +28,16 @@ from supply.images import debian
 
 PACKAGES = ("ca-certificates", "docker.io", "iproute2", "iptables", "procps")
 LONGEST_SOCKET_PATH = 107  # bytes, the kernel's limit
+POOL = "172.28.0.0/16"  # docker takes the parts of it that the machine has no route to
 START_SECONDS = 60
 STOP_SECONDS = 90  # docker gives each container 10 s
+
+# As docker has them for its networks, all of them at once.
+RULES: tuple[tuple[str, ...], ...] = (
+    ("nat", "POSTROUTING", "-s", POOL, "!", "-d", POOL, "-j", "MASQUERADE"),
+    ("filter", "FORWARD", "-s", POOL, "-j", "ACCEPT"),
+    ("filter", "FORWARD", "-d", POOL, "-j", "ACCEPT"),
+)
 
 Say = Callable[[str], None]
 _INSIDE = Path(__file__).with_name("inside.sh")
@@ -57,10 +69,11 @@ class Places:
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """The first process of a server, and its start (clock ticks since boot), which tells it from a later one."""
+    """A server's first process, its start (clock ticks since boot), which tells it from a later one, and its root."""
 
     pid: int
     started: int
+    root: str
 
 
 def places(cache: Path) -> Places:
@@ -94,6 +107,7 @@ def environment(root: Path, where: Places) -> dict[str, str]:
         "ROOT": str(root),
         "RUN": str(where.run),
         "DATA": str(where.data),
+        "POOL": POOL,
         **{name: os.environ[name] for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY") if name in os.environ},
     }
 
@@ -103,20 +117,28 @@ def start(root: Path, cache: Path, say: Say) -> str:
     where = places(cache)
     if answers(where.socket):
         return where.url
-    _end(where)  # of a server that was killed
+    root = root.resolve()
+    _end(where, cache)  # of a server that was killed
     for folder in (where.run, where.data):
         folder.mkdir(parents=True, exist_ok=True)
     where.run.chmod(0o700)
+    for rule in RULES:
+        debian.run(rule_command(root, "-I", rule, str(cache)))
     before = time.monotonic()
     with where.log.open("wb") as log:
         first = subprocess.Popen(
-            command(), env=environment(root.resolve(), where), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True, cwd="/",
-        )  # fmt: skip
-    where.record.write_text(json.dumps(asdict(Server(pid=first.pid, started=_start_ticks(first.pid)))))
+            command(),
+            env=environment(root, where),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+        )
+    where.record.write_text(json.dumps(asdict(Server(pid=first.pid, started=_start_ticks(first.pid), root=str(root)))))
     while not answers(where.socket):
         if first.poll() is not None or time.monotonic() > before + START_SECONDS:
-            _end(where)
+            _end(where, cache)
             tail = "\n".join(where.log.read_text(errors="replace").splitlines()[-10:])
             raise RuntimeError(f"the docker server did not come up; the end of {where.log}:\n{tail}")
         time.sleep(0.1)
@@ -132,7 +154,7 @@ def stop(cache: Path, say: Say) -> None:
     where = places(cache)
     if _read(where) is None:
         return
-    _end(where)
+    _end(where, cache)
     say(f"docker server: stopped; its images and containers stay in {where.data} for the next start")
 
 
@@ -162,8 +184,11 @@ def _start_ticks(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
 
 
-def _end(where: Places) -> None:
-    """Ends the recorded server: asks its first process to stop, then ends what is left of it, and nothing else."""
+def _end(where: Places, cache: Path) -> None:
+    """Ends the recorded server: asks its first process to stop, then ends what is left of it, and nothing else.
+
+    Then takes its rules and bridges from the machine's network.
+    """
     server = _read(where)
     if server is None:
         return
@@ -173,8 +198,34 @@ def _end(where: Places) -> None:
     for pid in members(_processes(where)):
         _kill(pid)
     _wait(lambda: not members(_processes(where)), 10)
+    _leave_network(Path(server.root), where, cache)
     where.socket.unlink(missing_ok=True)
     where.record.unlink()
+
+
+def rule_command(root: Path, action: str, rule: tuple[str, ...], owner: str) -> list[str]:
+    """iptables of the server's root: `action` is -I or -D. The owner's name tells the rules of two servers apart."""
+    table, chain, *match = rule
+    comment = ["-m", "comment", "--comment", f"docker server in {owner}"[:255]]
+    return ["chroot", str(root), "iptables", "-w", "-t", table, action, chain, *comment, *match]
+
+
+def bridges(links: str, networks: bytes) -> list[str]:
+    """Of the bridges in `links` (of `ip -o link`) those of docker's networks that the server's own records know."""
+    names = re.findall(r"^\d+: (br-[0-9a-f]{12}):", links, re.MULTILINE)
+    return [name for name in names if name.removeprefix("br-").encode() in networks]
+
+
+def _leave_network(root: Path, where: Places, cache: Path) -> None:
+    for rule in RULES:
+        with contextlib.suppress(RuntimeError):  # a start that failed may not have made it
+            while True:  # a server that was killed has left its own
+                debian.run(rule_command(root, "-D", rule, str(cache)))
+    records = where.data / "network/files/local-kv.db"
+    if records.exists():
+        links = debian.run(["chroot", root, "ip", "-o", "link"])
+        for bridge in bridges(links, records.read_bytes()):
+            debian.run(["chroot", root, "ip", "link", "delete", bridge])
 
 
 def _is_alive(server: Server) -> bool:

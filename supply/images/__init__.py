@@ -11,6 +11,7 @@ import platform
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
@@ -19,6 +20,7 @@ from supply.images import archive, debian, node, table
 
 NAME = node.IMAGE.name
 KEY_LABEL = "kalico.key"
+KEY_FORMAT = f'{{{{index .Config.Labels "{KEY_LABEL}"}}}}'
 GROUPS = ("k8s", "etcd", "coredns", "calico", "operator", "multus", "cni", "kind_module", "calico_module")
 UNPACKED = ("busybox-static", "catatonit", "conntrack", "ipset", "iptables", "nftables", "runit")
 
@@ -40,23 +42,26 @@ def build(out: Path, binaries: Mapping[str, Path], cache: Path, say: Say) -> Non
     if missing := required_images(given["k8s"] / "kubeadm") - {image.name for image in table.IMAGES}:
         raise RuntimeError(f"kubeadm wants images that the table does not have: {', '.join(sorted(missing))}")
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="node-", dir=out) as draft:
+    with tempfile.TemporaryDirectory(prefix="node-", dir=out) as draft, ThreadPoolExecutor() as beside:
         root, unpacked, images = (Path(draft) / name for name in ("root", "debian", "images.tar"))
-        say(f"node image: Debian {debian.SUITE} packages")
+        say(f"node image: Debian {debian.SUITE} packages, and {len(table.IMAGES)} container images")
+        furnished = beside.submit(_node_root, root, given)
         debian.unpack(unpacked, UNPACKED)
-        debian.make_root(root, node.PACKAGES)
         sources = {**given, "debian": unpacked}
-        say("node image: kind's files and Kubernetes' programs")
-        node.furnish(root, sources)
-        say(f"node image: {len(table.IMAGES)} container images")
         layers = {name: list(entries(sources)) for name, entries in table.LAYERS.items()}
         archive.write(images, table.IMAGES, layers, architecture=architecture())
+        furnished.result()
         say("node image: preloading them into its containerd")
         _preload(root, images)
         images.unlink()
         say("node image: packing")
         key = _pack(root, out / "node.tar")
     (out / "image.yaml").write_text(yaml.safe_dump({"name": NAME, "key": key}))
+
+
+def _node_root(root: Path, sources: table.Sources) -> None:
+    debian.make_root(root, node.PACKAGES)
+    node.furnish(root, sources)
 
 
 def required_images(kubeadm: Path) -> set[str]:
@@ -87,15 +92,22 @@ def _pack(root: Path, out: Path) -> str:
 
 
 def import_into(engine: str, image: Path, say: Say, env: Mapping[str, str]) -> str:
-    """Loads the image of the folder `image` into podman or docker, unless it is there already. Returns its name."""
+    """Loads the image of the folder `image` into podman or docker, unless it is there already. Returns its name.
+
+    An earlier image of ours by that name goes, unless something still uses it.
+    """
     description = yaml.safe_load((image / "image.yaml").read_text())
     name, key = str(description["name"]), str(description["key"])
-    if _key(engine, name, env) == key:
+    has = _inspected(engine, name, KEY_FORMAT, env)
+    if has == key:
         return name
+    earlier = _inspected(engine, name, "{{.Id}}", env) if has else ""
     say(f"loading {name} into {engine}")
     done = _ask(load_command(engine, image / "node.tar"), env)
-    if done.returncode or _key(engine, name, env) != key:
+    if done.returncode or _inspected(engine, name, KEY_FORMAT, env) != key:
         raise RuntimeError(f"{engine} did not take {name}: {done.stderr.strip()[-500:]}")
+    if earlier:
+        _ask([engine, "image", "rm", earlier], env)
     return name
 
 
@@ -104,17 +116,11 @@ def load_command(engine: str, tar: Path) -> list[str]:
     return [engine, "load", "--quiet", "--input", str(tar)]
 
 
-def key_command(engine: str, name: str) -> list[str]:
-    """Prints the key of the image that the engine has by this name."""
-    return [engine, "image", "inspect", "--format", f'{{{{index .Config.Labels "{KEY_LABEL}"}}}}', name]
-
-
-def _key(engine: str, name: str, env: Mapping[str, str]) -> str:
-    done = _ask(key_command(engine, name), env)
+def _inspected(engine: str, name: str, wanted: str, env: Mapping[str, str]) -> str:
+    """What the engine says of its image of this name, nothing when it has none."""
+    done = _ask([engine, "image", "inspect", "--format", wanted, name], env)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _ask(command: Sequence[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(command, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)

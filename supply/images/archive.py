@@ -233,9 +233,7 @@ def write(out: Path, images: Sequence[Image], layers: Mapping[str, Sequence[Entr
                     "annotations": {"io.containerd.image.name": image.name},
                 }
             )
-        archive.file(
-            "index.json", _json({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": index})
-        )
+        archive.file("index.json", _json({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": index}))
         archive.end()
 
 

@@ -20,7 +20,12 @@ def run(command: Sequence[str | Path], *, env: dict[str, str] | None = None) -> 
     """Stdout of `command`. RuntimeError with the end of what it said when it fails."""
     done = subprocess.run(
         [str(part) for part in command],
-        env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
     if done.returncode:
         tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-15:])

@@ -69,8 +69,13 @@ def busybox(sources: Sources) -> Iterable[Entry]:
 def network_tools(sources: Sources) -> Iterable[Entry]:
     """iptables in both kinds, nft, ipset and conntrack with their libraries. Plain `iptables` is the nft one."""
     root = sources["debian"]
-    programs = ["usr/sbin/xtables-nft-multi", "usr/sbin/xtables-legacy-multi", "usr/sbin/nft", "usr/sbin/ipset",
-                "usr/sbin/conntrack"]
+    programs = [
+        "usr/sbin/xtables-nft-multi",
+        "usr/sbin/xtables-legacy-multi",
+        "usr/sbin/nft",
+        "usr/sbin/ipset",
+        "usr/sbin/conntrack",
+    ]
     yield from debian.with_libraries(root, programs, also=["usr/lib/*-linux-gnu/xtables/*.so"])
     for family in ("iptables", "ip6tables"):
         for verb in ("", "-save", "-restore"):
@@ -100,9 +105,7 @@ LAYERS: Mapping[str, Callable[[Sources], Iterable[Entry]]] = {
     "network-tools": network_tools,
     "pause": Programs(files={"pause": "debian/usr/bin/catatonit"}),
     "kube-apiserver": Programs(files={"usr/local/bin/kube-apiserver": "k8s/kube-apiserver"}),
-    "kube-controller-manager": Programs(
-        files={"usr/local/bin/kube-controller-manager": "k8s/kube-controller-manager"}
-    ),
+    "kube-controller-manager": Programs(files={"usr/local/bin/kube-controller-manager": "k8s/kube-controller-manager"}),
     "kube-scheduler": Programs(files={"usr/local/bin/kube-scheduler": "k8s/kube-scheduler"}),
     "kube-proxy": Programs(files={"usr/local/bin/kube-proxy": "k8s/kube-proxy"}),
     "etcd": Programs(files={"usr/local/bin/etcd": "etcd/server"}),

@@ -1,8 +1,6 @@
 """The shell scripts run as the program runs them, on tools that only record what is asked of them."""
 
-import os
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,9 +85,6 @@ class Bench:
         )
 
 
-NewBench = Callable[[], Bench]
-
-
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     binaries = tmp_path / "bin"
@@ -110,4 +105,4 @@ def run_folder(bench: Bench) -> Path:
 
 
 def mode(path: Path) -> int:
-    return os.stat(path).st_mode & 0o777
+    return path.stat().st_mode & 0o777

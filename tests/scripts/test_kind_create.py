@@ -102,6 +102,24 @@ def test_a_cluster_that_the_lab_did_not_make_is_refused_and_kept(kind: Bench, ru
     assert not (run_folder / "engine").exists()
 
 
+@pytest.mark.xfail(strict=True, reason="grep -q ends before kind has said all, pipefail makes `no such cluster` of it")
+def test_a_cluster_is_seen_however_many_others_are_said_after_it(kind: Bench) -> None:
+    kind.on("kind get clusters *", "printf 'lab\\n'; sleep 0.2; printf 'other\\n'; printf 'another\\n'")
+    kind.on(CREATE, MADE)
+    assert create(kind).returncode == 1
+    assert not any(call.startswith("kind create") for call in kind.calls)
+
+
+@pytest.mark.xfail(strict=True, reason="the pipe into grep makes `no such cluster` of a kind that fails")
+def test_clusters_that_cannot_be_listed_are_an_error(kind: Bench) -> None:
+    kind.on("kind get clusters *", "echo 'no engine' >&2; exit 1")
+    kind.on(CREATE, MADE)
+    done = create(kind)
+    assert done.returncode == 1
+    assert "no engine" in done.stderr
+    assert not any(call.startswith("kind create") for call in kind.calls)
+
+
 def test_a_cluster_whose_name_only_begins_so_is_another(kind: Bench) -> None:
     kind.on("kind get clusters *", "printf 'lab2\\nmylab\\n'")
     kind.on(CREATE, MADE)
@@ -133,20 +151,17 @@ def test_it_waits_for_an_orphan_that_is_still_at_it(kind: Bench, run_folder: Pat
         freed.join()
 
 
-def test_what_kind_starts_does_not_inherit_the_lock(kind: Bench, run_folder: Path) -> None:
+def test_what_kind_starts_does_not_inherit_the_lock(bench: Bench, run_folder: Path) -> None:
     run_folder.mkdir(parents=True)
     (run_folder / "engine").write_text("podman\n")
     look = '[ ! -e /proc/self/fd/9 ] || echo "$call" >>"$BENCH/inherited"; '
-    kind.rules = 100  # After those, these: kind's calls are answered anew.
-    for rule in (kind.folder / "rules").iterdir():
-        if "kind" in (rule / "pattern").read_text()[:4]:
-            (rule / "pattern").write_text("none")
-    kind.on("kind get clusters *", f"{look} printf 'lab\\n'")
-    kind.on("kind delete cluster *", look)
-    kind.on(CREATE, look + MADE)
-    assert create(kind).returncode == 0
-    assert len([call for call in kind.calls if call.startswith("kind ")]) == 3
-    assert not (kind.folder / "inherited").exists()
+    bench.on("kind get clusters *", f"{look} printf 'lab\\n'")
+    bench.on("kind delete cluster *", look)
+    bench.on(CREATE, look + MADE)
+    bench.on("kubectl *")
+    assert create(bench).returncode == 0
+    assert [call.split()[1] for call in bench.calls if call.startswith("kind ")] == ["get", "delete", "create"]
+    assert not (bench.folder / "inherited").exists()
 
 
 @pytest.mark.parametrize("name", ["CLUSTER", "ENGINE", "RUN"])

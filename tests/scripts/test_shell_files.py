@@ -21,7 +21,7 @@ def test_the_program_has_scripts() -> None:
 @pytest.mark.parametrize("path", SHELL_FILES, ids=lambda path: path.name)
 def test_a_script_says_what_it_does_and_then_is_strict(path: Path) -> None:
     shebang, *lines = path.read_text().splitlines()
-    head = [line for line in lines[: lines.index("set -euo pipefail")]]
+    head = lines[: lines.index("set -euo pipefail")]
     assert shebang == "#!/usr/bin/env bash"
     assert head
     assert all(line.startswith("#") for line in head)

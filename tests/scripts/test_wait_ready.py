@@ -11,7 +11,7 @@ ANSWERS = {
     "kubectl get node lab-worker *kubeletVersion*": "printf v1.32.2",
     "kubectl get node lab-worker *containerRuntimeVersion*": "printf containerd://2.0.2",
     "kubectl exec *daemonset/calico-node*": "echo v3.29.2; echo more",
-    "kubectl exec *daemonset/kube-multus-ds*": "echo 'multus-daemon version:v4.2.3' >&2; echo more >&2",
+    "kubectl exec *daemonset/kube-multus-ds*": "echo 'multus-daemon version:v4.2.3' >&2; echo more >&2; exit 4",
     "podman exec lab-worker /opt/cni/bin/macvlan": "echo 'CNI macvlan plugin v1.8.0' >&2; echo more >&2",
     "podman version *": "echo 4.3.1",
     "kind version": "echo 'kind v0.27.0 go1.23'",
@@ -70,7 +70,11 @@ def test_what_does_not_get_ready_is_an_error(cluster: Bench, what: str) -> None:
 
 
 @pytest.mark.parametrize("silent", ANSWERS)
-def test_a_thing_that_does_not_say_what_it_is_is_an_error(cluster: Bench, silent: str) -> None:
+@pytest.mark.parametrize("answer", ["echo 'no route' >&2; exit 1", "exit 0"], ids=["fails", "says nothing"])
+def test_a_thing_that_does_not_say_what_it_is_is_an_error(cluster: Bench, silent: str, answer: str) -> None:
     cluster.on("kubectl wait *")
-    cluster.on(silent, "exit 1")
-    assert report(cluster).returncode != 0
+    cluster.on(silent, answer)
+    done = report(cluster)
+    assert done.returncode == 1
+    assert "cannot tell the version of " in done.stderr
+    assert ("no route" in done.stderr) == ("no route" in answer)

@@ -538,6 +538,22 @@ def test_a_script_ends_with_all_its_children_even_if_it_is_deaf(
     assert gone(group)
 
 
+def test_cancelling_does_not_wait_for_a_daemon_that_holds_the_output(
+    start: Callable[[Path], Plugin], tmp_path: Path
+) -> None:
+    plugin = start(STAND_IN)
+    daemon_script = "setsid sh -c 'echo $$ > pid; exec sleep 60' & exec sleep 60"
+    script = {"create": daemon_script, "dir": str(tmp_path)}
+    with futures.ThreadPoolExecutor() as pool:
+        told = pool.submit(plugin.refusal, lambda: plugin.create(script))
+        daemon = int(appears(tmp_path / "pid"))
+        try:
+            end_by_cancel(plugin)
+            assert told.result(PATIENCE).startswith("signal: terminated, cancelled")
+        finally:
+            os.kill(daemon, signal.SIGKILL)
+
+
 def test_the_stand_in_ends_with_its_script_when_the_engine_is_gone(tmp_path: Path) -> None:
     """Here a shell is the parent in the engine's place, and is killed."""
     shell = subprocess.Popen(
@@ -548,8 +564,8 @@ def test_the_stand_in_ends_with_its_script_when_the_engine_is_gone(tmp_path: Pat
     pid = int(appears(tmp_path / "plugin"))
     try:
         stub = connect(appears(tmp_path / "port"))
-        inputs = struct({"create": "echo $$ > script; exec sleep 60", "dir": str(tmp_path), "logging": "none"})
-        call = stub.Create.future(proto.CreateRequest(urn=URN, properties=inputs))
+        inputs = {"create": "echo $$ > script; exec sleep 60", "dir": str(tmp_path), "logging": "none"}
+        call = stub.Create.future(proto.CreateRequest(urn=URN, properties=struct(inputs)))
         script = int(appears(tmp_path / "script"))
         shell.kill()
         shell.wait()

@@ -5,18 +5,34 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from supply import docker_server
 from supply.docker_server import Process
+from supply.images import debian
 
 
 @pytest.fixture
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("c")  # short: a socket's path is
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What would be run in the server's root; no rule is there, as after a start that failed."""
+    commands: list[str] = []
+
+    def run(command: Sequence[str | Path], **_: object) -> str:
+        commands.append(" ".join(map(str, command)))
+        if "-D" in command:
+            raise RuntimeError("no such rule")
+        return LINKS
+
+    monkeypatch.setattr(debian, "run", run)
+    return commands
 
 
 @pytest.fixture
@@ -50,10 +66,20 @@ def answering(cache: Path) -> Iterator[Path]:
         listening.shutdown(socket.SHUT_RDWR)
 
 
+LINKS = """\
+1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN mode DEFAULT
+5: docker0: <NO-CARRIER,BROADCAST,MULTICAST,UP> mtu 1500 qdisc noqueue state DOWN
+6: br-2b52b6ac7da6: <NO-CARRIER,BROADCAST,MULTICAST,UP> mtu 1500 qdisc noqueue state DOWN
+7: br-ffffffffffff: <NO-CARRIER,BROADCAST,MULTICAST,UP> mtu 1500 qdisc noqueue state DOWN
+8: veth1@if2: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue master br-2b52b6ac7da6
+"""
+RECORDS = b'\x00\x01{"id":"2b52b6ac7da6c0ffee","name":"kind"}'
+
+
 def record(cache: Path, pid: int, started: int) -> Path:
     path = docker_server.places(cache).record
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"pid": pid, "started": started}))
+    path.write_text(json.dumps({"pid": pid, "started": started, "root": str(cache / "root")}))
     return path
 
 
@@ -100,7 +126,7 @@ def test_a_socket_that_nobody_listens_on_does_not_answer(cache: Path) -> None:
 
 
 def test_a_server_that_does_not_come_up_is_an_error_with_the_end_of_its_log(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(docker_server, "command", lambda: ["sh", "-c", "echo no root here >&2; exit 3"])
     with pytest.raises(RuntimeError, match="no root here"):
@@ -114,7 +140,7 @@ def test_stopping_what_does_not_run_says_nothing(cache: Path) -> None:
     assert said == []
 
 
-def test_stopping_ends_the_recorded_process(cache: Path, bystander: subprocess.Popen[bytes]) -> None:
+def test_stopping_ends_the_recorded_process(cache: Path, asked: list[str], bystander: subprocess.Popen[bytes]) -> None:
     path = record(cache, bystander.pid, start_of(bystander.pid))
     said: list[str] = []
     docker_server.stop(cache, said.append)
@@ -123,7 +149,9 @@ def test_stopping_ends_the_recorded_process(cache: Path, bystander: subprocess.P
     assert said == [f"docker server: stopped; its images and containers stay in {cache}/docker for the next start"]
 
 
-def test_a_later_process_with_the_same_id_is_left_alone(cache: Path, bystander: subprocess.Popen[bytes]) -> None:
+def test_a_later_process_with_the_same_id_is_left_alone(
+    cache: Path, asked: list[str], bystander: subprocess.Popen[bytes]
+) -> None:
     path = record(cache, bystander.pid, start_of(bystander.pid) - 1)
     docker_server.stop(cache, lambda line: None)
     assert bystander.poll() is None
@@ -146,3 +174,31 @@ def test_the_processes_of_a_server_are_those_inside_its_root_and_what_they_start
 
 def test_nobody_is_a_member_of_a_server_that_has_no_process() -> None:
     assert docker_server.members([Process(pid=1, parent=0, inside=False)]) == []
+
+
+def test_only_the_servers_own_bridges_are_taken_away() -> None:
+    assert docker_server.bridges(LINKS, RECORDS) == ["br-2b52b6ac7da6"]
+
+
+def test_stopping_takes_the_rules_and_bridges_of_this_server_from_the_network(
+    cache: Path, asked: list[str], bystander: subprocess.Popen[bytes]
+) -> None:
+    record(cache, bystander.pid, start_of(bystander.pid))
+    records = docker_server.places(cache).data / "network/files/local-kv.db"
+    records.parent.mkdir(parents=True)
+    records.write_bytes(RECORDS)
+    docker_server.stop(cache, lambda line: None)
+    inside = f"chroot {cache}/root"
+    ours = f"-m comment --comment docker server in {cache}"
+    assert asked == [
+        f"{inside} iptables -w -t nat -D POSTROUTING {ours} -s 172.28.0.0/16 ! -d 172.28.0.0/16 -j MASQUERADE",
+        f"{inside} iptables -w -t filter -D FORWARD {ours} -s 172.28.0.0/16 -j ACCEPT",
+        f"{inside} iptables -w -t filter -D FORWARD {ours} -d 172.28.0.0/16 -j ACCEPT",
+        f"{inside} ip -o link",
+        f"{inside} ip link delete br-2b52b6ac7da6",
+    ]
+
+
+def test_the_server_leaves_the_firewall_to_the_rules_and_makes_no_default_bridge() -> None:
+    script = Path(docker_server.command()[4]).read_text()
+    assert "--bridge none --iptables=false --ip6tables=false" in script

@@ -92,7 +92,8 @@ def test_images_carry_their_names_and_settings(tmp_path: Path) -> None:
     archive.write(tmp_path / "all.tar", TWO, layers_below(tmp_path / "in"), architecture="arm64")
     files = blobs(tmp_path / "all.tar")
     rows = json.loads(files["index.json"])["manifests"]
-    assert [row["annotations"]["io.containerd.image.name"] for row in rows] == ["example.org/one:1", "example.org/two:2"]
+    names = [row["annotations"]["io.containerd.image.name"] for row in rows]
+    assert names == ["example.org/one:1", "example.org/two:2"]
     configs = [blob(files, blob(files, row["digest"])["config"]["digest"]) for row in rows]
     assert [config["architecture"] for config in configs] == ["arm64", "arm64"]
     assert configs[0]["config"] == {"Entrypoint": ["/one"], "Labels": {"a": "b"}}
@@ -111,7 +112,12 @@ def test_a_layer_holds_folders_before_what_is_in_them_with_modes_and_owners(tmp_
     archive.write_layer(out, [*layers_below(tmp_path / "in")["one"], Entry(path="tmp", mode=0o1777)])
     with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as layer:
         found = [(member.name, oct(member.mode), member.uid, member.mtime) for member in layer]
-    assert found == [("etc", "0o755", 0, 0), ("etc/one", "0o644", 0, 0), ("status", "0o755", 999, 0), ("tmp", "0o1777", 0, 0)]
+    assert found == [
+        ("etc", "0o755", 0, 0),
+        ("etc/one", "0o644", 0, 0),
+        ("status", "0o755", 999, 0),
+        ("tmp", "0o1777", 0, 0),
+    ]
 
 
 def test_two_different_entries_for_one_path_are_an_error() -> None:
@@ -185,7 +191,8 @@ def sources(tmp_path: Path) -> dict[str, Path]:
         script(unpacked / "usr/sbin" / program, "")
     for program in ("runsv", "runsvdir", "sv", "svlogd", "chpst", "catatonit"):
         script(unpacked / "usr/bin" / program, "")
-    script(unpacked / "usr/bin/busybox", "printf '%s\\n' bin/ash bin/sh sbin/ip usr/bin/wget usr/bin/nc bin/ping linuxrc")
+    names = "bin/ash bin/sh sbin/ip usr/bin/wget usr/bin/nc bin/ping linuxrc"
+    script(unpacked / "usr/bin/busybox", f"printf '%s\\n' {names}")
     module = tmp_path / "calico_module/node/filesystem"
     for name in ("sbin/start_runit", "sbin/restart-calico-confd", "sbin/versions"):
         script(module / name, "")
@@ -262,12 +269,14 @@ def test_debian_roots_hold_the_asked_packages_and_no_manuals(tmp_path: Path) -> 
 
 
 def test_units_do_not_ask_for_what_a_machine_without_sys_resource_refuses() -> None:
-    unit = "[Service]\nExecStart=/usr/local/bin/containerd\nLimitNOFILE=infinity\nOOMScoreAdjust=-999\nTasksMax=infinity\n"
-    assert node.relaxed_unit(unit) == "[Service]\nExecStart=/usr/local/bin/containerd\nTasksMax=infinity\n"
+    unit = "[Service]\nExecStart=/bin/x\nLimitNOFILE=infinity\nOOMScoreAdjust=-999\nTasksMax=infinity\n"
+    assert node.relaxed_unit(unit) == "[Service]\nExecStart=/bin/x\nTasksMax=infinity\n"
 
 
 def test_containerd_leaves_oom_scores_alone_and_finds_cni_where_kubernetes_puts_it() -> None:
-    config = node.containerd_config('version = 2\n[plugins."io.containerd.grpc.v1.cri"]\n  restrict_oom_score_adj = false\n')
+    config = node.containerd_config(
+        'version = 2\n[plugins."io.containerd.grpc.v1.cri"]\n  restrict_oom_score_adj = false\n'
+    )
     assert "restrict_oom_score_adj = true" in config
     assert '[plugins."io.containerd.grpc.v1.cri".cni]\n  bin_dir = "/opt/cni/bin"\n' in config
 
@@ -304,9 +313,19 @@ def engine(tmp_path: Path) -> Engine:
         program.parent.mkdir()
         program.write_text(
             f"""#!/bin/sh
-case "$1" in
-image) test -s {tmp_path}/key || exit 1; cat {tmp_path}/key ;;
-load) echo "$@" >>{tmp_path}/loads; test ! -e {tmp_path}/broken || {{ echo disk full >&2; exit 125; }}; printf k2 >{tmp_path}/key ;;
+cd {tmp_path}
+case "$1 $2" in
+"image inspect")
+  test -s key || exit 1
+  case "$4" in *Id*) printf id-of-; esac
+  cat key
+  ;;
+"image rm") echo "$3" >>removed ;;
+"load "*)
+  echo "$@" >>loads
+  test ! -e broken || {{ echo disk full >&2; exit 125; }}
+  printf k2 >key
+  ;;
 *) exit 64 ;;
 esac
 """
@@ -333,8 +352,18 @@ def test_an_engine_without_this_very_image_loads_it_once(tmp_path: Path, engine:
     assert said == ["loading localhost/kalico-node:v1.32.2 into podman"]
 
 
+def test_an_earlier_image_of_ours_goes_when_a_new_one_has_come(tmp_path: Path, engine: Engine) -> None:
+    images.import_into("podman", tmp_path, lambda line: None, engine("k1"))
+    assert (tmp_path / "removed").read_text() == "id-of-k1\n"
+
+
+def test_where_there_was_no_image_of_ours_none_is_removed(tmp_path: Path, engine: Engine) -> None:
+    images.import_into("podman", tmp_path, lambda line: None, engine(""))
+    assert not (tmp_path / "removed").exists()
+
+
 def test_an_engine_that_refuses_the_image_is_an_error_with_its_own_words(tmp_path: Path, engine: Engine) -> None:
     env = engine("")
     (tmp_path / "broken").touch()
-    with pytest.raises(RuntimeError, match="podman did not take .*disk full"):
+    with pytest.raises(RuntimeError, match=r"podman did not take .*disk full"):
         images.import_into("podman", tmp_path, lambda line: None, env)

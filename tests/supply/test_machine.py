@@ -1,6 +1,8 @@
 """What is found lacking on a machine, what is done about it, and that an ordinary machine is left alone."""
 
 import os
+import socket
+import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,12 +16,12 @@ from hypothesis import strategies as st
 from supply import machine
 from supply.machine import Cure, Facts
 
-ORDINARY = [
-    Facts(engine="podman", runtime="crun", network="netavark"),
-    Facts(engine="docker"),
-    Facts(engine="podman", runtime="crun", network="netavark", root=False, sys_resource=False),  # rootless: kind's own care
-]
 PODMAN = Facts(engine="podman", runtime="crun", network="netavark")
+ORDINARY = [
+    PODMAN,
+    Facts(engine="docker"),
+    replace(PODMAN, root=False, sys_resource=False),  # rootless: kind sees to it
+]
 # each condition with a machine that has it alone
 HAS: Mapping[Callable[[Facts], Cure | None], Facts] = {
     machine.no_sys_resource: replace(PODMAN, sys_resource=False, files_limit=20000, processes_limit=32768),
@@ -110,7 +112,8 @@ def found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Facts], 
 
 
 def test_podmans_settings_are_added_to_the_users_own(tmp_path: Path, found: Callable[[Facts], None]) -> None:
-    (tmp_path / "etc.conf").write_text('[containers]\npids_limit = 5\n[engine]\nruntime = "crun"\nevents_logger = "file"\n')
+    etc = '[containers]\npids_limit = 5\n[engine]\nruntime = "crun"\nevents_logger = "file"\n'
+    (tmp_path / "etc.conf").write_text(etc)
     (tmp_path / "config/containers").mkdir(parents=True)
     (tmp_path / "config/containers/containers.conf").write_text("[containers]\npids_limit = 7\n")
     found(replace(HAS[machine.no_sys_resource], cgroup=1))
@@ -157,7 +160,7 @@ def test_what_only_root_can_do_is_asked_for_all_at_once_and_nothing_is_done(
     tmp_path: Path, found: Callable[[Facts], None]
 ) -> None:
     found(replace(PODMAN, root=False, modules=False, inotify=128))
-    with pytest.raises(RuntimeError, match="mkdir -p /lib/modules\nsysctl fs.inotify.max_user_instances=1024"):
+    with pytest.raises(RuntimeError, match=r"mkdir -p /lib/modules\nsysctl fs[.]inotify[.]max_user_instances=1024"):
         machine.prepare("podman", tmp_path / "cache", lambda line: None)
     assert not (tmp_path / "cache").exists()
 
@@ -173,12 +176,18 @@ def test_root_has_it_done(tmp_path: Path, found: Callable[[Facts], None], monkey
     assert (tmp_path / "lib/modules").is_dir()
 
 
-def test_the_environment_of_our_own_docker_server_is_there_only_while_it_runs(tmp_path: Path) -> None:
-    assert machine.environment("docker", tmp_path) == {}
-    (tmp_path / "run/docker").mkdir(parents=True)
-    (tmp_path / "run/docker/server.json").touch()
-    assert machine.environment("docker", tmp_path) == {"DOCKER_HOST": f"unix://{tmp_path}/run/docker/docker.sock"}
-    assert machine.environment("podman", tmp_path) == {}
+def test_the_environment_of_our_own_docker_server_is_there_only_while_it_runs() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # a socket's path has to be short
+        cache = Path(folder)
+        path = cache / "run/docker/docker.sock"
+        path.parent.mkdir(parents=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+            server.bind(str(path))
+            assert machine.environment("docker", cache) == {}
+            server.listen()
+            assert machine.environment("docker", cache) == {"DOCKER_HOST": f"unix://{path}"}
+            assert machine.environment("podman", cache) == {}
+        assert machine.environment("docker", cache) == {}
 
 
 TEXT = st.text(st.characters(codec="utf-8"))

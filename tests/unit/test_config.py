@@ -1,0 +1,127 @@
+"""Whose word counts: the stack's over the site's over the default; and how the program reads all three."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from pulumi.runtime import set_all_config
+
+from components.config import load_settings, merged
+from components.settings.lab import EngineChoice
+from tests.lab_config import DECLARED, config, faults, lab
+
+TYPES: dict[str, dict[str, Any]] = {
+    "name": {"type": "string", "default": "kalico"},
+    "count": {"type": "integer", "default": 1},
+    "list": {"type": "array", "default": [{"a": 1}]},
+    "map": {"type": "object", "default": {}},
+}
+
+SAID: list[tuple[str, Any, Any, Any]] = [
+    # The key, the stack's word as Pulumi hands it over, the site's word, and the default.
+    ("name", "stack", "site", "kalico"),
+    ("count", "3", 2, 1),
+    ("list", '[{"b": 2}]', [{"c": 3}], [{"a": 1}]),
+    ("map", '{"stack": true}', {"site": True}, None),
+]
+
+
+def decoded(word: str) -> Any:
+    return json.loads(word) if word[0] in "[{" else word
+
+
+@pytest.mark.parametrize(("key", "stack", "site", "default"), SAID)
+def test_the_stack_is_over_the_site_and_the_site_over_the_default(
+    key: str, stack: str, site: Any, default: Any
+) -> None:
+    assert merged(TYPES, {key: stack}, {key: site})[key] == decoded(stack)
+    assert merged(TYPES, {}, {key: site})[key] == site
+    assert merged(TYPES, {}, {}).get(key) == default
+
+
+@pytest.mark.parametrize(("key", "stack", "site", "default"), SAID)
+def test_a_default_that_pulumi_puts_into_the_stack_is_not_the_stacks_word(
+    key: str, stack: str, site: Any, default: Any
+) -> None:
+    value = TYPES[key]["default"]
+    filled_in = json.dumps(value) if isinstance(value, (list, dict)) else str(value)
+    assert merged(TYPES, {key: filled_in}, {key: site})[key] == site
+
+
+def test_keys_that_are_not_declared_go_on_to_be_refused() -> None:
+    assert merged(TYPES, {"rangeStop": "1"}, {"colour": "red"}) == {
+        "name": "kalico",
+        "count": 1,
+        "list": [{"a": 1}],
+        "rangeStop": "1",
+        "colour": "red",
+    }
+
+
+def test_a_list_that_is_no_json_goes_on_to_be_refused_as_it_is() -> None:
+    assert merged(TYPES, {"list": "- a"}, {})["list"] == "- a"
+
+
+def test_the_declared_defaults_are_the_config_of_the_default_lab() -> None:
+    assert merged(DECLARED, {}, {}) == config()
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No config of the stack, and a place for a site file that is not there yet."""
+    site = tmp_path / "site.yaml"
+    monkeypatch.setenv("KALICO_SITE", str(site))
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    set_all_config({})
+    return site
+
+
+def test_without_a_site_file_the_stack_and_the_defaults_are_all(stack: Path) -> None:
+    set_all_config({"kalico:clusterName": "other", "somebody:clusterName": "theirs"})
+    assert load_settings() == lab(clusterName="other")
+
+
+def test_a_site_file_is_over_the_defaults_and_under_the_stack(stack: Path) -> None:
+    stack.write_text(yaml.safe_dump({"nodeImage": "localhost/node:1", "engine": "docker"}))
+    set_all_config({"kalico:engine": "podman"})
+    settings = load_settings()
+    assert (settings.node_image, settings.engine) == ("localhost/node:1", EngineChoice.PODMAN)
+
+
+def test_an_empty_site_file_says_nothing(stack: Path) -> None:
+    stack.touch()
+    assert load_settings() == lab()
+
+
+def test_a_site_file_is_checked_as_the_stack_is(stack: Path) -> None:
+    stack.write_text(yaml.safe_dump({"nodeImages": "localhost/node:1"}))
+    with pytest.raises(pulumi.RunError, match=r"nodeImages: unknown key; did you mean `nodeImage`\?"):
+        load_settings()
+
+
+def test_the_plugins_are_of_the_machines_architecture(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert load_settings().cni_plugins.location.endswith("cni-plugins-linux-arm64-v1.8.0.tgz")
+
+
+@pytest.mark.parametrize("key", DECLARED)
+def test_a_declared_key_has_a_type_a_default_and_a_description(key: str) -> None:
+    assert DECLARED[key].keys() >= {"type", "default", "description"}
+    assert DECLARED[key]["description"].strip()
+
+
+@pytest.mark.parametrize("key", DECLARED)
+def test_a_declared_key_is_read(key: str) -> None:
+    """A value that nothing can use is a fault of that key, or of what is in it, or the key is not read."""
+    found = faults(**{key: 3.5})
+    assert any(fault.key == key or fault.key.startswith((f"{key}.", f"{key}[")) for fault in found)
+    assert not any(fault.problem == "unknown key" for fault in found)
+
+
+def test_the_program_asks_for_no_key_that_is_not_declared() -> None:
+    """The message about an unknown key lists all that are asked for."""
+    [fault] = faults(xyz=1)
+    assert fault.remedy == f"known here: {', '.join(sorted(DECLARED))}"

@@ -1,0 +1,61 @@
+"""The table of IPAM types, and the section of the CNI config that each of them gives."""
+
+import ipaddress
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+import pytest
+
+from components.settings.faults import Faults, Section
+from components.settings.ipam import IPAM_TYPES, HostLocal, read_ipam
+
+SUBNET = IPv4Network("10.23.0.0/16")
+GATEWAY = IPv4Address("10.23.0.1")
+
+
+def read(values: dict[str, Any], gateway: IPv4Address | None = GATEWAY) -> Any:
+    faults = Faults()
+    ipam = read_ipam(Section(values, "ipam", faults), SUBNET, gateway)
+    assert [str(fault) for fault in faults.found] == []
+    return ipam
+
+
+def test_host_local_is_taken_where_nothing_is_said_and_serves_the_whole_subnet() -> None:
+    assert read({}, gateway=None) == HostLocal(
+        range_start=IPv4Address("10.23.0.1"), range_end=IPv4Address("10.23.255.254"), routes=()
+    )
+
+
+@pytest.mark.parametrize("name", IPAM_TYPES)
+def test_every_type_writes_its_own_name_into_the_config(name: str) -> None:
+    ipam = read({"type": name, "rangeStart": "10.23.0.100"})
+    assert isinstance(ipam, IPAM_TYPES[name])
+    assert ipam.config(SUBNET, GATEWAY)["type"] == name
+
+
+def test_host_locals_config_is_the_seeds_with_the_key_that_it_reads() -> None:
+    ipam = HostLocal(
+        range_start=IPv4Address("10.23.0.100"),
+        range_end=IPv4Address("10.23.0.240"),
+        routes=(ipaddress.IPv4Network("0.0.0.0/0"),),
+    )
+    assert ipam.config(SUBNET, GATEWAY) == {
+        "type": "host-local",
+        "subnet": "10.23.0.0/16",
+        "rangeStart": "10.23.0.100",
+        "rangeEnd": "10.23.0.240",
+        "routes": [{"dst": "0.0.0.0/0"}],
+        "gateway": "10.23.0.1",
+    }
+
+
+def test_a_network_without_a_gateway_names_none() -> None:
+    config = read({"rangeStart": "10.23.0.100"}, gateway=None).config(SUBNET, None)
+    assert "gateway" not in config
+    assert config["routes"] == []
+
+
+def test_a_range_holds_both_its_ends() -> None:
+    ipam = read({"rangeStart": "10.23.0.100", "rangeEnd": "10.23.0.240"})
+    assert ipam.capacity() == 141
+    assert ipam.occupies() == (IPv4Address("10.23.0.100"), IPv4Address("10.23.0.240"))

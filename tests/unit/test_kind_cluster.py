@@ -1,0 +1,41 @@
+"""The config that kind reads, and the names that kind gives."""
+
+from components.kind_cluster import kind_config, worker_names
+from tests.lab_config import lab
+
+IMAGE = "kindest/node:v1.32.2@sha256:f226345927d7e348497136874b6d207e0b32cc52154ad8323129352923a3142f"
+
+
+def test_the_default_cluster_is_the_seeds_with_its_image_and_subnets_named() -> None:
+    assert kind_config(lab()) == {
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "kind": "Cluster",
+        "networking": {
+            "disableDefaultCNI": True,
+            "podSubnet": "10.24.0.0/16",
+            "serviceSubnet": "10.96.0.0/16",
+        },
+        "nodes": [{"role": "control-plane", "image": IMAGE}, {"role": "worker", "image": IMAGE}],
+    }
+
+
+def test_gates_and_workers_are_the_configs() -> None:
+    config = kind_config(
+        lab(
+            featureGates={"KubeletInUserNamespace": True, "Another": False},
+            nodeImage="localhost/node:1",
+            workers=3,
+            networks=[],
+            pods=[],
+        )
+    )
+    assert config["featureGates"] == {"KubeletInUserNamespace": True, "Another": False}
+    assert config["nodes"] == [
+        {"role": "control-plane", "image": "localhost/node:1"},
+        *[{"role": "worker", "image": "localhost/node:1"}] * 3,
+    ]
+
+
+def test_workers_are_called_as_kind_calls_them() -> None:
+    assert worker_names("kalico", 1) == ("kalico-worker",)
+    assert worker_names("lab", 3) == ("lab-worker", "lab-worker2", "lab-worker3")

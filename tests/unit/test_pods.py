@@ -1,0 +1,139 @@
+"""A pod's document, and what Multus's annotation says of its interfaces."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from components.pods import attachments, net1_address, pod_document
+from tests.lab_config import lab
+
+NETWORKS = "k8s.v1.cni.cncf.io/networks"
+STATUS = "k8s.v1.cni.cncf.io/network-status"
+
+SEEDS_STATUS = r"""[{
+    "name": "k8s-pod-network",
+    "ips": [
+        "10.24.164.132"
+    ],
+    "default": true,
+    "dns": {}
+},{
+    "name": "default/ext-net",
+    "interface": "net1",
+    "ips": [
+        "10.23.0.101"
+    ],
+    "mac": "06:d3:55:b9:0f:9c",
+    "dns": {},
+    "gateway": [
+        "\u003cnil\u003e"
+    ]
+}]"""
+"""As `kubectl describe` shows it in the seed."""
+
+SPEC = {"nodeName": "kalico-worker"}
+
+
+def metadata(status: str | None = SEEDS_STATUS, networks: str = "ext-net") -> dict[str, Any]:
+    annotations = {"cni.projectcalico.org/podIP": "10.24.164.132/32", NETWORKS: networks}
+    return {"name": "samplepod", "annotations": annotations | ({STATUS: status} if status else {})}
+
+
+def test_the_default_pod_is_the_seeds_awaited_until_it_is_attached() -> None:
+    assert pod_document(lab().pods[0]) == {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "samplepod",
+            "namespace": "default",
+            "annotations": {
+                "k8s.v1.cni.cncf.io/networks": "ext-net",
+                "pulumi.com/waitFor": '["condition=Ready", '
+                "\"jsonpath={.metadata.annotations['k8s.v1.cni.cncf.io/network-status']}\"]",
+            },
+        },
+        "spec": {
+            "containers": [
+                {
+                    "name": "samplepod",
+                    "image": "alpine",
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": ["/bin/ash", "-c", "trap : TERM INT; sleep infinity & wait"],
+                }
+            ],
+            "terminationGracePeriodSeconds": 5,
+        },
+    }
+
+
+def test_a_pod_without_networks_waits_for_no_multus_and_without_a_command_has_the_images() -> None:
+    document = pod_document(lab(pods=[{"name": "plain", "image": "nginx"}]).pods[0])
+    assert document["metadata"]["annotations"] == {"pulumi.com/waitFor": '["condition=Ready"]'}
+    assert document["spec"]["containers"] == [
+        {"name": "plain", "image": "nginx", "imagePullPolicy": "IfNotPresent"},
+    ]
+
+
+def test_a_pod_asks_for_its_networks_in_their_order() -> None:
+    networks = [{"name": name, "subnet": f"10.{i}.0.0/16", "ipam": {"rangeEnd": f"10.{i}.0.99"}} for i, name in NAMES]
+    [pod] = lab(networks=networks, pods=[{"name": "two", "networks": ["b", "a"]}]).pods
+    assert pod_document(pod)["metadata"]["annotations"][NETWORKS] == "b,a"
+
+
+NAMES = [(40, "a"), (41, "b")]
+
+
+def test_the_seeds_annotation_is_one_attachment() -> None:
+    assert attachments(metadata(), SPEC) == [
+        {
+            "pod": "samplepod",
+            "node": "kalico-worker",
+            "network": "ext-net",
+            "interface": "net1",
+            "ips": ["10.23.0.101"],
+            "mac": "06:d3:55:b9:0f:9c",
+        }
+    ]
+
+
+def test_every_interface_but_the_clusters_own_is_an_attachment() -> None:
+    status = json.loads(SEEDS_STATUS)
+    status.append(copy.deepcopy(status[1]) | {"name": "default/lan", "interface": "net2", "ips": ["10.40.0.7"]})
+    found = attachments(metadata(json.dumps(status), "ext-net,lan"), SPEC)
+    assert [(each["network"], each["interface"], each["ips"]) for each in found] == [
+        ("ext-net", "net1", ["10.23.0.101"]),
+        ("lan", "net2", ["10.40.0.7"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "status", [None, "[]", json.dumps(json.loads(SEEDS_STATUS)[:1])], ids=["no status", "empty", "eth0 alone"]
+)
+def test_a_pod_with_fewer_interfaces_than_it_asked_for_is_named(status: str | None) -> None:
+    with pytest.raises(ValueError, match="pod samplepod asked for ext-net and got 0 interfaces: kubectl describe pod"):
+        attachments(metadata(status), SPEC)
+
+
+def test_one_interface_of_two_is_not_enough() -> None:
+    with pytest.raises(ValueError, match="samplepod asked for ext-net, lan and got 1 interfaces"):
+        attachments(metadata(networks="ext-net,lan"), SPEC)
+
+
+def test_a_pod_that_asked_for_nothing_has_nothing() -> None:
+    assert attachments({"name": "plain", "annotations": None}, SPEC) == []
+    assert attachments({"name": "plain"}, {}) == []
+
+
+def test_the_address_is_that_of_the_first_net1() -> None:
+    first, second = attachments(metadata(), SPEC) * 2
+    assert net1_address([first, second | {"ips": ["10.23.0.102"]}]) == "10.23.0.101"
+    assert net1_address([first | {"interface": "net2"}, second | {"ips": ["10.23.0.102"]}]) == "10.23.0.102"
+
+
+def test_without_a_net1_or_an_address_on_it_there_is_none() -> None:
+    [attachment] = attachments(metadata(), SPEC)
+    assert net1_address([]) is None
+    assert net1_address([attachment | {"ips": []}]) is None
+    assert net1_address([attachment | {"interface": "net2"}]) is None

@@ -1,0 +1,140 @@
+"""Upstream files: checked whatever they come from, downloaded once, and read without what is of no use."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from components.settings import Source
+from components.upstream import UpstreamError, documents, fetch
+
+CONTENT = b"kind: Namespace\n"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Upstream(ThreadingHTTPServer):
+    """A web server on loopback with one file, which it can serve whole, cut off, or not at all."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.status = 200
+        self.promised = len(CONTENT)
+        self.asked: list[str] = []
+
+    def source(self, sha256: str = SHA256) -> Source:
+        return Source(location=f"http://127.0.0.1:{self.server_address[1]}/v1/file.yaml", sha256=sha256)
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Upstream
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(self.server.promised))
+        self.end_headers()
+        self.wfile.write(CONTENT)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_a_file_is_downloaded_once_and_kept_by_its_checksum(upstream: Upstream, tmp_path: Path) -> None:
+    paths = {fetch(upstream.source(), tmp_path) for _ in range(2)}
+    assert paths == {tmp_path / "upstream" / SHA256 / "file.yaml"}
+    assert paths.pop().read_bytes() == CONTENT
+    assert upstream.asked == ["/v1/file.yaml"]
+    assert len(files(tmp_path)) == 1
+
+
+def test_a_file_that_is_not_the_pinned_one_is_not_kept(upstream: Upstream, tmp_path: Path) -> None:
+    with pytest.raises(UpstreamError, match=f"its sha256 is {SHA256}, pinned is {'0' * 64}; nothing was taken"):
+        fetch(upstream.source("0" * 64), tmp_path)
+    assert files(tmp_path) == []
+
+
+def test_a_cut_off_download_is_not_kept(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.promised += 100
+    with pytest.raises(UpstreamError, match=r"file\.yaml cannot be downloaded"):
+        fetch(upstream.source(), tmp_path)
+    assert files(tmp_path) == []
+
+
+def test_a_refusal_says_what_to_do(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.status = 403
+    with pytest.raises(UpstreamError, match=r"403.*run `make up`.*name a copy in the config"):
+        fetch(upstream.source(), tmp_path)
+    assert files(tmp_path) == []
+
+
+def test_a_server_that_is_not_there_is_an_error_of_the_same_kind(tmp_path: Path) -> None:
+    with Upstream() as server:
+        source = server.source()
+    with pytest.raises(UpstreamError, match="cannot be downloaded"):
+        fetch(source, tmp_path)
+
+
+def test_a_file_of_ones_own_is_checked_and_taken_from_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(CONTENT)
+    assert fetch(Source(location=str(path), sha256=SHA256), tmp_path / "cache") == path
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_file_of_ones_own_may_lie_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.yaml").write_bytes(CONTENT)
+    assert fetch(Source(location="~/mine.yaml", sha256=SHA256), tmp_path) == tmp_path / "mine.yaml"
+
+
+def test_a_file_of_ones_own_that_changed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(CONTENT + b"# changed")
+    with pytest.raises(UpstreamError, match=f"pinned is {SHA256}"):
+        fetch(Source(location=str(path), sha256=SHA256), tmp_path)
+
+
+def test_a_file_of_ones_own_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UpstreamError, match=r"gone\.yaml: there is no such file"):
+        fetch(Source(location=str(tmp_path / "gone.yaml"), sha256=SHA256), tmp_path)
+
+
+def test_descriptions_go_from_kinds_alone_and_empty_documents_from_all(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.yaml"
+    path.write_text("""
+---
+kind: CustomResourceDefinition
+spec:
+  description: long
+  versions:
+    - description: long
+      properties: {description: {type: string, description: long}}
+---
+---
+kind: ConfigMap
+data: {description: kept}
+""")
+    assert documents(path) == [
+        {
+            "kind": "CustomResourceDefinition",
+            "spec": {"versions": [{"properties": {"description": {"type": "string"}}}]},
+        },
+        {"kind": "ConfigMap", "data": {"description": "kept"}},
+    ]
