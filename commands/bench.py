@@ -162,15 +162,14 @@ def empty_program(folder: Path) -> list[float]:
 def report(
     settings: LabSettings, seed: Mapping[str, float], ours: Mapping[str, float], preview: float, empty: float
 ) -> str:
-    def row(name: str, left: float | None, right: float | None) -> str:
+    def row(name: str) -> str:
+        left, right = seed.get(name), ours.get(name)
         shown = [f"{value:.1f} s" if value is not None else "" for value in (left, right)]
         ratio = f"{right / left:.2f}" if left and right and name in ("net1", "all Ready") else ""
         return f"| {name} | {shown[0]} | {shown[1]} | {ratio} |"
 
-    names = [*ours, *(name for name in seed if name not in ours)]
-    times = [
-        row(name, seed.get(name), ours.get(name)) for name in sorted(names, key=lambda n: ours.get(n, seed.get(n)))
-    ]
+    all_times = {**seed, **ours}
+    times = [row(name) for name in sorted(all_times, key=all_times.__getitem__)]
     return "\n".join(
         [
             "",

@@ -36,15 +36,26 @@ def load_settings() -> LabSettings:
 def settings_of(given: Mapping[str, Any]) -> LabSettings:
     """The settings that `given` config makes on this machine. Raises ConfigError."""
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    site_file = os.environ.get("KALICO_SITE")
-    site = yaml.safe_load(Path(site_file).read_text()) if site_file and Path(site_file).exists() else None
     upstream = yaml.safe_load((ROOT / "manifests/upstream.yaml").read_text())
-    return load(merged(declared, given, site or {}), upstream, architecture())
+    return load(merged(declared, given, site_values(os.environ.get("KALICO_SITE"))), upstream, architecture())
+
+
+def site_values(file: str | None) -> dict[str, Any]:
+    """What a site file says; nothing where there is none."""
+    if not file or not Path(file).exists():
+        return {}
+    values = yaml.safe_load(Path(file).read_text()) or {}
+    if not isinstance(values, dict):
+        raise pulumi.RunError(f"{file} (KALICO_SITE) is not a mapping of config keys to values")
+    return values
 
 
 def architecture() -> str:
     """This machine's, and so its nodes', as the CNI plugins' archives name it."""
-    return ARCHITECTURES[platform.machine().lower()]
+    machine = platform.machine().lower()
+    if machine not in ARCHITECTURES:
+        raise pulumi.RunError(f"kalico knows no CNI plugins for {machine}, only for {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[machine]
 
 
 def merged(

@@ -60,7 +60,7 @@ def _kubernetes(*programs: str) -> FromModule:
     )
 
 
-def _calico(**rest: tuple[str, ...]) -> FromModule:
+def _calico(changed: tuple[tuple[str, str], ...] = (), **rest: tuple[str, ...]) -> FromModule:
     home = "github.com/projectcalico/calico"
     variables = (
         "main.VERSION",
@@ -75,6 +75,7 @@ def _calico(**rest: tuple[str, ...]) -> FromModule:
         called=f"{CALICO} (six commits after v3.29.0, stands for v3.29.2)",
         packages=tuple(f"{home}/{package}" for package in rest.get("packages", ())),
         files=rest.get("files", ()),
+        changed=changed,
         set_at_link=tuple((name, CALICO) for name in variables),
     )
 
@@ -327,7 +328,8 @@ _ROWS = (
                 whom="the program",
                 urls=(f"{RAW}/projectcalico/calico/v3.29.2/manifests/tigera-operator.yaml",),
             ),
-            _calico(files=("manifests/tigera-operator.yaml",)),
+            # The module's own manifest is older than v3.29.2, whose operator the node image has.
+            _calico(files=("manifests/tigera-operator.yaml",), changed=(("v1.36.0", "v1.36.5"),)),
         ),
     ),
     Thing(
@@ -382,7 +384,7 @@ TOOLS = ("pulumi", "pulumi-resource-kubernetes", "pulumi-resource-command", "kin
 LAB = (*TOOLS, "node-image", "cni-archive", "calico-manifest", "multus-manifest")
 ENGINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "podman": ("podman", "podman-network"),
         "docker": ("docker",),
+        "podman": ("podman", "podman-network"),
     }
 )

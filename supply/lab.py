@@ -83,7 +83,7 @@ def start_docker(root: Path, machine: Machine) -> str:
 
 
 def which_engine(machine: Machine) -> str:
-    """The engine whose server answers, podman first; podman where none does, to be installed."""
+    """The engine whose server answers, in the order that kind asks; podman where none does, to be installed."""
     for name in ENGINES:
         if not CATALOG[name].ways[0].refusal(machine):
             return name

@@ -230,6 +230,7 @@ class FromModule(Way):
     files: tuple[str, ...] = ()
     set_at_link: tuple[tuple[str, str], ...] = ()  # Go string variables, such as the version
     beside: tuple[str, ...] = ()  # other things whose files go into the same folder
+    changed: tuple[tuple[str, str], ...] = ()  # texts in the copied files, old and new
     called: str = ""  # for the user, where the module's version is not the thing's
 
     @property
@@ -271,11 +272,13 @@ class FromModule(Way):
 
     def says(self) -> str:
         verb = "built" if self.packages else "copied"
-        return f"{verb} from module {self.module} {self.called or self.version}"
+        changes = "".join(f", with {new} for {old}" for old, new in self.changed)
+        return f"{verb} from module {self.module} {self.called or self.version}{changes}"
 
     def recipe(self) -> str:
         texts = [path.read_text() for path in sorted(self.home.iterdir())]
-        return "\n".join([repr((self.packages, self.files, self.set_at_link, self.beside)), ARCH, *_GO_FLAGS, *texts])
+        choices = repr((self.packages, self.files, self.set_at_link, self.beside, self.changed))
+        return "\n".join([choices, ARCH, *_GO_FLAGS, *texts])
 
     def fetch(self, machine: Machine) -> None:
         """Download the modules that the build needs, so that the compiler does not wait for them."""
@@ -302,8 +305,13 @@ class FromModule(Way):
             os.link(path, out / path.name)
         for file in self.files:
             target = out / file.rsplit("/", 1)[1]
-            shutil.copyfile(self.unpacked(machine) / file, target)
-            target.chmod(0o755 if target.read_bytes().startswith(b"#!") else 0o644)
+            text = (self.unpacked(machine) / file).read_text()
+            for old, new in self.changed:
+                if old not in text:
+                    raise RuntimeError(f"{file} of {self.module} has no {old!r} to change")
+                text = text.replace(old, new)
+            target.write_text(text)
+            target.chmod(0o755 if text.startswith("#!") else 0o644)
 
 
 _GO_FLAGS = (

@@ -15,7 +15,8 @@ mkdir -p "$RUN"
 exec 9>"$RUN/lock"
 flock --timeout 300 9
 
-if kind get clusters --quiet 9>&- | grep -qxF "$CLUSTER"; then
+clusters=$(kind get clusters --quiet 9>&-)
+if grep -qxF "$CLUSTER" <<<"$clusters"; then
   if [ ! -e "$RUN/engine" ]; then
     echo "there is a kind cluster '$CLUSTER' already that this lab did not make:" \
       "choose another name (pulumi config set clusterName NAME) or remove it (kind delete cluster --name $CLUSTER)" >&2

@@ -13,7 +13,8 @@ mapfile -t words
 words+=(--label "kalico=$CLUSTER")
 
 if "$ENGINE" network inspect "$NETWORK" >/dev/null 2>&1; then
-  if [ -z "$("$ENGINE" network ls --quiet --filter "name=^$NETWORK\$" --filter "label=kalico=$CLUSTER")" ]; then
+  ours=$("$ENGINE" network ls --quiet --filter "name=^$NETWORK\$" --filter "label=kalico=$CLUSTER")
+  if [ -z "$ours" ]; then
     echo "$ENGINE has a network '$NETWORK' already that this lab did not make:" \
       "give the network another name or remove it ($ENGINE network rm $NETWORK)" >&2
     exit 1

@@ -4,7 +4,8 @@
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${BRIDGE:?}" "${RUN:?}"
 
-if [ -n "$("$ENGINE" network ls --quiet --filter "name=^$NETWORK\$" --filter "label=kalico=$CLUSTER")" ]; then
+ours=$("$ENGINE" network ls --quiet --filter "name=^$NETWORK\$" --filter "label=kalico=$CLUSTER")
+if [ -n "$ours" ]; then
   "$ENGINE" ps --all --filter "network=$NETWORK" --format '{{.Names}}' | while read -r container; do
     "$ENGINE" network disconnect --force "$NETWORK" "$container" >/dev/null
   done
