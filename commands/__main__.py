@@ -7,14 +7,21 @@ from commands.stack import Stack
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="commands", description=sys.modules["commands"].__doc__)
+    # Split by hand: argparse takes no positionals behind an option when they may be none.
+    given = sys.argv[1:]
+    own = given[: given.index("--")] if "--" in given else given
+    words = given[len(own) + 1 :]
+    parser = argparse.ArgumentParser(
+        prog="commands",
+        usage="%(prog)s {up,preview,down} [--stack STACK] [-- words for pulumi]",
+        description=sys.modules["commands"].__doc__,
+    )
     parser.add_argument("command", choices=("up", "preview", "down"))
     parser.add_argument("--stack", default="dev")
-    parser.add_argument("words", nargs="*", help="handed on to pulumi")
-    asked = parser.parse_args()
+    asked = parser.parse_args(own)
     stack = Stack(name=asked.stack)
     does = {"up": stack.up, "preview": stack.preview, "down": stack.down}
-    return does[asked.command](*asked.words)
+    return does[asked.command](*words)
 
 
 if __name__ == "__main__":

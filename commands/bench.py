@@ -100,8 +100,16 @@ def seed_steps(settings: LabSettings, folder: Path) -> dict[str, float]:
     try:
         return dict(timed_lines([*BASH, Path(__file__).with_name("seed-steps.sh").read_text()], environment))
     finally:
-        for name in ("network-delete", "kind-delete"):
-            subprocess.run([*BASH, script(name)], env={**os.environ, **environment}, check=True, capture_output=True)
+        left = [line for name in ("network-delete", "kind-delete") for line in removed_by(name, environment)]
+        if left:
+            sys.exit("\n".join(["the seed's lab is not gone:", *left]))
+
+
+def removed_by(name: str, environment: Mapping[str, str]) -> list[str]:
+    """Run one of the lab's scripts that remove; what it complains of when it fails."""
+    words = [*BASH, script(name)]
+    ended = subprocess.run(words, env={**os.environ, **environment}, check=False, capture_output=True, text=True)
+    return [f"{name}: {ended.stderr.strip()}"] if ended.returncode else []
 
 
 def timed_lines(words: list[str], environment: Mapping[str, str]) -> Iterator[tuple[str, float]]:

@@ -1,6 +1,8 @@
 """What a lab leaves on a machine when a run was killed: found, removed with the lab's own scripts, and proven gone."""
 
+import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -20,11 +22,17 @@ def sweep(run: Path, cluster: str) -> list[str]:
     problems = []
     networks = run / "networks"
     for record in sorted(networks.iterdir()) if networks.is_dir() else []:
-        engine, bridge = record.read_text().split()
-        values = {"NETWORK": record.name, "BRIDGE": bridge}
-        problems += _delete("network-delete", run, cluster, engine, values)
+        match record.read_text().split():
+            case [engine, bridge]:
+                values = {"NETWORK": record.name, "BRIDGE": bridge}
+                problems += _delete("network-delete", run, cluster, engine, values)
+            case []:  # Cut off in the writing, which comes before the first step: there is nothing of it.
+                record.unlink()
     if (run / "engine").exists():
-        problems += _delete("kind-delete", run, cluster, (run / "engine").read_text().strip(), {})
+        if engine := (run / "engine").read_text().strip():
+            problems += _delete("kind-delete", run, cluster, engine, {})
+        else:
+            (run / "engine").unlink()
     if run.is_dir():
         (run / "lock").unlink(missing_ok=True)
         left = [path for path in run.rglob("*") if path.is_file()]
@@ -62,6 +70,19 @@ class Snapshot:
             for field in fields(self)
             for item in sorted(getattr(self, field.name) - getattr(before, field.name))
         ]
+
+
+def end_orphans(folder: Path) -> None:
+    """End Pulumi's helpers that a killed `pulumi` left running on the program in `folder`.
+
+    They run in groups of their own, so that killing Pulumi's does not reach them; its language host then stays.
+    """
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+            parent = int(rest.split()[1])
+            if name.startswith("pulumi-") and parent == 1 and (stat.parent / "cwd").readlink() == folder:
+                os.kill(int(stat.parent.name), signal.SIGTERM)
 
 
 PROCESSES = ("kind", "pulumi", "conmon", "kubelet", "containerd-shim", "aardvark-dns")

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
+from urllib.parse import unquote, urlparse
+
+import yaml
 
 from commands import leftovers
 
@@ -66,10 +68,11 @@ class Stack:
         found = self.pulumi("stack", "select", "--create", quiet=True)
         if found.returncode:
             sys.exit(found.stderr or found.stdout)
-        locks = lock_files(os.environ, self.name)
+        locks = lock_files(os.environ, self.folder, self.name)
         if locks and not any(alive(json.loads(lock.read_text())) for lock in locks):
             print(f"stack {self.name}: the run that held its lock is gone, the lock is taken off")
             self.pulumi("cancel", "--yes", quiet=True)
+            leftovers.end_orphans(self.folder)
 
     def command(self, *words: str) -> list[str]:
         configured = ["--config-file", str(self.config_file)] if self.config_file and words[0] in CONFIGURED else []
@@ -79,12 +82,15 @@ class Stack:
         return subprocess.run(self.command(*words), cwd=self.folder, capture_output=quiet, text=True, check=False)
 
 
-def lock_files(environment: Mapping[str, str], stack: str) -> list[Path]:
-    """The lock files of a stack in a local backend; none for any other."""
+def lock_files(environment: Mapping[str, str], folder: Path, stack: str) -> list[Path]:
+    """The lock files of a stack of the project in `folder`, in a local backend; none for any other."""
     backend = urlparse(environment.get("PULUMI_BACKEND_URL", ""))
     if backend.scheme != "file":
         return []
-    return list(Path(backend.netloc + backend.path, ".pulumi/locks").glob(f"**/{stack}/*.json"))
+    # `file://./state` lies in that folder, where Pulumi runs.
+    state = folder / unquote(backend.netloc + backend.path)
+    project = yaml.safe_load((folder / "Pulumi.yaml").read_text())["name"]
+    return sorted((state / ".pulumi/locks/organization" / project / stack).glob("*.json"))
 
 
 def alive(lock: Mapping[str, object]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import yaml
 
-from components import upstream
+from components import scripts, upstream
 from components.config import ROOT
 from components.kind_cluster import KindCluster
 from components.objects import KubernetesObject, logical_name, register
@@ -27,12 +27,24 @@ class Calico(pulumi.ComponentResource):
     def __init__(self, name: str, args: CalicoArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:Calico", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts))
         manifest = upstream.fetch(args.settings.calico_manifest, args.workspace.cache)
-        operator = register(self, name, upstream.documents(manifest))
+        operator = register(
+            self, name, upstream.documents(manifest), lambda namespaces: self._authority(name, args, namespaces)
+        )
         document = installation(args.settings)
         self.installation = KubernetesObject(
             logical_name(name, document), document, pulumi.ResourceOptions(parent=self, depends_on=operator)
         )
         self.register_outputs({})
+
+    def _authority(self, name: str, args: CalicoArgs, namespaces: list[KubernetesObject]) -> pulumi.Resource:
+        """The CA of Calico's own certificates. Left alone, the operator often makes two and rolls all out twice."""
+        return scripts.run(
+            f"{name}-authority",
+            create="calico-authority",
+            environment=args.workspace.environment,
+            triggers=[args.cluster.id],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=namespaces),
+        )
 
 
 def installation(settings: LabSettings) -> dict[str, Any]:

@@ -27,23 +27,26 @@ class Engine:
     """How `network create -o` calls the macvlan mode."""
     makes_islands: bool
     """Whether a macvlan network without a parent gets an isolated link (where the kernel can), not an uplink."""
-    takes_gateway: bool
-    """Whether the network must be told the gateway, lest the engine give that address to a node."""
+    addresses_nodes: bool
+    """Whether a node gets an address of the network at every start (the join takes it off until the next).
+
+    docker makes no macvlan network without. podman does, and has to: it writes the addresses of all networks into
+    the node's hosts file in no fixed order, and kind's entrypoint takes the first for the node's own.
+    """
 
     def network_words(self, network: NetworkSettings) -> tuple[str, ...]:
         """The words of `network create` for a macvlan network, but for its parent and its name.
 
         Internal: the engine then gives the node no default route by it. podman would set one again at every
-        start of the node, before the node's own, and kind's entrypoint breaks on two.
+        start of the node, before the node's own, and kind's entrypoint breaks on two. Where nodes have addresses,
+        they are of a block that neither the pods nor the gateway use; docker gives out the gateway's otherwise.
         """
-        words = [
-            *("--driver", "macvlan", "--internal"),
-            *("--subnet", str(network.subnet), "--ip-range", str(network.node_range)),
-            *("--opt", f"{self.mode_option}={network.mode}"),
-        ]
-        if self.takes_gateway and network.gateway:
-            words += ["--gateway", str(network.gateway)]
-        return tuple(words)
+        words = ["--driver", "macvlan", "--internal", "--opt", f"{self.mode_option}={network.mode}"]
+        words += ["--label", f"kalico.subnet={network.subnet}"]
+        if not self.addresses_nodes:
+            return (*words, "--ipam-driver", "none")
+        words += ["--subnet", str(network.subnet), "--ip-range", str(network.node_range)]
+        return (*words, "--gateway", str(network.gateway)) if network.gateway else tuple(words)
 
 
 ENGINES = {
@@ -54,9 +57,9 @@ ENGINES = {
             command="docker",
             mode_option="macvlan_mode",
             makes_islands=True,
-            takes_gateway=True,
+            addresses_nodes=True,
         ),
-        Engine(name="podman", command="podman", mode_option="mode", makes_islands=False, takes_gateway=False),
+        Engine(name="podman", command="podman", mode_option="mode", makes_islands=False, addresses_nodes=False),
     )
 }
 """In the order in which `auto` asks them, which is kind's own."""

@@ -4,7 +4,7 @@ pulumi-kubernetes has a class for each built-in kind, and for YAML files a resou
 until the cluster exists. Registering each document by its own type token shows all of them in the first preview.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -44,20 +44,31 @@ def logical_name(parent: str, document: Mapping[str, Any]) -> str:
 
 
 def register(
-    parent: pulumi.ComponentResource, name: str, documents: Sequence[Mapping[str, Any]]
+    parent: pulumi.ComponentResource,
+    name: str,
+    documents: Sequence[Mapping[str, Any]],
+    before_workloads: Callable[[list[KubernetesObject]], pulumi.Resource] | None = None,
 ) -> list[KubernetesObject]:
-    """Every document as a child of `parent`: namespaces first, what runs pods last, the rest in between at once."""
-    made: list[KubernetesObject] = []
-    for stage in stages(documents):
-        opts = pulumi.ResourceOptions(parent=parent, depends_on=list(made))
-        made += [KubernetesObject(logical_name(name, document), document, opts) for document in stage]
-    return made
+    """Every document as a child of `parent`: namespaces first, what runs pods last, the rest in between at once.
+
+    `before_workloads` makes one thing more, after the namespaces and before what runs pods.
+    """
+    namespaces, others, workloads = stages(documents)
+
+    def made(stage: Sequence[Mapping[str, Any]], after: Sequence[pulumi.Resource]) -> list[KubernetesObject]:
+        opts = pulumi.ResourceOptions(parent=parent, depends_on=list(after))
+        return [KubernetesObject(logical_name(name, document), document, opts) for document in stage]
+
+    first = made(namespaces, [])
+    extra = [before_workloads(first)] if before_workloads else []
+    second = made(others, first)
+    return [*first, *second, *made(workloads, [*first, *second, *extra])]
 
 
-def stages(documents: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """The documents in the order in which they need each other."""
-    ordered: list[list[Mapping[str, Any]]] = [[], [], []]
+def stages(documents: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], ...]:
+    """The documents in the order in which they need each other: namespaces, the rest, what runs pods."""
+    ordered: tuple[list[Mapping[str, Any]], ...] = ([], [], [])
     for document in documents:
         stage = 0 if document["kind"] == "Namespace" else 2 if document["kind"] in WORKLOADS else 1
         ordered[stage].append(document)
-    return [stage for stage in ordered if stage]
+    return ordered

@@ -277,8 +277,9 @@ class FromModule(Way):
 
     def recipe(self) -> str:
         texts = [path.read_text() for path in sorted(self.home.iterdir())]
-        choices = repr((self.packages, self.files, self.set_at_link, self.beside, self.changed))
-        return "\n".join([choices, ARCH, *_GO_FLAGS, *texts])
+        choices = repr((self.packages, self.files, self.set_at_link, self.beside))
+        changes = [f"{old} -> {new}" for old, new in self.changed]
+        return "\n".join([choices, ARCH, *_GO_FLAGS, *texts, *changes])
 
     def fetch(self, machine: Machine) -> None:
         """Download the modules that the build needs, so that the compiler does not wait for them."""

@@ -57,7 +57,11 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
     "Deployment calico-tigera-operator": (
         "kubernetes:apps/v1:Deployment",
         "Calico calico",
-        {"Namespace calico-tigera-operator", "CustomResourceDefinition calico-installations.operator.tigera.io"},
+        {
+            "Namespace calico-tigera-operator",
+            "Command calico-authority",
+            "CustomResourceDefinition calico-installations.operator.tigera.io",
+        },
     ),
     "Installation calico-default": (
         "kubernetes:operator.tigera.io/v1:Installation",
@@ -80,6 +84,7 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
         "Attachments attachments",
         {NAD_KIND, "Command networks-ext-net-join"},
     ),
+    "Command calico-authority": ("command:local:Command", "Calico calico", {KIND, "Namespace calico-tigera-operator"}),
     "Command pods-attachable": ("command:local:Command", "Pods pods", {KIND, "Command cni-plugins-nodes"}),
     "Pod pods-samplepod": (
         "kubernetes:core/v1:Pod",
@@ -93,6 +98,7 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
         {
             KIND,
             "Namespace calico-tigera-operator",
+            "Command calico-authority",
             "CustomResourceDefinition calico-installations.operator.tigera.io",
             "Deployment calico-tigera-operator",
             "Installation calico-default",
@@ -118,6 +124,7 @@ COMMANDS = {
     "networks-ext-net": ("network-create", "network-delete"),
     "networks-ext-net-join": ("network-join", None),
     "cni-plugins-nodes": ("cni-plugins", None),
+    "calico-authority": ("calico-authority", None),
     "pods-attachable": ("wait-attachable", None),
     "readiness-report": ("wait-ready", None),
 }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -100,14 +101,35 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     return Stack(name=f"e2e-{engine.name}", config_file=config_file)
 
 
+def nothing_added_to(before: Snapshot) -> bool:
+    assert snapshot(os.environ).added_to(before) == []
+    return True
+
+
+def killed_up(stack: Stack, when: str) -> None:
+    """An `up` whose whole process group is killed as soon as it has said `when`."""
+    stack.select()
+    words = stack.command("up", "--yes", "--skip-preview")
+    with subprocess.Popen(words, cwd=stack.folder, stdout=subprocess.PIPE, text=True, start_new_session=True) as up:
+        assert any(when in line for line in up.stdout or ()), f"up ended before it said {when!r}"
+        time.sleep(5)
+        os.killpg(up.pid, signal.SIGKILL)
+
+
 @pytest.fixture(scope="session")
-def lab(stack: Stack) -> Iterator[Lab]:
-    """The lab, up; whatever an earlier run left of it goes first, and it goes in the end."""
+def before(stack: Stack) -> Snapshot:
+    """The machine before any lab; whatever an earlier run left of it goes first."""
     assert stack.down() == 0
-    before = snapshot(os.environ)
+    return snapshot(os.environ)
+
+
+@pytest.fixture(scope="session")
+def lab(stack: Stack, before: Snapshot) -> Iterator[Lab]:
+    """The lab, up, after an `up` that was killed with its cluster there; it goes in the end."""
     engine = ENGINES[stack.name.removeprefix("e2e-")].command
     lab = Lab(stack=stack, engine=engine, kubeconfig=run_folder(os.environ, CLUSTER) / "kubeconfig", before=before)
     try:
+        killed_up(stack, "cluster-kind created")
         assert stack.up() == 0
         yield lab
     except BaseException:

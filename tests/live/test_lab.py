@@ -2,18 +2,24 @@
 
 import ipaddress
 import json
-import os
 import stat
 
 import pytest
 
-from commands.leftovers import snapshot
-from tests.live.conftest import CLUSTER, WORKER, Lab, eventually, run
+from commands.leftovers import Snapshot
+from commands.stack import Stack
+from tests.live.conftest import CLUSTER, WORKER, Lab, eventually, killed_up, nothing_added_to, run
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
 SUBNET = ipaddress.IPv4Network("10.33.0.0/16")
 RANGE = (ipaddress.IPv4Address("10.33.0.100"), ipaddress.IPv4Address("10.33.0.240"))
+
+
+def test_down_after_a_killed_up_leaves_nothing(stack: Stack, before: Snapshot) -> None:
+    killed_up(stack, "cluster-kind creating")
+    assert stack.down() == 0
+    eventually(lambda: nothing_added_to(before), seconds=20)
 
 
 def test_the_net1_address_of_the_outputs_is_in_the_pod_and_in_the_range(lab: Lab) -> None:
@@ -145,7 +151,7 @@ def test_up_after_a_restart_tells_the_addresses_of_now(lab: Lab) -> None:
 
 def test_down_leaves_nothing_on_the_machine(lab: Lab) -> None:
     assert lab.stack.down() == 0
-    assert snapshot(os.environ).added_to(lab.before) == []
+    eventually(lambda: nothing_added_to(lab.before), seconds=20)
 
 
 def _check_routes(lab: Lab) -> None:

@@ -16,14 +16,16 @@ from tests.lab_config import lab, network
 WORDS = {
     "docker": (
         *("--driver", "macvlan", "--internal"),
-        *("--subnet", "10.23.0.0/16", "--ip-range", "10.23.254.0/24"),
         *("--opt", "macvlan_mode=bridge"),
+        *("--label", "kalico.subnet=10.23.0.0/16"),
+        *("--subnet", "10.23.0.0/16", "--ip-range", "10.23.254.0/24"),
         *("--gateway", "10.23.0.1"),
     ),
     "podman": (
         *("--driver", "macvlan", "--internal"),
-        *("--subnet", "10.23.0.0/16", "--ip-range", "10.23.254.0/24"),
         *("--opt", "mode=bridge"),
+        *("--label", "kalico.subnet=10.23.0.0/16"),
+        *("--ipam-driver", "none"),
     ),
 }
 
@@ -49,6 +51,9 @@ def test_a_network_without_a_gateway_has_none_on_any_engine(name: str) -> None:
 @pytest.mark.parametrize("name", ENGINES)
 def test_no_engine_gives_a_node_an_address_of_the_pods_or_the_gateways(name: str) -> None:
     words = ENGINES[name].network_words(lab().networks[0])
+    if "--ipam-driver" in words:
+        assert words[words.index("--ipam-driver") + 1] == "none"
+        return
     nodes = IPv4Network(words[words.index("--ip-range") + 1])
     [settings] = lab().networks
     occupied = settings.ipam.occupies()

@@ -42,11 +42,6 @@ def test_namespaces_come_first_and_what_runs_pods_last() -> None:
     ]
 
 
-def test_there_is_no_empty_stage() -> None:
-    assert stages([document("Deployment")]) == [[document("Deployment")]]
-    assert stages([]) == []
-
-
 @given(st.lists(st.sampled_from(["Namespace", "Deployment", "DaemonSet", "Role", "Service"])))
 def test_every_document_is_in_one_stage(kinds: list[str]) -> None:
     staged = [each["kind"] for stage in stages(document(kind) for kind in kinds) for each in stage]

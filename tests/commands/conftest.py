@@ -1,0 +1,31 @@
+"""The commands behind `make` run in this process, on tools that only record what is asked of them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.scripts.conftest import TOOL, Bench
+from tests.scripts.conftest import bench as bench  # the fixture itself
+
+TOOLS = ("pulumi", "ip", "iptables-save")
+
+
+@pytest.fixture
+def tools(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """The scripts' workbench with `pulumi` and more on it, first on PATH; the user's folders lie in it."""
+    for tool in TOOLS:
+        (bench.folder / "bin" / tool).write_text(TOOL)
+        (bench.folder / "bin" / tool).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{bench.folder / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("BENCH", str(bench.folder))
+    monkeypatch.setenv("HOME", str(bench.folder / "home"))
+    monkeypatch.setenv("KALICO_CACHE", str(bench.folder / "cache"))
+    for name in ("PULUMI_BACKEND_URL", "KALICO_SITE", "KUBECONFIG", "KIND_EXPERIMENTAL_PROVIDER"):
+        monkeypatch.delenv(name, raising=False)
+    return bench
+
+
+@pytest.fixture
+def run_folder(tools: Bench) -> Path:
+    """Where the live files of the lab `lab` lie."""
+    return tools.folder / "cache/run/lab"

@@ -1,0 +1,243 @@
+"""What a killed run left goes by its own records, and what is still there afterwards is named."""
+
+import dataclasses
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from commands.leftovers import Snapshot, snapshot, sweep
+from commands.leftovers import run_folder as folder_of
+from tests.scripts.conftest import Bench
+
+BRIDGES = {"ext-net": "kalico-0a1b2c3d", "lan": "kalico-ffffffff"}
+
+
+@pytest.fixture
+def lived_in(run_folder: Path) -> Path:
+    """The live files of a lab on podman that has a cluster and two networks, and of one beside it."""
+    for folder in (run_folder, run_folder.with_name("other")):
+        (folder / "networks").mkdir(parents=True)
+        for name, bridge in BRIDGES.items():
+            (folder / "networks" / name).write_text(f"podman {bridge}\n")
+        for name in ("engine", "lock", "kubeconfig"):
+            (folder / name).write_text("podman\n")
+    return run_folder
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def there(tools: Bench) -> Bench:
+    """A machine on which all of the lab is there and goes when asked to; a test's own rules come before."""
+    late = dataclasses.replace(tools, rules=900)
+    late.on("podman network ls *", "echo abc")
+    late.on("podman ps *")
+    late.on("podman network *")
+    late.on("ip link *")
+    late.on("kind delete cluster *")
+    return tools
+
+
+def test_the_run_folder_is_the_clusters_own_in_the_cache() -> None:
+    assert folder_of({"KALICO_CACHE": "/srv/kalico"}, "lab") == Path("/srv/kalico/run/lab")
+
+
+def test_networks_and_then_the_cluster_go_by_the_labs_own_scripts(
+    there: Bench, lived_in: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep(lived_in, "lab") == []
+    assert there.calls == [
+        *(
+            call
+            for name, bridge in BRIDGES.items()
+            for call in (
+                f"podman network ls --quiet --filter name=^{name}$ --filter label=kalico=lab",
+                f"podman ps --all --filter network={name} --format {{{{.Names}}}}",
+                f"podman network rm {name}",
+                f"ip link show {bridge}",
+                f"ip link delete {bridge}",
+            )
+        ),
+        f"kind delete cluster --name lab --kubeconfig {lived_in}/kubeconfig --quiet",
+        "podman network inspect lab",
+        "podman network rm lab",
+    ]
+    assert capfd.readouterr().out.splitlines() == [
+        "clearing up after an earlier run: network-delete ext-net kalico-0a1b2c3d",
+        "clearing up after an earlier run: network-delete lan kalico-ffffffff",
+        "clearing up after an earlier run: kind-delete",
+    ]
+
+
+def test_its_folder_goes_and_that_of_another_lab_stays_as_it_is(there: Bench, lived_in: Path) -> None:
+    other = lived_in.with_name("other")
+    before = {name: (other / name).read_text() for name in files(other)}
+    assert sweep(lived_in, "lab") == []
+    assert not lived_in.exists()
+    assert {name: (other / name).read_text() for name in files(other)} == before
+    assert len(before) == 5
+
+
+def test_each_thing_is_asked_of_the_engine_that_its_record_names(tools: Bench, run_folder: Path) -> None:
+    (run_folder / "networks").mkdir(parents=True)
+    (run_folder / "networks/ext-net").write_text("docker kalico-0a1b2c3d\n")
+    (run_folder / "engine").write_text("podman\n")
+    tools.on("docker network ls *")
+    tools.on("ip link show *", "exit 1")
+    tools.on("kind delete cluster *", 'printf %s "$KIND_EXPERIMENTAL_PROVIDER" >"$BENCH/provider"')
+    tools.on("podman network inspect lab", "exit 1")
+    assert sweep(run_folder, "lab") == []
+    assert [call.split()[0] for call in tools.calls] == ["docker", "ip", "kind", "podman"]
+    assert tools.left("provider") == "podman"
+    assert not run_folder.exists()
+
+
+def test_all_gone_already_is_fine(tools: Bench, lived_in: Path) -> None:
+    tools.on("podman network ls *")
+    tools.on("podman network inspect *", "exit 1")
+    tools.on("ip link show *", "exit 1")
+    tools.on("kind delete cluster *")
+    assert sweep(lived_in, "lab") == []
+    assert not lived_in.exists()
+
+
+def test_where_no_run_has_begun_anything_no_tool_is_asked(tools: Bench, run_folder: Path) -> None:
+    run_folder.with_name("other").mkdir(parents=True)
+    assert sweep(run_folder, "lab") == []
+    assert tools.calls == []
+    assert run_folder.with_name("other").is_dir()
+
+
+@pytest.mark.parametrize("name", ["lock", "networks/ext-net", "engine"])
+def test_a_record_cut_off_before_its_first_word_is_of_nothing(tools: Bench, run_folder: Path, name: str) -> None:
+    (run_folder / "networks").mkdir(parents=True)
+    (run_folder / name).touch()
+    assert sweep(run_folder, "lab") == []
+    assert tools.calls == []
+    assert not run_folder.exists()
+
+
+def test_a_network_that_does_not_go_is_told_and_the_rest_goes(there: Bench, lived_in: Path) -> None:
+    there.on("podman network rm ext-net", "echo 'ext-net is in use' >&2; exit 2")
+    assert sweep(lived_in, "lab") == [
+        "network-delete on podman: ext-net is in use",
+        f"{lived_in}/networks/ext-net",
+    ]
+    assert files(lived_in) == ["networks/ext-net"]
+    assert there.calls[-1] == "podman network rm lab"
+
+
+def test_a_cluster_that_does_not_go_is_told_and_stays_the_labs(there: Bench, lived_in: Path) -> None:
+    there.on("kind delete cluster *", "echo 'no engine' >&2; exit 1")
+    problems = sweep(lived_in, "lab")
+    assert problems[0] == "kind-delete on podman: no engine"
+    assert sorted(problems[1:]) == [f"{lived_in}/engine", f"{lived_in}/kubeconfig"]
+    assert files(lived_in) == ["engine", "kubeconfig"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("diary", "mine\n"), ("networks/ext-net", "not a record\n"), ("networks/ext-net", "podman")]
+)
+def test_a_file_that_no_record_explains_stays_and_is_told(
+    tools: Bench, run_folder: Path, name: str, content: str
+) -> None:
+    (run_folder / "networks").mkdir(parents=True)
+    (run_folder / name).write_text(content)
+    assert sweep(run_folder, "lab") == [str(run_folder / name)]
+    assert (run_folder / name).read_text() == content
+    assert tools.calls == []
+
+
+def test_a_second_sweep_finds_nothing_to_do(there: Bench, lived_in: Path) -> None:
+    sweep(lived_in, "lab")
+    asked = len(there.calls)
+    assert sweep(lived_in, "lab") == []
+    assert len(there.calls) == asked
+
+
+NOTHING = Snapshot(**{field.name: frozenset() for field in dataclasses.fields(Snapshot)})
+
+
+@pytest.mark.parametrize("kind", [field.name for field in dataclasses.fields(Snapshot)])
+def test_what_came_is_named_by_its_kind_and_what_was_there_or_went_is_not(kind: str) -> None:
+    before = dataclasses.replace(NOTHING, **{kind: frozenset({"stays", "goes"})})
+    after = dataclasses.replace(NOTHING, **{kind: frozenset({"stays", "b", "a"})})
+    assert after.added_to(before) == [f"{kind}: a", f"{kind}: b"]
+
+
+def test_a_name_that_is_known_of_one_kind_is_new_as_another() -> None:
+    before = dataclasses.replace(NOTHING, networks=frozenset({"lab"}))
+    after = dataclasses.replace(before, volumes=frozenset({"lab"}), containers=frozenset({"c"}))
+    assert after.added_to(before) == ["containers: c", "volumes: lab"]
+    assert after.added_to(after) == []
+
+
+def rules(count: int) -> str:
+    """An answer of iptables-save."""
+    lines = ["# Generated", "*nat", f":POSTROUTING ACCEPT [12:{count}]", "-A POSTROUTING -j MASQUERADE", "COMMIT"]
+    return "\n".join(["cat <<'END'", *lines, "END"])
+
+
+@pytest.fixture
+def machine(tools: Bench) -> Bench:
+    """A machine with podman, one thing of each kind, and a docker whose server does not answer."""
+    tools.on("docker info", "exit 1")
+    tools.on("podman info")
+    tools.on("podman ps --all *", "echo lab-worker")
+    tools.on("podman network ls *", "echo podman")
+    tools.on("podman volume ls *", "echo data")
+    tools.on(
+        "ip -oneline link show",
+        r"""echo '1: lo: <LOOPBACK,UP> mtu 65536 qdisc noqueue state UNKNOWN \    link/loopback'
+echo '7: veth0@if2: <BROADCAST,UP> mtu 1500 qdisc noqueue state UP \    link/ether 9a:00:00:00:00:01'""",
+    )
+    tools.on("iptables-save*", rules(count=345), rules(count=999))
+    return tools
+
+
+def seen(tools: Bench) -> Snapshot:
+    return snapshot({"KALICO_CACHE": str(tools.folder / "cache")})
+
+
+def test_a_snapshot_is_what_the_tools_show_of_each_kind(machine: Bench, lived_in: Path) -> None:
+    (lived_in.parent / "docker.pid").write_text("1\n")
+    found = seen(machine)
+    assert found.containers == {"podman lab-worker"}
+    assert found.networks == {"podman podman"}
+    assert found.volumes == {"podman data"}
+    assert found.links == {"lo", "veth0"}
+    assert found.rules == {":POSTROUTING ACCEPT", "-A POSTROUTING -j MASQUERADE"}
+    assert found.files == {
+        str(folder / name) for folder in (lived_in, lived_in.with_name("other")) for name in files(lived_in)
+    }
+
+
+def test_counters_of_rules_are_no_difference(machine: Bench) -> None:
+    before, after = seen(machine), seen(machine)
+    assert before.rules == after.rules == {":POSTROUTING ACCEPT", "-A POSTROUTING -j MASQUERADE"}
+
+
+def test_an_engine_whose_server_does_not_answer_is_not_asked_further(machine: Bench) -> None:
+    seen(machine)
+    assert [call for call in machine.calls if call.startswith("docker")] == ["docker info"]
+
+
+def test_a_process_that_a_lab_starts_is_seen_with_its_id(machine: Bench) -> None:
+    sleeper = machine.folder / "bin/conmon-of-a-lab"
+    sleeper.symlink_to("/bin/sleep")
+    before = seen(machine)
+    with subprocess.Popen([sleeper, "60"]) as process:
+        try:
+            after = seen(machine)
+        finally:
+            process.kill()
+    assert f"processes: conmon-of-a-lab {process.pid}" in after.added_to(before)
+
+
+def test_a_machine_without_the_tools_is_seen_as_empty(machine: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(machine.folder / "nothing"))
+    found = seen(machine)
+    assert dataclasses.replace(found, processes=frozenset()) == NOTHING

@@ -1,0 +1,296 @@
+"""What Pulumi is asked for by each command, how that ends, and whose lock is taken off."""
+
+import dataclasses
+import json
+import os
+import runpy
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from commands.stack import Stack
+from tests.lab_config import ROOT
+from tests.scripts.conftest import Bench
+
+SELECT = "pulumi stack select --create --stack dev --non-interactive"
+CLUSTER = "pulumi config get clusterName --stack dev --non-interactive"
+CANCEL = "pulumi cancel --yes --stack dev --non-interactive"
+OTHER_MACHINE = "a-machine-that-is-not-this-one"
+
+
+@pytest.fixture
+def stack(tools: Bench) -> Stack:
+    """The stack `dev` of a project called lab, with its state beside it."""
+    (tools.folder / "project").mkdir()
+    (tools.folder / "project/Pulumi.yaml").write_text("name: lab\nruntime: python\n")
+    return Stack(name="dev", folder=tools.folder / "project")
+
+
+@pytest.fixture
+def pulumi(tools: Bench) -> Bench:
+    """A Pulumi that does all it is asked, for a lab whose cluster is `lab`; a test's own rules come before."""
+    late = dataclasses.replace(tools, rules=900)
+    late.on("pulumi config get clusterName *", "echo lab")
+    late.on("pulumi *")
+    return tools
+
+
+def a_process_that_ended() -> int:
+    with subprocess.Popen(["/bin/true"]) as process:
+        pass
+    return process.pid
+
+
+def lock(state: Path, *, pid: int, hostname: str, project: str = "lab", stack: str = "dev") -> Path:
+    """A lock as Pulumi's file backend leaves it behind, with the attributes beside it."""
+    folder = state / ".pulumi/locks/organization" / project / stack
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"5d6a6372-620a-461f-a20d-{len(list(folder.iterdir())):012}.json"
+    content = {"pid": pid, "username": "me", "hostname": hostname, "timestamp": "2025-11-25T01:15:21.002238565Z"}
+    path.write_text(json.dumps(content))
+    path.with_name(f"{path.name}.attrs").write_text('{"user.content_type":"text/plain; charset=utf-8"}')
+    return path
+
+
+@pytest.fixture
+def state(tools: Bench, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of Pulumi's local backend."""
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tools.folder}/state")
+    return tools.folder / "state"
+
+
+def test_up_selects_and_updates_without_a_preview_first(pulumi: Bench, stack: Stack) -> None:
+    assert stack.up("--config", "engine=docker") == 0
+    assert pulumi.calls == [
+        SELECT,
+        "pulumi up --yes --skip-preview --config engine=docker --stack dev --non-interactive",
+    ]
+
+
+def test_preview_selects_and_shows_the_difference(pulumi: Bench, stack: Stack) -> None:
+    assert stack.preview("--refresh") == 0
+    assert pulumi.calls == [SELECT, "pulumi preview --diff --refresh --stack dev --non-interactive"]
+
+
+def test_down_selects_and_destroys(pulumi: Bench, stack: Stack) -> None:
+    assert stack.down("--refresh") == 0
+    assert pulumi.calls == [
+        SELECT,
+        CLUSTER,
+        "pulumi destroy --yes --skip-preview --refresh --stack dev --non-interactive",
+    ]
+
+
+def test_remove_takes_the_stack_and_leaves_its_config_file(pulumi: Bench, stack: Stack) -> None:
+    stack.remove()
+    assert pulumi.calls == ["pulumi stack rm --yes --preserve-config --stack dev --non-interactive"]
+
+
+def test_outputs_are_what_pulumi_says_they_are(pulumi: Bench, stack: Stack) -> None:
+    pulumi.on("pulumi stack output *", """echo '{"net1_address": "10.23.0.100", "attachments": []}'""")
+    assert stack.outputs() == {"net1_address": "10.23.0.100", "attachments": []}
+    assert pulumi.calls == ["pulumi stack output --json --stack dev --non-interactive"]
+
+
+def test_a_setting_is_what_pulumi_says_without_the_end_of_the_line(pulumi: Bench, stack: Stack) -> None:
+    assert stack.setting("clusterName") == "lab"
+    assert pulumi.calls == [CLUSTER]
+
+
+def test_a_setting_that_pulumi_does_not_know_ends_with_what_it_said(pulumi: Bench, stack: Stack) -> None:
+    pulumi.on("pulumi config get *", "echo 'error: no such key' >&2; exit 255")
+    with pytest.raises(SystemExit, match="no such key"):
+        stack.setting("clusterName")
+
+
+def test_pulumi_runs_in_the_folder_of_the_project(pulumi: Bench, stack: Stack) -> None:
+    pulumi.on("pulumi up *", 'pwd >"$BENCH/where"')
+    assert stack.up() == 0
+    assert pulumi.left("where").strip() == str(stack.folder)
+    assert Stack(name="dev").folder == ROOT
+
+
+def test_the_commands_that_take_a_config_file_are_given_it_and_no_other_is(pulumi: Bench, stack: Stack) -> None:
+    with_file = dataclasses.replace(stack, config_file=Path("/srv/a lab.yaml"))
+    pulumi.on("pulumi stack output *", "echo '{}'")
+    with_file.up()
+    with_file.preview()
+    with_file.down()
+    with_file.outputs()
+    with_file.remove()
+    given = {call.split(" --")[0]: call.endswith(" --config-file /srv/a lab.yaml") for call in pulumi.calls}
+    assert given == {
+        "pulumi stack select": False,
+        "pulumi up": True,
+        "pulumi preview": True,
+        "pulumi config get clusterName": True,
+        "pulumi destroy": True,
+        "pulumi stack output": False,
+        "pulumi stack rm": False,
+    }
+    assert with_file.command("up")[-2:] == ["--config-file", "/srv/a lab.yaml"]
+
+
+@pytest.mark.parametrize("word", ["up", "preview"])
+def test_what_pulumi_ends_with_is_what_up_and_preview_end_with(pulumi: Bench, stack: Stack, word: str) -> None:
+    pulumi.on(f"pulumi {word} *", "exit 4")
+    assert {"up": stack.up, "preview": stack.preview}[word]() == 4
+
+
+@pytest.mark.parametrize(
+    ("destroy", "kind", "ends"), [(0, 0, 0), (5, 0, 5), (0, 3, 1), (5, 3, 5)], ids=["all gone", "state", "left", "both"]
+)
+def test_down_fails_where_pulumi_does_or_where_anything_is_still_there(
+    pulumi: Bench, stack: Stack, run_folder: Path, capfd: pytest.CaptureFixture[str], destroy: int, kind: int, ends: int
+) -> None:
+    pulumi.on("pulumi destroy *", f"exit {destroy}")
+    pulumi.on("kind delete *", f"[ {kind} = 0 ] || echo 'in use' >&2; exit {kind}")
+    pulumi.on("podman network inspect *", "exit 1")
+    run_folder.mkdir(parents=True)
+    (run_folder / "engine").write_text("podman\n")
+    assert stack.down() == ends
+    said = f"still there: kind-delete on podman: in use\nstill there: {run_folder}/engine\n" if kind else ""
+    assert capfd.readouterr().err == said
+
+
+def test_what_a_killed_run_left_goes_after_the_stack_and_even_if_destroy_fails(
+    pulumi: Bench, stack: Stack, run_folder: Path
+) -> None:
+    pulumi.on("pulumi destroy *", "exit 255")
+    pulumi.on("kind delete *")
+    pulumi.on("podman network inspect *", "exit 1")
+    run_folder.mkdir(parents=True)
+    (run_folder / "engine").write_text("podman\n")
+    assert stack.down() == 255
+    assert [call.split()[:2] for call in pulumi.calls[2:]] == [
+        ["pulumi", "destroy"],
+        ["kind", "delete"],
+        ["podman", "network"],
+    ]
+    assert not run_folder.exists()
+
+
+@pytest.mark.parametrize("word", ["up", "preview", "down"])
+def test_a_stack_that_cannot_be_selected_ends_each_command(pulumi: Bench, stack: Stack, word: str) -> None:
+    pulumi.on("pulumi stack select *", "echo 'error: no such backend' >&2; exit 1")
+    with pytest.raises(SystemExit, match="no such backend"):
+        {"up": stack.up, "preview": stack.preview, "down": stack.down}[word]()
+    assert pulumi.calls == [SELECT]
+
+
+def test_the_lock_of_a_process_that_is_gone_is_taken_off(
+    pulumi: Bench, stack: Stack, state: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lock(state, pid=a_process_that_ended(), hostname=socket.gethostname())
+    stack.select()
+    assert pulumi.calls == [SELECT, CANCEL]
+    assert "stack dev: the run that held its lock is gone" in capfd.readouterr().out
+
+
+def test_a_lock_whose_process_runs_stays(pulumi: Bench, stack: Stack, state: Path) -> None:
+    lock(state, pid=os.getpid(), hostname=socket.gethostname())
+    stack.select()
+    assert pulumi.calls == [SELECT]
+
+
+def test_a_lock_of_another_machine_stays_whatever_runs_here(pulumi: Bench, stack: Stack, state: Path) -> None:
+    lock(state, pid=a_process_that_ended(), hostname=OTHER_MACHINE)
+    stack.select()
+    assert pulumi.calls == [SELECT]
+
+
+@pytest.mark.parametrize("living_first", [True, False])
+def test_one_lock_that_may_be_held_keeps_the_dead_one_too(
+    pulumi: Bench, stack: Stack, state: Path, living_first: bool
+) -> None:
+    """`pulumi cancel` would take off all of them."""
+    for pid in sorted([os.getpid(), a_process_that_ended()], key=lambda pid: (pid == os.getpid()) != living_first):
+        lock(state, pid=pid, hostname=socket.gethostname())
+    stack.select()
+    assert pulumi.calls == [SELECT]
+
+
+def test_without_a_lock_nothing_is_taken_off(
+    pulumi: Bench, stack: Stack, state: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stack.select()
+    assert pulumi.calls == [SELECT]
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("names", [{"stack": "dev2"}, {"project": "shop"}], ids=["stack", "project"])
+def test_the_lock_of_another_stack_or_project_is_not_this_ones(
+    pulumi: Bench, stack: Stack, state: Path, names: dict[str, str]
+) -> None:
+    lock(state, pid=a_process_that_ended(), hostname=socket.gethostname(), **names)
+    stack.select()
+    assert pulumi.calls == [SELECT]
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("file://{0}/state", "state"),
+        ("file://{0}/state?no_tmp_dir=true", "state"),
+        ("file://{0}/my%20state", "my state"),
+        ("file://./state", "project/state"),
+    ],
+)
+def test_a_local_backend_is_found_as_pulumi_finds_it(
+    pulumi: Bench, stack: Stack, monkeypatch: pytest.MonkeyPatch, url: str, place: str
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", url.format(pulumi.folder))
+    lock(pulumi.folder / place, pid=a_process_that_ended(), hostname=socket.gethostname())
+    stack.select()
+    assert pulumi.calls == [SELECT, CANCEL]
+
+
+@pytest.mark.parametrize("url", ["s3://{0}/state", "https://api.pulumi.com{0}/state", "{0}/state", None])
+def test_the_locks_of_any_other_backend_are_left_alone(
+    pulumi: Bench, stack: Stack, monkeypatch: pytest.MonkeyPatch, url: str | None
+) -> None:
+    if url:
+        monkeypatch.setenv("PULUMI_BACKEND_URL", url.format(pulumi.folder))
+    for place in (pulumi.folder / "state", stack.folder, stack.folder / "state", pulumi.folder / "home"):
+        lock(place, pid=a_process_that_ended(), hostname=socket.gethostname())
+    stack.select()
+    assert pulumi.calls == [SELECT]
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        (["up"], "pulumi up --yes --skip-preview --stack dev"),
+        (["up", "--stack", "two"], "pulumi up --yes --skip-preview --stack two"),
+        (
+            ["up", "--stack", "two", "--", "--config", "engine=docker"],
+            "pulumi up --yes --skip-preview --config engine=docker --stack two",
+        ),
+        (["preview", "--", "--refresh"], "pulumi preview --diff --refresh --stack dev"),
+        (["down", "--stack", "two"], "pulumi destroy --yes --skip-preview --stack two"),
+    ],
+    ids=" ".join,
+)
+def test_the_command_line_runs_the_command_and_ends_as_it_does(
+    pulumi: Bench, monkeypatch: pytest.MonkeyPatch, words: list[str], call: str
+) -> None:
+    pulumi.on(f"{call} *", "exit 6")
+    monkeypatch.setattr(sys, "argv", ["commands", *words])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("commands", run_name="__main__")
+    assert ended.value.code == 6
+    assert pulumi.calls[-1] == f"{call} --non-interactive"
+
+
+@pytest.mark.parametrize("words", [[], ["sideways"], ["up", "--config", "engine=docker"]], ids=" ".join)
+def test_a_command_line_that_is_not_understood_runs_nothing(
+    pulumi: Bench, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["commands", *words])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("commands", run_name="__main__")
+    assert ended.value.code == 2
+    assert pulumi.calls == []
