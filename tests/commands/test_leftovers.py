@@ -115,9 +115,10 @@ def test_where_no_run_has_begun_anything_no_tool_is_asked(tools: Bench, run_fold
 def test_a_record_cut_off_before_its_first_word_is_of_nothing(tools: Bench, run_folder: Path, name: str) -> None:
     (run_folder / "networks").mkdir(parents=True)
     (run_folder / name).touch()
+    run_folder.with_name("other").mkdir()
     assert sweep(run_folder, "lab") == []
     assert tools.calls == []
-    assert not run_folder.exists()
+    assert [path.name for path in run_folder.parent.iterdir()] == ["other"]
 
 
 def test_a_network_that_does_not_go_is_told_and_the_rest_goes(there: Bench, lived_in: Path) -> None:
