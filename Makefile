@@ -29,6 +29,7 @@ preview: $(READY) ## what `make up` would change
 down: $(READY) ## the lab gone, nothing left behind
 	@$(PYTHON) -m supply tools
 	@$(ENVIRONMENT); python -m commands down --stack $(STACK)
+	@$(PYTHON) -m supply docker-stop --idle
 
 test: $(READY) ## style, types and unit tests; seconds once set up
 	@$(PYTHON) -m supply tools
@@ -36,11 +37,11 @@ test: $(READY) ## style, types and unit tests; seconds once set up
 
 e2e: $(READY) ## a lab of its own for real: up, checks from inside, no-change preview, restart, down, nothing left
 	@$(PYTHON) -m supply lab --engine $(ENGINE)
-	@$(ENVIRONMENT); pytest -q -m live tests/live
+	@$(ENVIRONMENT); trap 'python -m supply docker-stop --idle' EXIT; pytest -v -m live tests/live
 
 bench: $(READY) ## the seed's shell steps and `up`, side by side on the same images
 	@$(PYTHON) -m supply lab --engine $(ENGINE)
-	@$(ENVIRONMENT); python -m commands.bench
+	@$(ENVIRONMENT); trap 'python -m supply docker-stop --idle' EXIT; python -m commands.bench
 
 env: $(READY) ## exports for plain pulumi, kubectl and kind: eval "$$(make -s env)"
 	@$(PYTHON) -m supply env

@@ -20,7 +20,8 @@ def main() -> int:
     commands.add_parser("env", help="print the exports, for eval")
     commands.add_parser("status", help="show each thing, its version, its way and where it is")
     commands.add_parser("docker-start", help="start the supply's own docker server, print its DOCKER_HOST")
-    commands.add_parser("docker-stop", help="stop it")
+    stop = commands.add_parser("docker-stop", help="stop it")
+    stop.add_argument("--idle", action="store_true", help="only where it has no container")
     asked = parser.parse_args()
     store = Store(root=cache_root())
     if asked.command == "env":
@@ -53,7 +54,8 @@ def _work(asked: argparse.Namespace, store: Store) -> int:
             case "docker-stop":
                 from supply import docker_server
 
-                docker_server.stop(store.root, say)
+                if not (asked.idle and docker_server.in_use(store.root)):
+                    docker_server.stop(store.root, say)
             case "tools":
                 with store.locked(say):
                     lab.tools(machine)

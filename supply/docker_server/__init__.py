@@ -149,6 +149,17 @@ def start(root: Path, cache: Path, say: Say) -> str:
     return where.url
 
 
+def in_use(cache: Path) -> bool:
+    """Whether the server runs and has a container."""
+    where = places(cache)
+    if not answers(where.socket):
+        return False
+    asked = subprocess.run(
+        ["docker", "--host", where.url, "ps", "--all", "--quiet"], capture_output=True, text=True, check=True
+    )
+    return bool(asked.stdout.strip())
+
+
 def stop(cache: Path, say: Say) -> None:
     """Stops the server of this cache, if it runs, with its containers. Its data stay."""
     where = places(cache)
