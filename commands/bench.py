@@ -18,7 +18,7 @@ from components import upstream
 from components.attachments import nad_config
 from components.calico import installation
 from components.config import settings_of
-from components.engines import choose
+from components.engines import ENGINES, choose
 from components.kind_cluster import kind_config
 from components.macvlan_networks import bridge_name
 from components.multus import daemonset_documents
@@ -65,7 +65,7 @@ def main() -> int:
 
 def seed_steps(settings: LabSettings, folder: Path) -> dict[str, float]:
     """Seconds from the start to the end of each of the seed's steps; its lab is gone afterwards."""
-    workspace = Workspace(engine=choose(settings.engine, None), cluster_name=SEED, cache=cache_folder(dict(os.environ)))
+    workspace = Workspace(engine=ENGINES[settings.engine], cluster_name=SEED, cache=cache_folder(dict(os.environ)))
     (network,) = settings.networks
     plain = {"metadata": {"name": "default"}}
     files: dict[str, Any] = {

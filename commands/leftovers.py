@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from components.engines import ENGINES, answers
+from components.engines import ENGINES, Standing, ask
 from components.scripts import BASH, script
 from components.workspace import cache_folder
 
@@ -91,16 +91,16 @@ PROCESSES = ("kind", "pulumi", "conmon", "kubelet", "containerd-shim", "aardvark
 
 def snapshot(environment: Mapping[str, str]) -> Snapshot:
     """The state of this machine now, asked of every engine that answers."""
-    engines = [engine.command for engine in ENGINES.values() if answers(engine)]
+    engines = [engine.command for engine in ENGINES.values() if ask(engine) is not Standing.SILENT]
 
-    def ask(*words: str) -> frozenset[str]:
+    def lines(*words: str) -> frozenset[str]:
         return frozenset(f"{engine} {line}" for engine in engines for line in _lines(engine, *words))
 
     run = cache_folder(dict(environment)) / "run"
     return Snapshot(
-        containers=ask("ps", "--all", "--format", "{{.Names}}"),
-        networks=ask("network", "ls", "--format", "{{.Name}}"),
-        volumes=ask("volume", "ls", "--format", "{{.Name}}"),
+        containers=lines("ps", "--all", "--format", "{{.Names}}"),
+        networks=lines("network", "ls", "--format", "{{.Name}}"),
+        volumes=lines("volume", "ls", "--format", "{{.Name}}"),
         links=frozenset(line.split(":")[1].split("@")[0].strip() for line in _lines("ip", "-oneline", "link", "show")),
         rules=frozenset(_rules()),
         files=frozenset(str(path) for path in run.rglob("*") if path.is_file() and path.parent != run),

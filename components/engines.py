@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from components.settings import NetworkSettings
 from components.settings.lab import EngineChoice
@@ -25,6 +26,10 @@ class Engine:
     command: str
     mode_option: str
     """How `network create -o` calls the macvlan mode."""
+    rootless_format: str
+    """What `info --format` has to show to tell whether the engine runs without root."""
+    rootless_answer: str
+    """What the answer then contains."""
     makes_islands: bool
     """Whether a macvlan network without a parent gets an isolated link (where the kernel can), not an uplink."""
     addresses_nodes: bool
@@ -56,36 +61,62 @@ ENGINES = {
             name="docker",
             command="docker",
             mode_option="macvlan_mode",
+            rootless_format="{{.SecurityOptions}}",
+            rootless_answer="name=rootless",
             makes_islands=True,
             addresses_nodes=True,
         ),
-        Engine(name="podman", command="podman", mode_option="mode", makes_islands=False, addresses_nodes=False),
+        Engine(
+            name="podman",
+            command="podman",
+            mode_option="mode",
+            rootless_format="{{.Host.Security.Rootless}}",
+            rootless_answer="true",
+            makes_islands=False,
+            addresses_nodes=False,
+        ),
     )
 }
 """In the order in which `auto` asks them, which is kind's own."""
 
 
-def answers(engine: Engine) -> bool:
-    """Whether the engine's server can be used; a client alone cannot."""
+class Standing(StrEnum):
+    """What an engine says when it is asked, as the user reads it."""
+
+    USABLE = "usable"
+    SILENT = "does not answer: its server has to run (a client alone is not enough)"
+    ROOTLESS = "runs without root: its macvlan networks are apart from the machine's links"
+
+
+def ask(engine: Engine) -> Standing:
+    """Ask the engine's server, with its own client."""
     if shutil.which(engine.command) is None:
-        return False
+        return Standing.SILENT
+    words = [engine.command, "info", "--format", engine.rootless_format]
     try:
-        asked = subprocess.run([engine.command, "info"], capture_output=True, timeout=20, check=False)
+        asked = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
     except subprocess.TimeoutExpired:
-        return False
-    return asked.returncode == 0
+        return Standing.SILENT
+    # docker's client ends well without a server where only client-side things are asked for.
+    if asked.returncode or not asked.stdout.strip():
+        return Standing.SILENT
+    return Standing.ROOTLESS if engine.rootless_answer in asked.stdout else Standing.USABLE
 
 
-def choose(choice: EngineChoice, used: str | None, answers: Callable[[Engine], bool] = answers) -> Engine:
-    """The engine of this lab. `used`: the one that already runs it, which `auto` stays with."""
-    if choice is not EngineChoice.AUTO:
-        return ENGINES[choice.value]
-    if used in ENGINES:
+def choose(choice: EngineChoice, used: str | None, ask: Callable[[Engine], Standing] = ask) -> Engine:
+    """The engine of this lab: the one of `choice`, or of `auto` the first that can be used.
+
+    `used`: the one that already runs the lab; it is not asked again, and `auto` stays with it.
+    """
+    if used in ENGINES and choice in (EngineChoice.AUTO, used):
         return ENGINES[used]
-    for engine in ENGINES.values():
-        if answers(engine):
+    said = []
+    for engine in ENGINES.values() if choice is EngineChoice.AUTO else [ENGINES[choice.value]]:
+        standing = ask(engine)
+        if standing is Standing.USABLE:
             return engine
+        said.append(f"\n  - {engine.name} {standing}")
     raise EngineError(
-        f"no container engine answers (asked {' and '.join(ENGINES)}): start or install one, "
-        "or name it with `pulumi config set engine`"
+        f"no container engine can be used:{''.join(said)}\n"
+        "`make up` as root installs and prepares podman; `pulumi config set engine` names another one"
     )

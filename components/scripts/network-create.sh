@@ -33,8 +33,11 @@ if [ -z "$PARENT" ] && [ "$ISLAND" = engine ] &&
   exit 0
 fi
 if [ -z "$PARENT" ]; then
-  if ! ip link show "$BRIDGE" >/dev/null 2>&1; then
-    ip link add name "$BRIDGE" type bridge
+  if ! ip link show "$BRIDGE" >/dev/null 2>&1 && ! ip link add name "$BRIDGE" type bridge; then
+    rm -f "$RUN/networks/$NETWORK"
+    echo "network '$NETWORK' needs a bridge that only root may make: run as root, name a 'parent'," \
+      "or load the kernel's dummy module (modprobe dummy) where the engine makes isolated links" >&2
+    exit 1
   fi
   ip link set "$BRIDGE" up
   PARENT=$BRIDGE

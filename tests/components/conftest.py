@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -135,22 +135,29 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def run_lab(tmp_path_factory: pytest.TempPathFactory, cache: Path, upstream_files: dict[str, Any]) -> Iterator[RunLab]:
-    """Runs `__main__.py` on podman (named, so that no engine is asked) with changes of the config."""
+def run_lab(tmp_path_factory: pytest.TempPathFactory, cache: Path, upstream_files: dict[str, Any]) -> RunLab:
+    """Runs `__main__.py` with changes of the config, as if the lab ran on podman: no engine is asked then."""
     site = tmp_path_factory.mktemp("site") / "site.yaml"
     site.write_text(yaml.safe_dump(upstream_files))
 
     def run(preview: bool = False, answers: Answers = ANSWERS, **changes: Any) -> Run:
         values = {key: entry["default"] for key, entry in DECLARED.items()} | {"engine": "podman"} | changes
         text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-        return run_program(ROOT / "__main__.py", answers, config=text, preview=preview)
+        record = cache / "run" / str(values["clusterName"]) / "engine"
+        if values["engine"] != "auto":
+            record.parent.mkdir(parents=True, exist_ok=True)
+            record.write_text(str(values["engine"]))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("KALICO_SITE", str(site))
+            patch.setenv("KALICO_CACHE", str(cache))
+            # Nothing here may start a program: there is none.
+            patch.setenv("PATH", os.devnull)
+            try:
+                return run_program(ROOT / "__main__.py", answers, config=text, preview=preview)
+            finally:
+                record.unlink(missing_ok=True)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KALICO_SITE", str(site))
-        patch.setenv("KALICO_CACHE", str(cache))
-        # Nothing here may start a program: there is none.
-        patch.setenv("PATH", os.devnull)
-        yield run
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -93,17 +93,13 @@ class Plugin:
         answer: proto.DiffResponse = self.stub.Diff(request, timeout=PATIENCE)
         return answer
 
-    def create(
-        self, inputs: Mapping[str, Any], *, preview: bool = False, timeout: float = 0
-    ) -> dict[str, Any]:
+    def create(self, inputs: Mapping[str, Any], *, preview: bool = False, timeout: float = 0) -> dict[str, Any]:
         request = proto.CreateRequest(urn=URN, properties=struct(inputs), preview=preview, timeout=timeout)
         answer = self.stub.Create(request, timeout=PATIENCE)
         assert answer.id.startswith("thing")
         return python(answer.properties)
 
-    def update(
-        self, olds: Mapping[str, Any], news: Mapping[str, Any], *, preview: bool = False
-    ) -> dict[str, Any]:
+    def update(self, olds: Mapping[str, Any], news: Mapping[str, Any], *, preview: bool = False) -> dict[str, Any]:
         request = proto.UpdateRequest(id="x", urn=URN, olds=struct(olds), news=struct(news), preview=preview)
         return python(self.stub.Update(request, timeout=PATIENCE).properties)
 
@@ -366,9 +362,7 @@ def test_a_delete_that_fails_is_an_error(plugin: Plugin) -> None:
 # ---- preview, differences, checks ----
 
 
-def test_a_preview_of_create_runs_nothing_and_leaves_the_outputs_unknown(
-    plugin: Plugin, tmp_path: Path
-) -> None:
+def test_a_preview_of_create_runs_nothing_and_leaves_the_outputs_unknown(plugin: Plugin, tmp_path: Path) -> None:
     script = f"touch {tmp_path}/ran"
     inputs = {"create": script, "environment": {"A": rpc.UNKNOWN}, "triggers": [rpc.UNKNOWN, 1]}
     assert plugin.create(inputs, preview=True) == {**inputs, "stdout": rpc.UNKNOWN, "stderr": rpc.UNKNOWN}
@@ -385,9 +379,7 @@ def test_a_preview_of_create_runs_nothing_and_leaves_the_outputs_unknown(
         ({}, True),
     ],
 )
-def test_a_preview_of_update_runs_nothing(
-    plugin: Plugin, tmp_path: Path, change: dict[str, Any], known: bool
-) -> None:
+def test_a_preview_of_update_runs_nothing(plugin: Plugin, tmp_path: Path, change: dict[str, Any], known: bool) -> None:
     olds, news = {**STATE, "dir": str(tmp_path)}, {**OLD, "dir": str(tmp_path), **change}
     outputs = {"stdout": "OUT", "stderr": "ERR"}
     outputs = outputs if known else dict.fromkeys(outputs, rpc.UNKNOWN)
@@ -467,9 +459,7 @@ def test_inputs_of_the_right_kind_pass_unknown_and_secret_ones_too(plugin: Plugi
     ],
     ids=json.dumps,
 )
-def test_inputs_of_the_wrong_kind_and_unknown_ones_are_refused_by_name(
-    plugin: Plugin, bad: dict[str, Any]
-) -> None:
+def test_inputs_of_the_wrong_kind_and_unknown_ones_are_refused_by_name(plugin: Plugin, bad: dict[str, Any]) -> None:
     (key,) = bad
     ((found, reason),) = plugin.check(bad).items()
     assert found.startswith(key)

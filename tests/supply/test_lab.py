@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from supply.catalog import CATALOG, Thing
-from supply.lab import files_for_site, link, which_engine
+from supply.lab import drop_caches, files_for_site, link, which_engine
 from supply.plan import Choice
 from supply.ways import LeftTo, Machine, StandIn
 
@@ -93,3 +93,14 @@ def test_where_nothing_can_be_had_the_first_seconds_say_so_of_everything(tmp_pat
         assert f"{name} cannot be had here:" in done.stderr
     assert "127.0.0.1:1: connection refused" in done.stderr
     assert "no go command on PATH to build the module" in done.stderr
+
+
+def test_gos_caches_go_once_all_is_built_and_nothing_else_does(machine: Machine) -> None:
+    machine.store.write(machine.store.root / "go/mod/cache/file", "large")
+    machine.store.write(machine.store.bin / "kind", "needed")
+    drop_caches(machine.store)
+    assert not (machine.store.root / "go").exists()
+    deadline = time.monotonic() + 5
+    while (machine.store.root / "go.dropped").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert [path.name for path in machine.store.root.iterdir()] == ["bin"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.engines import ENGINES, Engine, EngineError, answers, choose
+from components.engines import ENGINES, Engine, EngineError, Standing, ask, choose
 from components.settings.lab import EngineChoice, MacvlanMode
 from tests.lab_config import lab, network
 
@@ -67,14 +67,23 @@ def test_every_engine_can_be_chosen_and_nothing_else() -> None:
     assert [engine.name for engine in ENGINES.values()] == list(ENGINES)
 
 
-def never(engine: Engine) -> bool:
+def never(engine: Engine) -> Standing:
     raise AssertionError(f"{engine.name} was asked")
 
 
+def only(name: str) -> Callable[[Engine], Standing]:
+    """A machine on which this engine can be used and no other."""
+    return lambda engine: Standing.USABLE if engine.name == name else Standing.SILENT
+
+
 @pytest.mark.parametrize("name", ENGINES)
-def test_a_named_engine_is_taken_unasked_whatever_ran_the_lab_before(name: str) -> None:
-    others = [None, *ENGINES]
-    assert {choose(EngineChoice(name), used, never).name for used in others} == {name}
+def test_a_named_engine_is_taken_whatever_ran_the_lab_before(name: str) -> None:
+    assert {choose(EngineChoice(name), used, only(name)).name for used in (None, *ENGINES)} == {name}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_engine_that_runs_the_lab_is_not_asked_again(name: str) -> None:
+    assert choose(EngineChoice(name), name, never) is ENGINES[name]
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -84,51 +93,76 @@ def test_auto_stays_with_the_engine_that_runs_the_lab(name: str) -> None:
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_auto_takes_the_one_that_answers(name: str) -> None:
-    assert choose(EngineChoice.AUTO, None, lambda engine: engine.name == name) is ENGINES[name]
+    assert choose(EngineChoice.AUTO, None, only(name)) is ENGINES[name]
 
 
 def test_auto_takes_the_first_of_kinds_own_order_where_both_answer() -> None:
-    assert choose(EngineChoice.AUTO, None, lambda engine: True).name == "docker"
+    assert choose(EngineChoice.AUTO, None, lambda engine: Standing.USABLE).name == "docker"
 
 
 def test_a_record_of_an_engine_that_is_not_known_counts_as_none() -> None:
-    assert choose(EngineChoice.AUTO, "nerdctl", lambda engine: engine.name == "podman").name == "podman"
+    assert choose(EngineChoice.AUTO, "nerdctl", only("podman")).name == "podman"
+
+
+def test_an_engine_named_anew_is_asked_though_another_runs_the_lab() -> None:
+    assert choose(EngineChoice.DOCKER, "podman", only("docker")).name == "docker"
 
 
 def test_no_engine_at_all_says_who_was_asked_and_what_to_do() -> None:
-    with pytest.raises(EngineError, match=r"asked docker and podman.*start or install one.*pulumi config set engine"):
-        choose(EngineChoice.AUTO, None, lambda engine: False)
+    with pytest.raises(EngineError, match=r"(?s)docker does not answer.*podman does not answer.*make up.*config set"):
+        choose(EngineChoice.AUTO, None, only(""))
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_rootless_engine_is_refused_by_name(name: str) -> None:
+    with pytest.raises(EngineError, match=f"{name} runs without root"):
+        choose(EngineChoice(name), None, lambda engine: Standing.ROOTLESS)
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Puts a podman that runs a piece of shell on a PATH of its own."""
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Engine, str], None]:
+    """Puts an engine's client that runs a piece of shell on a PATH of its own."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    def write(body: str) -> None:
-        (tmp_path / "podman").write_text(f"#!/bin/sh\n{body}\n")
-        (tmp_path / "podman").chmod(0o755)
+    def write(engine: Engine, body: str) -> None:
+        (tmp_path / engine.command).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / engine.command).chmod(0o755)
 
     return write
 
 
-def test_an_engine_that_is_not_installed_does_not_answer(install: Callable[[str], None]) -> None:
-    assert shutil.which("podman") is None
-    assert not answers(ENGINES["podman"])
+Install = Callable[[Engine, str], None]
+every_engine = pytest.mark.parametrize("engine", ENGINES.values(), ids=list(ENGINES))
 
 
-def test_an_engine_with_a_server_answers_when_it_is_asked_for_its_info(install: Callable[[str], None]) -> None:
-    install('[ "$*" = info ]')
-    assert answers(ENGINES["podman"])
+@every_engine
+def test_an_engine_that_is_not_installed_does_not_answer(install: Install, engine: Engine) -> None:
+    assert shutil.which(engine.command) is None
+    assert ask(engine) is Standing.SILENT
 
 
-def test_a_client_without_a_server_does_not_answer(install: Callable[[str], None]) -> None:
-    install('echo "Cannot connect to the daemon" >&2; exit 1')
-    assert not answers(ENGINES["podman"])
+@every_engine
+def test_an_engine_with_a_server_says_how_it_runs(install: Install, engine: Engine) -> None:
+    question = f"info --format {engine.rootless_format}"
+    install(engine, f"[ \"$*\" = '{question}' ] && echo '[name=seccomp,profile=builtin] false'")
+    assert ask(engine) is Standing.USABLE
+    install(engine, f"[ \"$*\" = '{question}' ] && echo '[name=seccomp,profile=builtin {engine.rootless_answer}]'")
+    assert ask(engine) is Standing.ROOTLESS
 
 
-def test_an_engine_that_hangs_does_not_answer(install: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    install("exec /bin/sleep 60")
+@every_engine
+def test_a_client_without_a_server_does_not_answer(install: Install, engine: Engine) -> None:
+    install(engine, 'echo "Cannot connect to the daemon" >&2; exit 1')
+    assert ask(engine) is Standing.SILENT
+    install(engine, "echo")
+    assert ask(engine) is Standing.SILENT
+
+
+@every_engine
+def test_an_engine_that_hangs_does_not_answer(
+    install: Install, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(engine, "exec /bin/sleep 60")
     real = subprocess.run
 
     def impatient(*args: Any, timeout: float, **options: Any) -> Any:
@@ -136,4 +170,4 @@ def test_an_engine_that_hangs_does_not_answer(install: Callable[[str], None], mo
         return real(*args, timeout=0.2, **options)
 
     monkeypatch.setattr("components.engines.subprocess.run", impatient)
-    assert not answers(ENGINES["podman"])
+    assert ask(engine) is Standing.SILENT

@@ -51,9 +51,10 @@ def test_the_record_of_another_lab_is_not_this_ones(cache: Path) -> None:
     record = cache / "run/other/engine"
     record.parent.mkdir(parents=True)
     record.write_text("podman\n")
-    with pytest.raises(pulumi.RunError, match="no container engine answers"):
+    with pytest.raises(pulumi.RunError, match="no container engine can be used"):
         find_workspace(lab())
 
 
-def test_a_named_engine_needs_no_record(cache: Path) -> None:
-    assert find_workspace(lab(engine="docker")).engine is ENGINES["docker"]
+def test_a_named_engine_that_does_not_answer_is_refused_before_anything_is_made(cache: Path) -> None:
+    with pytest.raises(pulumi.RunError, match="docker does not answer"):
+        find_workspace(lab(engine="docker"))
