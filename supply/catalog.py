@@ -111,7 +111,7 @@ def _cni() -> FromModule:
     )
 
 
-def _plugin(name: str, version: str, last: Way) -> Thing:
+def _plugin(name: str, version: str, last: Way, seconds: float = 1) -> Thing:
     """A Pulumi provider plugin: Pulumi fetches it itself; from a mirror we do; where neither can, `last`."""
     file = f"pulumi-resource-{name}-v{version}-linux-{{arch}}.tar.gz"
     sums = f"{GITHUB}/pulumi/pulumi-{name}/releases/download/v{version}/pulumi-{name}_{version}_checksums.txt"
@@ -120,6 +120,7 @@ def _plugin(name: str, version: str, last: Way) -> Thing:
         name=f"pulumi-resource-{name}",
         version=f"v{version}",
         plugin=name,
+        seconds=seconds,
         ways=(
             PluginThere(name=name, version=version),
             LeftTo(whom="Pulumi", urls=(official,), only_without_mirror=True),
@@ -184,6 +185,8 @@ _ROWS = (
             packages=(".",),
             called="v4.25.0 (commit f47bc2d6f199)",
         ),
+        # Most of it one package on one core: first of all, since everything else has room beside it.
+        seconds=300,
     ),
     _plugin(
         "command",
