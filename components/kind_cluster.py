@@ -42,7 +42,6 @@ class KindCluster(pulumi.ComponentResource):
             delete="kind-delete",
             environment=workspace.environment,
             lines=config.splitlines(),
-            triggers=[config, workspace.engine.name, settings.cluster_name],
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.id = command.stdout

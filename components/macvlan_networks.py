@@ -47,7 +47,6 @@ class MacvlanNetworks(pulumi.ComponentResource):
                 "ISLAND": "engine" if engine.makes_islands else "bridge",
             },
             lines=words,
-            triggers=[*words, network.parent or "", engine.name],
             opts=pulumi.ResourceOptions(parent=self),
         )
         joined = scripts.run(

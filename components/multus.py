@@ -30,10 +30,9 @@ class Multus(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: MultusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:Multus", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts))
-        manifest = upstream.fetch(args.settings.multus_manifest, args.workspace.cache)
-        self.objects = register(
-            self, name, daemonset_documents(upstream.documents(manifest), args.settings.multus_image)
-        )
+        documents = upstream.documents(args.settings.multus_manifest, args.workspace.cache)
+        objects, daemon = register(self, name, daemonset_documents(documents, args.settings.multus_image))
+        self.objects = [*objects, *daemon]
         self.register_outputs({})
 
 

@@ -48,27 +48,31 @@ def register(
     name: str,
     documents: Sequence[Mapping[str, Any]],
     before_workloads: Callable[[list[KubernetesObject]], pulumi.Resource] | None = None,
-) -> list[KubernetesObject]:
-    """Every document as a child of `parent`: namespaces first, what runs pods last, the rest in between at once.
+    needs: Callable[[Mapping[str, Any]], bool] = bool,
+) -> tuple[list[KubernetesObject], list[KubernetesObject]]:
+    """Every document as a child of `parent`; what does not run pods, and what does.
 
-    `before_workloads` makes one thing more, after the namespaces and before what runs pods.
+    Namespaces first, what runs pods last, the rest in between at once. `before_workloads` makes one thing more,
+    after the namespaces and before what runs pods; that waits only for what it `needs`.
     """
     namespaces, others, workloads = stages(documents)
 
-    def made(stage: Sequence[Mapping[str, Any]], after: Sequence[pulumi.Resource]) -> list[KubernetesObject]:
+    def made(document: Mapping[str, Any], after: Sequence[pulumi.Resource]) -> KubernetesObject:
         opts = pulumi.ResourceOptions(parent=parent, depends_on=list(after))
-        return [KubernetesObject(logical_name(name, document), document, opts) for document in stage]
+        return KubernetesObject(logical_name(name, document), document, opts)
 
-    first = made(namespaces, [])
+    first = [made(document, []) for document in namespaces]
     extra = [before_workloads(first)] if before_workloads else []
-    second = made(others, first)
-    return [*first, *second, *made(workloads, [*first, *second, *extra])]
+    second = [made(document, first) for document in others]
+    needed = [each for each, document in zip(second, others, strict=True) if needs(document)]
+    return [*first, *second], [made(document, [*first, *needed, *extra]) for document in workloads]
 
 
 def stages(documents: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], ...]:
     """The documents in the order in which they need each other: namespaces, the rest, what runs pods."""
     ordered: tuple[list[Mapping[str, Any]], ...] = ([], [], [])
-    for document in documents:
+    # The largest first: one CRD takes as long to compare as all others, and what runs pods waits for it.
+    for document in sorted(documents, key=lambda document: -len(repr(document))):
         stage = 0 if document["kind"] == "Namespace" else 2 if document["kind"] in WORKLOADS else 1
         ordered[stage].append(document)
     return ordered

@@ -34,6 +34,7 @@ class Pods(pulumi.ComponentResource):
 
     attachments: pulumi.Output[list[dict[str, Any]]]
     net1_address: pulumi.Output[str | None]
+    ids: list[pulumi.Output[str]]
 
     def __init__(self, name: str, args: PodsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:Pods", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts))
@@ -42,7 +43,7 @@ class Pods(pulumi.ComponentResource):
             create="wait-attachable",
             environment=args.workspace.environment | {"SECONDS_AT_MOST": "300"},
             lines=args.cluster.workers,
-            triggers=[args.cluster.id],
+            triggers=[args.cluster.id, args.plugins.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[args.plugins]),
         )
         made = [
@@ -53,6 +54,7 @@ class Pods(pulumi.ComponentResource):
             )
             for pod in args.pods
         ]
+        self.ids = [pod.id for pod in made]
         # A pod whose node restarts gets another address without being another pod: asked anew each time.
         live = [
             observe(f"{name}-{pod.name}-live", POD, made_pod.id, pulumi.ResourceOptions(parent=self))

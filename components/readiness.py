@@ -12,6 +12,7 @@ from components.kind_cluster import KindCluster
 from components.multus import Multus
 from components.objects import observe
 from components.pods import Pods
+from components.settings import Source
 from components.workspace import Workspace
 
 NODE = {"apiVersion": "v1", "kind": "Node"}
@@ -25,6 +26,7 @@ class ReadinessArgs:
     calico: Calico
     multus: Multus
     pods: Pods
+    sources: tuple[Source, ...]
 
 
 class Readiness(pulumi.ComponentResource):
@@ -37,7 +39,8 @@ class Readiness(pulumi.ComponentResource):
             f"{name}-report",
             create="wait-ready",
             environment=args.workspace.environment | {"WORKER": args.cluster.workers[0], "SECONDS_AT_MOST": "300"},
-            triggers=[args.cluster.id],
+            # Asked again when anything that has a version is another, or a pod is.
+            triggers=[args.cluster.id, *(source.sha256 for source in args.sources), *args.pods.ids],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico, args.multus, args.pods]),
         )
         contents = pulumi.ResourceOptions.merge(

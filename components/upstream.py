@@ -1,15 +1,17 @@
 """Files that others publish: downloaded once, checked by sha256, kept in the cache."""
 
+import functools
 import hashlib
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import requests
 import yaml
 
 from components.settings import Source
 
+CRD = "CustomResourceDefinition"
 TIMEOUT = (5, 30)
 """Seconds to connect, and between two pieces of an answer."""
 
@@ -18,26 +20,38 @@ class UpstreamError(RuntimeError):
     """A file cannot be had, or is not what was pinned; says which and what to do."""
 
 
+@functools.cache
 def fetch(source: Source, cache: Path) -> Path:
-    """The path of the file that `source` names, known to have its sha256."""
+    """The path of the file that `source` names, known to have its sha256. Raises UpstreamError."""
     if "://" not in source.location:
         path = Path(source.location).expanduser()
         if not path.is_file():
             raise UpstreamError(f"{path}: there is no such file (named as a source in the config)")
-        check(path.read_bytes(), source)
+        # A large file takes a tenth of a second to check, and every preview asks: once for each state of it.
+        state = f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}"
+        checked = cache / "upstream" / source.sha256 / "checked"
+        if not checked.exists() or checked.read_text() != state:
+            check(path.read_bytes(), source)
+            keep(checked, state.encode())
         return path
     path = cache / "upstream" / source.sha256 / source.location.rsplit("/", 1)[-1]
     if not path.exists():
-        content = download(source)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
-            part.write(content)
-        Path(part.name).replace(path)
+        keep(path, download(source))
     return path
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
+        part.write(content)
+    Path(part.name).replace(path)
 
 
 def download(source: Source) -> bytes:
     """The content behind a URL, checked."""
+    import requests  # here, since every preview would pay for it and hardly any needs it
+
     try:
         answer = requests.get(source.location, timeout=TIMEOUT)
         answer.raise_for_status()
@@ -56,12 +70,21 @@ def check(content: bytes, source: Source) -> bytes:
     return content
 
 
-def documents(path: Path) -> list[dict[str, Any]]:
-    """The Kubernetes objects in a YAML file. CRDs come without descriptions, which are two thirds of them."""
-    with path.open() as file:
-        # The pure Python loader takes two seconds for the operator's file, libyaml's a tenth of that.
-        loaded = [document for document in yaml.load_all(file, Loader=yaml.CSafeLoader) if document]
-    return [without_descriptions(doc) if doc["kind"] == "CustomResourceDefinition" else doc for doc in loaded]
+def documents(source: Source, cache: Path) -> list[dict[str, Any]]:
+    """The Kubernetes objects in a YAML file. CRDs come without descriptions, which are two thirds of them.
+
+    What was read is kept beside the file, as JSON: every preview reads it, and YAML takes ten times as long.
+    """
+    path = fetch(source, cache)
+    kept = cache / "upstream" / source.sha256 / "documents.json"
+    if not kept.exists():
+        with path.open() as file:
+            # The pure Python loader takes two seconds for the operator's file, libyaml's a tenth of that.
+            loaded = [document for document in yaml.load_all(file, Loader=yaml.CSafeLoader) if document]
+        stripped = [without_descriptions(doc) if doc["kind"] == CRD else doc for doc in loaded]
+        keep(kept, json.dumps(stripped).encode())
+    read: list[dict[str, Any]] = json.loads(kept.read_bytes())
+    return read
 
 
 def without_descriptions(schema: Any) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pulumi
 
+from components import upstream
 from components.engines import Engine, EngineError, choose
 from components.settings import LabSettings
 
@@ -40,12 +41,17 @@ def cache_folder(environment: dict[str, str]) -> Path:
 
 
 def find_workspace(settings: LabSettings) -> Workspace:
-    """The workspace of this lab. An engine that does not answer ends the program before any resource."""
+    """The workspace of this lab, with the upstream files in its cache.
+
+    What cannot be had, an engine or a file, ends the program before any resource.
+    """
     cache = cache_folder(dict(os.environ))
     record = cache / "run" / settings.cluster_name / "engine"
     used = record.read_text().strip() if record.exists() else None
     try:
         engine = choose(settings.engine, used)
-    except EngineError as error:
+        for source in settings.sources:
+            upstream.fetch(source, cache)
+    except (EngineError, upstream.UpstreamError) as error:
         raise pulumi.RunError(str(error)) from None
     return Workspace(engine=engine, cluster_name=settings.cluster_name, cache=cache)

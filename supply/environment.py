@@ -20,6 +20,8 @@ def pulumi_home(env: Mapping[str, str], store: Store) -> tuple[Path, bool]:
     if (chosen := env.get("PULUMI_HOME")) and Path(chosen) != ours:
         return Path(chosen), False
     users = Path(env.get("HOME") or Path.home()) / ".pulumi"
+    if env.get("PULUMI_ACCESS_TOKEN"):
+        return users, False
     try:
         if json.loads((users / "credentials.json").read_text()).get("current"):
             return users, False
@@ -46,7 +48,7 @@ def exports(env: Mapping[str, str], store: Store) -> dict[str, str]:
         "PATH": _path(env, store),
         "KUBECONFIG": str(store.run / cluster / "kubeconfig"),
         "KALICO_CACHE": str(store.root),
-        "KALICO_SITE": str(store.site),
+        "KALICO_SITE": env.get("KALICO_SITE") or str(store.site),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
     home, ours = pulumi_home(env, store)
@@ -59,9 +61,10 @@ def exports(env: Mapping[str, str], store: Store) -> dict[str, str]:
         found["PULUMI_CONFIG_PASSPHRASE"] = ""
     if engine := engine_of(env, store):
         found["KIND_EXPERIMENTAL_PROVIDER"] = engine
-        found |= importlib.import_module("supply.machine").environment(engine, store.root)
-    if engine == "docker" and "DOCKER_HOST" not in env and own_docker(store).is_socket():
-        found["DOCKER_HOST"] = f"unix://{own_docker(store)}"
+    # Both engines': a lab stays on its own, whichever was asked for since.
+    prepared = importlib.import_module("supply.machine").environment
+    for name, value in (prepared("podman", store.root) | prepared("docker", store.root)).items():
+        found |= {name: value} if name == "CONTAINERS_CONF" or name not in env else {}
     return found
 
 

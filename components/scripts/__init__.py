@@ -4,6 +4,8 @@ A script is a file that shellcheck reads. Its values come by environment and std
 text is the command, so a changed script shows in the plan, and what an older checkout made can still be deleted.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,15 +30,23 @@ def run(
     triggers: Sequence[pulumi.Input[Any]] = (),
     opts: pulumi.ResourceOptions,
 ) -> local.Command:
-    """A Command whose scripts are files here; `lines` go to its stdin. Any change of `triggers` replaces it."""
+    """A Command whose scripts are files here; `lines` go to its stdin.
+
+    Any change of `triggers`, of the script or of a value replaces it, and with it what was made from it. Left alone,
+    Pulumi would run `create` again as an update in place, over what is there, and nothing else would know.
+    """
+    inputs = "".join(f"{line}\n" for line in lines)
+    made_from = hashlib.sha256(
+        json.dumps([script(create), dict(environment), inputs], sort_keys=True).encode()
+    ).hexdigest()
     return local.Command(
         name,
         create=script(create),
         delete=script(delete) if delete else None,
         interpreter=BASH,
         environment=dict(environment),
-        stdin="".join(f"{line}\n" for line in lines),
-        triggers=list(triggers),
+        stdin=inputs,
+        triggers=[*triggers, made_from],
         # Only what goes wrong is shown; the previous output would repeat the stdout of each in the environment.
         logging=local.Logging.STDERR,
         add_previous_output_in_env=False,

@@ -6,13 +6,16 @@ set -euo pipefail
 : "${RUN:?}"
 export KUBECONFIG="$RUN/kubeconfig"
 
-if kubectl get secret --namespace tigera-operator tigera-ca-private >/dev/null 2>&1; then
-  exit 0
-fi
 folder=$(umask 077 && mktemp --directory)
 trap 'rm -rf "$folder"' EXIT
 # The name is how the operator knows its own authority.
-openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=tigera-operator-signer \
-  -keyout "$folder/tls.key" -out "$folder/tls.crt" 2>/dev/null
-kubectl create secret tls tigera-ca-private --namespace tigera-operator \
-  --key "$folder/tls.key" --cert "$folder/tls.crt" >/dev/null
+if ! said=$(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \
+  -subj /CN=tigera-operator-signer -keyout "$folder/tls.key" -out "$folder/tls.crt" 2>&1); then
+  echo "no certificate authority for Calico: $said" >&2
+  exit 1
+fi
+if ! said=$(kubectl create secret tls tigera-ca-private --namespace tigera-operator \
+  --key "$folder/tls.key" --cert "$folder/tls.crt" 2>&1) && [[ $said != *AlreadyExists* && $said != *"already exists"* ]]; then
+  echo "$said" >&2
+  exit 1
+fi

@@ -17,5 +17,6 @@ for node in "${nodes[@]}"; do
     exit 1
   fi
   "$ENGINE" exec --interactive "$node" tar --extract --gzip --directory /opt/cni/bin --no-same-owner <"$ARCHIVE"
-  echo "$node $("$ENGINE" exec "$node" /opt/cni/bin/macvlan 2>&1 </dev/null | head -n 1)"
+  said=$("$ENGINE" exec "$node" /opt/cni/bin/macvlan 2>&1 </dev/null)
+  echo "$node ${said%%$'\n'*}"
 done

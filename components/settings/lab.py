@@ -82,6 +82,11 @@ class LabSettings:
     networks: tuple[NetworkSettings, ...]
     pods: tuple[PodSettings, ...]
 
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All that comes from upstream as a file."""
+        return self.calico_manifest, self.multus_manifest, self.cni_plugins
+
 
 def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[str, str]]], arch: str) -> LabSettings:
     """Check the whole config and freeze it.

@@ -84,9 +84,9 @@ def test_down_selects_and_destroys(pulumi: Bench, stack: Stack) -> None:
     ]
 
 
-def test_remove_takes_the_stack_and_leaves_its_config_file(pulumi: Bench, stack: Stack) -> None:
+def test_remove_takes_the_stack_and_the_config_that_pulumi_wrote_for_it(pulumi: Bench, stack: Stack) -> None:
     stack.remove()
-    assert pulumi.calls == ["pulumi stack rm --yes --preserve-config --stack dev --non-interactive"]
+    assert pulumi.calls == ["pulumi stack rm --yes --stack dev --non-interactive"]
 
 
 def test_outputs_are_what_pulumi_says_they_are(pulumi: Bench, stack: Stack) -> None:

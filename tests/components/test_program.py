@@ -1,7 +1,9 @@
 """The Pulumi program as a whole: what it registers, how that hangs together, and what it hands to the scripts."""
 
+import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,11 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
         "MacvlanNetworks networks",
         {KIND, "Command networks-ext-net"},
     ),
-    "Command cni-plugins-nodes": ("command:local:Command", "CniPlugins cni-plugins", {KIND}),
+    "Command cni-plugins-nodes": (
+        "command:local:Command",
+        "CniPlugins cni-plugins",
+        {KIND, "Deployment calico-tigera-operator"},
+    ),
     "Namespace calico-tigera-operator": ("kubernetes:core/v1:Namespace", "Calico calico", set()),
     "CustomResourceDefinition calico-installations.operator.tigera.io": (
         "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
@@ -127,6 +133,12 @@ COMMANDS = {
     "pods-attachable": ("wait-attachable", None),
     "readiness-report": ("wait-ready", None),
 }
+
+
+def made_from(create: str, inputs: Mapping[str, Any]) -> str:
+    """The trigger that stands for a command's script, environment and stdin."""
+    parts = [script(create), inputs["environment"], inputs.get("stdin", "")]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def script(name: str) -> str:
@@ -222,7 +234,7 @@ def test_the_cluster_is_made_from_its_config_on_stdin(program: Run, cache: Path)
     inputs = program[KIND].inputs
     assert inputs["environment"] == {"ENGINE": "podman", "CLUSTER": "kalico", "RUN": str(cache / "run/kalico")}
     assert yaml.safe_load(inputs["stdin"]) == kind_config(lab())
-    assert inputs["triggers"] == [inputs["stdin"], "podman", "kalico"]
+    assert inputs["triggers"] == [made_from("kind-create", inputs)]
 
 
 def test_the_provider_reads_the_labs_kubeconfig_and_is_known_by_the_clusters_birth(program: Run, cache: Path) -> None:
@@ -244,7 +256,7 @@ def test_the_network_is_made_of_the_engines_words_on_stdin(program: Run, cache: 
     }
     words = ENGINES["podman"].network_words(lab().networks[0])
     assert inputs["stdin"].splitlines() == list(words)
-    assert inputs["triggers"] == [*words, "", "podman"]
+    assert inputs["triggers"] == [made_from("network-create", inputs)]
 
 
 def test_the_workers_join_the_network_anew_with_a_new_cluster_or_network(program: Run, cache: Path) -> None:
@@ -256,7 +268,7 @@ def test_the_workers_join_the_network_anew_with_a_new_cluster_or_network(program
         "NETWORK": "ext-net",
     }
     assert inputs["stdin"] == "kalico-worker\n"
-    assert inputs["triggers"] == ["the-clusters-uid", "id-of-networks-ext-net"]
+    assert inputs["triggers"] == ["the-clusters-uid", "id-of-networks-ext-net", made_from("network-join", inputs)]
 
 
 def test_the_plugins_go_to_every_node_and_again_when_nodes_or_archive_are_others(
@@ -272,7 +284,7 @@ def test_the_plugins_go_to_every_node_and_again_when_nodes_or_archive_are_others
         "ARCH": ARCHITECTURES[platform.machine().lower()],
     }
     assert inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
-    assert inputs["triggers"] == ["the-clusters-uid", archive["sha256"]]
+    assert inputs["triggers"] == ["the-clusters-uid", made_from("cni-plugins", inputs)]
 
 
 def test_the_gate_asks_every_worker(program: Run, cache: Path) -> None:
@@ -284,10 +296,14 @@ def test_the_gate_asks_every_worker(program: Run, cache: Path) -> None:
         "SECONDS_AT_MOST": "300",
     }
     assert inputs["stdin"] == "kalico-worker\n"
-    assert inputs["triggers"] == ["the-clusters-uid"]
+    assert inputs["triggers"] == [
+        "the-clusters-uid",
+        "id-of-cni-plugins-nodes",
+        made_from("wait-attachable", inputs),
+    ]
 
 
-def test_the_report_asks_a_worker_what_runs(program: Run, cache: Path) -> None:
+def test_the_report_asks_a_worker_what_runs(program: Run, cache: Path, upstream_files: dict[str, Any]) -> None:
     inputs = program["Command readiness-report"].inputs
     assert inputs["environment"] == {
         "ENGINE": "podman",
@@ -296,7 +312,9 @@ def test_the_report_asks_a_worker_what_runs(program: Run, cache: Path) -> None:
         "WORKER": "kalico-worker",
         "SECONDS_AT_MOST": "300",
     }
-    assert inputs["triggers"] == ["the-clusters-uid"]
+    # Asked again when anything that has a version is another, or a pod is.
+    sums = [upstream_files[key]["sha256"] for key in ("calicoManifest", "multusManifest", "cniPluginsArchive")]
+    assert inputs["triggers"] == ["the-clusters-uid", *sums, "id-of-pods-samplepod", made_from("wait-ready", inputs)]
 
 
 def test_docker_makes_islands_of_its_own_and_is_told_the_gateway(run_lab: RunLab) -> None:
@@ -312,7 +330,8 @@ def test_a_named_parent_goes_to_the_script_and_a_new_one_makes_the_network_anew(
     done = run_lab(networks=[network(parent="eth7")])
     inputs = done["Command networks-ext-net"].inputs
     assert inputs["environment"]["PARENT"] == "eth7"
-    assert "eth7" in inputs["triggers"]
+    assert inputs["environment"]["PARENT"] == "eth7"
+    assert inputs["triggers"] == [made_from("network-create", inputs)]
 
 
 # The objects of the cluster

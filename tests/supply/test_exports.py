@@ -103,9 +103,12 @@ def test_our_docker_server_is_named_while_it_listens_and_is_not_taken_for_the_us
         place = store.run / "docker/docker.sock"
         place.parent.mkdir(parents=True)
         server.bind(str(place))
+        server.listen()
         values = exports({**env, "KALICO_ENGINE": "docker"}, store)
         assert values["DOCKER_HOST"] == f"unix://{place}"
-        assert "DOCKER_HOST" not in exports({**env, "KALICO_ENGINE": "podman"}, store)
+        # A lab that runs there still needs it when the other engine is asked for.
+        assert exports({**env, "KALICO_ENGINE": "podman"}, store)["DOCKER_HOST"] == f"unix://{place}"
+        assert "DOCKER_HOST" not in exports({**env, "DOCKER_HOST": "tcp://the.users:1"}, store)
         assert "DOCKER_HOST" not in users({**env, **values}, store)
 
 

@@ -37,7 +37,7 @@ def test_namespaces_come_first_and_what_runs_pods_last() -> None:
     kinds = ["Deployment", "Role", "Namespace", "DaemonSet", "CustomResourceDefinition"]
     assert [[each["kind"] for each in stage] for stage in stages(document(kind) for kind in kinds)] == [
         ["Namespace"],
-        ["Role", "CustomResourceDefinition"],
+        ["CustomResourceDefinition", "Role"],
         ["Deployment", "DaemonSet"],
     ]
 

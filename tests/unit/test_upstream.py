@@ -1,6 +1,7 @@
 """Upstream files: checked whatever they come from, downloaded once, and read without what is of no use."""
 
 import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,20 @@ from components.upstream import UpstreamError, documents, fetch
 
 CONTENT = b"kind: Namespace\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+MANIFEST = """
+---
+kind: CustomResourceDefinition
+spec:
+  description: long
+  versions:
+    - description: long
+      properties: {description: {type: string, description: long}}
+---
+---
+kind: ConfigMap
+data: {description: kept}
+"""
 
 
 class Upstream(ThreadingHTTPServer):
@@ -95,7 +110,7 @@ def test_a_file_of_ones_own_is_checked_and_taken_from_where_it_is(tmp_path: Path
     path = tmp_path / "mine.yaml"
     path.write_bytes(CONTENT)
     assert fetch(Source(location=str(path), sha256=SHA256), tmp_path / "cache") == path
-    assert not (tmp_path / "cache").exists()
+    assert [each.name for each in (tmp_path / "cache").rglob("*") if each.is_file()] == ["checked"]
 
 
 def test_a_file_of_ones_own_may_lie_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,23 +133,27 @@ def test_a_file_of_ones_own_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_descriptions_go_from_kinds_alone_and_empty_documents_from_all(tmp_path: Path) -> None:
     path = tmp_path / "manifest.yaml"
-    path.write_text("""
----
-kind: CustomResourceDefinition
-spec:
-  description: long
-  versions:
-    - description: long
-      properties: {description: {type: string, description: long}}
----
----
-kind: ConfigMap
-data: {description: kept}
-""")
-    assert documents(path) == [
+    path.write_text(MANIFEST)
+    source = Source(location=str(path), sha256=hashlib.sha256(MANIFEST.encode()).hexdigest())
+    expected = [
         {
             "kind": "CustomResourceDefinition",
             "spec": {"versions": [{"properties": {"description": {"type": "string"}}}]},
         },
         {"kind": "ConfigMap", "data": {"description": "kept"}},
     ]
+    assert documents(source, tmp_path / "cache") == expected
+    # Read again, it comes from what was kept.
+    assert documents(source, tmp_path / "cache") == expected
+    assert json.loads((tmp_path / "cache/upstream" / source.sha256 / "documents.json").read_text()) == expected
+
+
+def test_a_file_of_ones_own_that_changes_is_checked_again(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(CONTENT)
+    source = Source(location=str(path), sha256=SHA256)
+    assert fetch(source, tmp_path / "cache") == path
+    path.write_bytes(CONTENT + b"#")
+    fetch.cache_clear()  # another run
+    with pytest.raises(UpstreamError, match="pinned is"):
+        fetch(source, tmp_path / "cache")

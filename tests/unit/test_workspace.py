@@ -15,6 +15,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of the user's own on a machine without any engine."""
     monkeypatch.setenv("KALICO_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    monkeypatch.setattr("components.upstream.fetch", lambda source, cache: cache)
     return tmp_path
 
 
