@@ -8,6 +8,7 @@ STACK ?= dev
 ENGINE ?= $(or $(shell grep -oE '^ *kalico:engine: *"?(docker|podman)' Pulumi.$(STACK).yaml 2>/dev/null | grep -oE 'docker|podman'),auto)
 export KALICO_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kalico
 export KALICO_ENGINE := $(ENGINE)
+export KALICO_CLUSTER ?= $(or $(shell grep -oE '^ *kalico:clusterName: *"?[a-z0-9-]+' Pulumi.$(STACK).yaml 2>/dev/null | grep -oE '[a-z0-9-]+$$'),kalico)
 
 VENV := $(KALICO_CACHE)/venv/$(shell sha256sum requirements.txt | cut -c1-12)
 READY := $(VENV)/ready

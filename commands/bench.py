@@ -52,6 +52,7 @@ def main() -> int:
         Path(folder, "Pulumi.bench.yaml").write_text(
             yaml.safe_dump({"config": {f"kalico:{key}": value for key, value in config.items()}})
         )
+        stack.down()  # of a bench that was killed
         try:
             ours = up(stack)
             previews = [seconds_of("preview", stack) for _ in range(3)]

@@ -8,8 +8,8 @@ export KUBECONFIG="$RUN/kubeconfig"
 
 folder=$(umask 077 && mktemp --directory)
 trap 'rm -rf "$folder"' EXIT
-# The name is how the operator knows its own authority.
-if ! said=$(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \
+# The name is how the operator knows its own authority; it signs for RSA keys alone.
+if ! said=$(openssl req -x509 -newkey rsa:2048 -nodes -days 3650 \
   -subj /CN=tigera-operator-signer -keyout "$folder/tls.key" -out "$folder/tls.crt" 2>&1); then
   echo "no certificate authority for Calico: $said" >&2
   exit 1

@@ -16,12 +16,18 @@ exec 9>"$RUN/lock"
 flock --timeout 300 9
 
 clusters=$(kind get clusters --quiet 9>&-)
-if grep -qxF "$CLUSTER" <<<"$clusters"; then
-  if [ ! -e "$RUN/engine" ]; then
-    echo "there is a kind cluster '$CLUSTER' already that this lab did not make:" \
-      "choose another name (pulumi config set clusterName NAME) or remove it (kind delete cluster --name $CLUSTER)" >&2
+if [ ! -e "$RUN/engine" ]; then
+  if grep -qxF "$CLUSTER" <<<"$clusters"; then
+    taken="a kind cluster" remove="kind delete cluster --name $CLUSTER"
+  elif "$ENGINE" network inspect "$CLUSTER" >/dev/null 2>&1; then
+    taken="a network of $ENGINE" remove="$ENGINE network rm $CLUSTER"
+  fi
+  if [ -n "${taken:-}" ]; then
+    echo "there is $taken '$CLUSTER' already that this lab did not make:" \
+      "choose another name (pulumi config set clusterName NAME) or remove it ($remove)" >&2
     exit 1
   fi
+elif grep -qxF "$CLUSTER" <<<"$clusters"; then
   kind delete cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" --quiet 9>&-
 fi
 
@@ -29,8 +35,11 @@ printf '%s\n' "$ENGINE" >"$RUN/engine"
 if ! log=$(kind create cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" \
   --config <(printf '%s\n' "$config") 2>&1 9>&-); then
   printf '%s\n' "$log" >&2
-  "$ENGINE" network rm "$CLUSTER" >/dev/null 2>&1 || true
-  rm -f "$RUN/engine" "$RUN/kubeconfig"*
+  # The record goes only with the last of it: what stays is still known to be the lab's.
+  if kind delete cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" --quiet 9>&- &&
+    { ! "$ENGINE" network inspect "$CLUSTER" >/dev/null 2>&1 || "$ENGINE" network rm "$CLUSTER" >/dev/null; }; then
+    rm -f "$RUN/engine" "$RUN/kubeconfig"*
+  fi
   exit 1
 fi
 chmod 0600 "$RUN/kubeconfig"

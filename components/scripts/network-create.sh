@@ -27,14 +27,17 @@ fi
 
 (umask 077 && mkdir -p "$RUN/networks" && printf '%s %s\n' "$ENGINE" "$BRIDGE" >"$RUN/networks/$NETWORK")
 
-if [ -z "$PARENT" ] && [ "$ISLAND" = engine ] &&
-  "$ENGINE" network create "${words[@]}" "$NETWORK" >/dev/null 2>&1; then
-  echo "island of $ENGINE's own"
-  exit 0
+refusal=
+if [ -z "$PARENT" ] && [ "$ISLAND" = engine ]; then
+  if refusal=$("$ENGINE" network create "${words[@]}" "$NETWORK" 2>&1 >/dev/null); then
+    echo "island of $ENGINE's own"
+    exit 0
+  fi
 fi
 if [ -z "$PARENT" ]; then
   if ! ip link show "$BRIDGE" >/dev/null 2>&1 && ! ip link add name "$BRIDGE" type bridge; then
     rm -f "$RUN/networks/$NETWORK"
+    [ -z "$refusal" ] || echo "$ENGINE made no isolated link: $refusal" >&2
     echo "network '$NETWORK' needs a bridge that only root may make: run as root, name a 'parent'," \
       "or load the kernel's dummy module (modprobe dummy) where the engine makes isolated links" >&2
     exit 1

@@ -120,6 +120,9 @@ class Section:
             return NOWHERE
         if interface.ip != interface.network.network_address:
             self.fault(name, f"{given} has host bits set", f"write {interface.network}")
+        network = interface.network
+        if network.prefixlen and (network.is_loopback or network.is_multicast or network.is_link_local):
+            self.fault(name, f"{given} is for loopback, multicast or one link alone", "take a private subnet")
         return interface.network
 
     def address(self, name: str) -> ipaddress.IPv4Address | None:

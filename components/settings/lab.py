@@ -20,6 +20,15 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 LONGEST_CLUSTER_NAME = 63 - len("-control-plane")
 """kind names each node CLUSTER-ROLE, and that is the node's host name."""
 
+INTERFACE = re.compile(r"[^\s/]{1,15}")
+"""What the kernel takes as the name of an interface."""
+
+ENGINES_OWN = ("bridge", "default", "host", "none", "podman")
+"""Networks that an engine has by itself."""
+
+RUN_FOLDERS_OWN = ("docker", "engine")
+"""What lies beside the clusters' folders of live files."""
+
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -260,6 +269,15 @@ def _check_cluster(settings: LabSettings, section: Section) -> None:
 
 
 def _check_names(settings: LabSettings, faults: Faults) -> None:
+    if settings.cluster_name in (*RUN_FOLDERS_OWN, *ENGINES_OWN):
+        faults.add("clusterName", f"{settings.cluster_name!r} is taken", "choose another name")
+    for i, network in enumerate(settings.networks):
+        if network.name in (settings.cluster_name, *ENGINES_OWN) and network.name:
+            taken = "the cluster's own network" if network.name == settings.cluster_name else "one of the engine's own"
+            faults.add(f"networks[{i}].name", f"{network.name!r} is {taken}", "choose another name")
+        if network.parent and not INTERFACE.fullmatch(network.parent):
+            remedy = "give an interface of the machine: at most 15 characters, no blanks"
+            faults.add(f"networks[{i}].parent", f"{network.parent!r} names no interface", remedy)
     for key, names in (
         ("networks", [network.name for network in settings.networks]),
         ("pods", [pod.name for pod in settings.pods]),

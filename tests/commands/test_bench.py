@@ -398,6 +398,7 @@ def test_the_bench_takes_the_seeds_lab_down_before_its_own_and_ends_with_the_tab
     bench_stack.on("podman info *", "echo false")
     assert bench.main() == 0
     assert pulumi_words(bench_stack) == [
+        *("stack select", "config get clusterName", "destroy"),
         "stack select",
         "up",
         *["preview"] * 3,

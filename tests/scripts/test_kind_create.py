@@ -70,7 +70,11 @@ def test_the_kubeconfig_is_the_owners_alone_whatever_kind_makes_of_it(kind: Benc
 def test_the_users_own_kubeconfig_is_left_alone(kind: Bench) -> None:
     create(fresh(kind))
     assert list((kind.folder / "home").iterdir()) == []
-    assert all("--kubeconfig" in call for call in kind.calls if not call.startswith("kind get clusters"))
+    assert all(
+        "--kubeconfig" in call
+        for call in kind.calls
+        if call.startswith(("kind", "kubectl")) and "get clusters" not in call
+    )
 
 
 def test_the_engine_is_remembered_before_the_cluster_is_made(kind: Bench, run_folder: Path) -> None:
@@ -102,6 +106,18 @@ def test_a_cluster_that_the_lab_did_not_make_is_refused_and_kept(kind: Bench, ru
     assert not (run_folder / "engine").exists()
 
 
+def test_a_network_of_the_clusters_name_that_the_lab_did_not_make_is_refused_and_kept(
+    kind: Bench, run_folder: Path
+) -> None:
+    fresh(kind)
+    kind.on("podman network inspect lab")
+    done = create(kind)
+    assert done.returncode == 1
+    assert "there is a network of podman 'lab' already that this lab did not make" in done.stderr
+    assert not any(call.startswith(("kind create", "podman network rm")) for call in kind.calls)
+    assert not (run_folder / "engine").exists()
+
+
 def test_a_cluster_is_seen_however_many_others_are_said_after_it(kind: Bench) -> None:
     kind.on("kind get clusters *", "printf 'lab\\n'; sleep 0.2; printf 'other\\n'; printf 'another\\n'")
     kind.on(CREATE, MADE)
@@ -127,6 +143,7 @@ def test_a_cluster_whose_name_only_begins_so_is_another(kind: Bench) -> None:
 def test_a_failure_shows_kinds_log_and_leaves_nothing(kind: Bench, run_folder: Path) -> None:
     kind.on("kind get clusters *")
     kind.on(CREATE, f"{MADE}; echo 'Creating ...'; echo 'node failed' >&2; exit 1")
+    kind.on("podman network inspect lab", "exit 1", "")
     kind.on("podman network rm lab")
     done = create(kind)
     assert done.returncode == 1
@@ -135,6 +152,15 @@ def test_a_failure_shows_kinds_log_and_leaves_nothing(kind: Bench, run_folder: P
     assert "podman network rm lab" in kind.calls
     assert not (run_folder / "kubeconfig").exists()
     assert not (run_folder / "engine").exists()
+
+
+def test_what_a_failure_leaves_is_still_known_to_be_the_labs(kind: Bench, run_folder: Path) -> None:
+    kind.on("kind get clusters *")
+    kind.on(CREATE, "exit 1")
+    kind.on("podman network inspect lab", "exit 1", "")
+    kind.on("podman network rm lab", "echo 'in use' >&2; exit 1")
+    assert create(kind).returncode == 1
+    assert (run_folder / "engine").read_text() == "podman\n"
 
 
 def test_it_waits_for_an_orphan_that_is_still_at_it(kind: Bench, run_folder: Path) -> None:

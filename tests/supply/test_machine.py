@@ -159,8 +159,8 @@ def test_settings_of_a_condition_that_has_gone_go_too(tmp_path: Path, found: Cal
 def test_what_only_root_can_do_is_asked_for_all_at_once_and_nothing_is_done(
     tmp_path: Path, found: Callable[[Facts], None]
 ) -> None:
-    found(replace(PODMAN, root=False, modules=False, inotify=128))
-    with pytest.raises(RuntimeError, match=r"mkdir -p /lib/modules\nsysctl fs[.]inotify[.]max_user_instances=1024"):
+    found(replace(PODMAN, root=False, modules=False, network="cni", has_netavark=False))
+    with pytest.raises(RuntimeError, match=r"apt-get install.* netavark aardvark-dns\nmkdir -p /lib/modules"):
         machine.prepare("podman", tmp_path / "cache", lambda line: None)
     assert not (tmp_path / "cache").exists()
 
@@ -206,3 +206,13 @@ def test_looking_at_this_machine_finds_facts_of_the_right_kind() -> None:
     assert facts.cgroup in {1, 2}
     assert facts.inotify > 0
     assert facts.root is (os.geteuid() == 0)
+
+
+def test_few_inotify_instances_are_said_to_a_user_and_raised_by_root() -> None:
+    cure = machine.few_inotify_instances(replace(PODMAN, root=False, inotify=128))
+    assert cure is not None
+    assert "sysctl fs.inotify.max_user_instances=1024" in cure.says
+    assert cure.act is None
+    by_root = machine.few_inotify_instances(replace(PODMAN, root=True, inotify=128))
+    assert by_root is not None
+    assert by_root.act is not None
