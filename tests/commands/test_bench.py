@@ -402,8 +402,8 @@ def test_the_bench_takes_the_seeds_lab_down_before_its_own_and_ends_with_the_tab
         "stack select",
         "up",
         *["preview"] * 3,
-        *("stack select", "config get clusterName", "destroy", "stack rm"),
         *("stack select", *["preview"] * 3, "stack rm"),
+        *("stack select", "config get clusterName", "destroy", "stack rm"),
     ]
     programs = [call.split()[0] for call in bench_stack.calls]
     assert set(programs[programs.index("pulumi") :]) == {"pulumi"}
