@@ -9,6 +9,8 @@ from typing import Any
 
 import pulumi
 
+from components.upstream import CRD
+
 WORKLOADS = ("Deployment", "DaemonSet")
 
 
@@ -21,7 +23,7 @@ class KubernetesObject(pulumi.CustomResource):
 
     def __init__(self, name: str, document: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(type_token(document), name, dict(document), opts)
-        self.is_crd = document["kind"] == "CustomResourceDefinition"
+        self.is_crd = document["kind"] == CRD
 
 
 def observe(

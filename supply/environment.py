@@ -64,7 +64,8 @@ def exports(env: Mapping[str, str], store: Store) -> dict[str, str]:
     # Both engines': a lab stays on its own, whichever was asked for since.
     prepared = importlib.import_module("supply.machine").environment
     for name, value in (prepared("podman", store.root) | prepared("docker", store.root)).items():
-        found |= {name: value} if name == "CONTAINERS_CONF" or name not in env else {}
+        if name == "CONTAINERS_CONF" or name not in env:
+            found[name] = value
     return found
 
 
