@@ -133,7 +133,7 @@ def up(stack: Stack) -> dict[str, float]:
     found: dict[str, float] = {}
     last: list[str] = []
     words = stack.command("up", "--yes", "--skip-preview")
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=stack.folder, env=environment()) as process:
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=stack.folder, env=environment("up")) as process:
         for line in process.stdout or ():
             last = [*last[-40:], line]
             for name, pattern in LAYERS.items():

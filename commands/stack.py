@@ -80,13 +80,25 @@ class Stack:
 
     def pulumi(self, *words: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(*words), cwd=self.folder, env=environment(), capture_output=quiet, text=True, check=False
+            self.command(*words),
+            cwd=self.folder,
+            env=environment(words[0]),
+            capture_output=quiet,
+            text=True,
+            check=False,
         )
 
 
-def environment() -> dict[str, str]:
-    """For Pulumi: it and its plugins are Go programs that live for seconds and spent a third of them on collecting."""
-    return {"GOGC": "400", **os.environ}
+COLLECT_LESS = {"GOGC": "800"}
+"""Pulumi and its plugins are Go programs that live for seconds and spent a third of them on collecting."""
+
+WITHOUT_CHECKPOINTS = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true", "PULUMI_PARALLEL_DIFF": "true"}
+"""A preview keeps no state, yet Pulumi would write out a checkpoint at every step."""
+
+
+def environment(command: str) -> dict[str, str]:
+    """The environment of a Pulumi command."""
+    return COLLECT_LESS | (WITHOUT_CHECKPOINTS if command == "preview" else {}) | os.environ
 
 
 def lock_files(environment: Mapping[str, str], folder: Path, stack: str) -> list[Path]:

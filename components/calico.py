@@ -25,31 +25,40 @@ class CalicoArgs:
 class Calico(pulumi.ComponentResource):
     """Up when the operator calls its Installation Ready. Who only needs the CNI conf does not wait for that."""
 
-    operator: list[KubernetesObject]
+    authority: pulumi.Resource
+    """Made just before the operator."""
 
     def __init__(self, name: str, args: CalicoArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:Calico", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts))
         documents = upstream.documents(args.settings.calico_manifest, args.workspace.cache)
-        objects, self.operator = register(
+        objects, operator = register(
             self, name, documents, lambda namespaces: self._authority(name, args, namespaces), needed_by_operator
+        )
+        scripts.run(
+            f"{name}-look",
+            create="calico-look",
+            environment=args.workspace.environment | {"SECONDS_AT_MOST": "300"},
+            triggers=[args.cluster.id],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=operator),
         )
         document = installation(args.settings)
         self.installation = KubernetesObject(
             logical_name(name, document),
             document,
-            pulumi.ResourceOptions(parent=self, depends_on=[*objects, *self.operator]),
+            pulumi.ResourceOptions(parent=self, depends_on=[*objects, *operator]),
         )
         self.register_outputs({})
 
     def _authority(self, name: str, args: CalicoArgs, namespaces: list[KubernetesObject]) -> pulumi.Resource:
         """The CA of Calico's own certificates. Left alone, the operator often makes two and rolls all out twice."""
-        return scripts.run(
+        self.authority = scripts.run(
             f"{name}-authority",
             create="calico-authority",
             environment=args.workspace.environment,
             triggers=[args.cluster.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=namespaces),
         )
+        return self.authority
 
 
 def needed_by_operator(document: Mapping[str, Any]) -> bool:

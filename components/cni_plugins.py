@@ -21,7 +21,7 @@ class CniPluginsArgs:
 
 
 class CniPlugins(pulumi.ComponentResource):
-    """Unpacked while Calico's operator is at work: earlier it would keep the operator waiting, on a small machine."""
+    """Unpacked beside Calico's operator: earlier it would keep the operator waiting, on a small machine."""
 
     id: pulumi.Output[str]
 
@@ -34,7 +34,7 @@ class CniPlugins(pulumi.ComponentResource):
             environment=args.workspace.environment | {"ARCHIVE": str(archive), "ARCH": architecture()},
             lines=args.cluster.nodes,
             triggers=[args.cluster.id],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=args.calico.operator),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico.authority]),
         )
         self.id = command.id
         self.register_outputs({"nodes": command.stdout})

@@ -54,8 +54,8 @@ def register(
 ) -> tuple[list[KubernetesObject], list[KubernetesObject]]:
     """Every document as a child of `parent`; what does not run pods, and what does.
 
-    Namespaces first, what runs pods last, the rest in between at once. `before_workloads` makes one thing more,
-    after the namespaces and before what runs pods; that waits only for what it `needs`.
+    Namespaces first with all that lies in none, what runs pods last, the rest in between. `before_workloads` makes
+    one thing more, after the namespaces and before what runs pods; that waits only for what it `needs`.
     """
     namespaces, others, workloads = stages(documents)
 
@@ -63,9 +63,11 @@ def register(
         opts = pulumi.ResourceOptions(parent=parent, depends_on=list(after))
         return KubernetesObject(logical_name(name, document), document, opts)
 
+    # The CRDs before the namespaces: registering one of them takes longer than all else.
+    alone = {id(document): made(document, []) for document in others if "namespace" not in document["metadata"]}
     first = [made(document, []) for document in namespaces]
     extra = [before_workloads(first)] if before_workloads else []
-    second = [made(document, first) for document in others]
+    second = [alone.get(id(document)) or made(document, first) for document in others]
     needed = [each for each, document in zip(second, others, strict=True) if needs(document)]
     return [*first, *second], [made(document, [*first, *needed, *extra]) for document in workloads]
 

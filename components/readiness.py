@@ -43,9 +43,8 @@ class Readiness(pulumi.ComponentResource):
             triggers=[args.cluster.id, *(source.sha256 for source in args.sources), *args.pods.ids],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico, args.multus, args.pods]),
         )
-        contents = pulumi.ResourceOptions.merge(
-            args.cluster.contents, pulumi.ResourceOptions(parent=self, depends_on=[report])
-        )
+        # A node is there, with its address and version, when it has joined; no preview waits for the report first.
+        contents = pulumi.ResourceOptions.merge(args.cluster.contents, pulumi.ResourceOptions(parent=self))
         nodes = [observe(f"{name}-{node}", NODE, node, contents) for node in args.cluster.nodes]
         self.cluster = pulumi.Output.all(*(pulumi.Output.all(each.metadata, each.status) for each in nodes)).apply(
             lambda found: {

@@ -134,6 +134,16 @@ def test_the_commands_that_take_a_config_file_are_given_it_and_no_other_is(pulum
     assert with_file.command("up")[-2:] == ["--config-file", "/srv/a lab.yaml"]
 
 
+def test_only_a_preview_goes_without_checkpoints_of_the_state(pulumi: Bench, stack: Stack) -> None:
+    pulumi.on("pulumi preview *", 'printf %s "${PULUMI_SKIP_CHECKPOINTS:-}" >"$BENCH/preview"')
+    pulumi.on("pulumi up *", 'printf %s "${PULUMI_SKIP_CHECKPOINTS:-}" >"$BENCH/up"')
+    pulumi.on("pulumi destroy *", 'printf %s "${PULUMI_SKIP_CHECKPOINTS:-}" >"$BENCH/down"')
+    stack.preview()
+    stack.up()
+    stack.down()
+    assert [pulumi.left(name) for name in ("preview", "up", "down")] == ["true", "", ""]
+
+
 @pytest.mark.parametrize("word", ["up", "preview"])
 def test_what_pulumi_ends_with_is_what_up_and_preview_end_with(pulumi: Bench, stack: Stack, word: str) -> None:
     pulumi.on(f"pulumi {word} *", "exit 4")

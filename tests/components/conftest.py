@@ -63,6 +63,7 @@ STDOUT = {
     "networks-ext-net-join": "kalico-worker eth1 9a:00:00:00:00:01",
     "cni-plugins-nodes": "kalico-worker CNI macvlan plugin v1.8.0",
     "calico-authority": "",
+    "calico-look": "",
     "pods-attachable": "",
     "readiness-report": "kubernetes v1.32.2\ncalico v3.29.2-live",
 }

@@ -51,13 +51,13 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
     "Command cni-plugins-nodes": (
         "command:local:Command",
         "CniPlugins cni-plugins",
-        {KIND, "Deployment calico-tigera-operator"},
+        {KIND, "Command calico-authority"},
     ),
     "Namespace calico-tigera-operator": ("kubernetes:core/v1:Namespace", "Calico calico", set()),
     "CustomResourceDefinition calico-installations.operator.tigera.io": (
         "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
         "Calico calico",
-        {"Namespace calico-tigera-operator"},
+        set(),
     ),
     "Deployment calico-tigera-operator": (
         "kubernetes:apps/v1:Deployment",
@@ -89,6 +89,7 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
         "Attachments attachments",
         {NAD_KIND, "Command networks-ext-net-join"},
     ),
+    "Command calico-look": ("command:local:Command", "Calico calico", {KIND, "Deployment calico-tigera-operator"}),
     "Command calico-authority": ("command:local:Command", "Calico calico", {KIND, "Namespace calico-tigera-operator"}),
     "Command pods-attachable": ("command:local:Command", "Pods pods", {KIND, "Command cni-plugins-nodes"}),
     "Pod pods-samplepod": (
@@ -104,6 +105,7 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
             KIND,
             "Namespace calico-tigera-operator",
             "Command calico-authority",
+            "Command calico-look",
             "CustomResourceDefinition calico-installations.operator.tigera.io",
             "Deployment calico-tigera-operator",
             "Installation calico-default",
@@ -115,12 +117,8 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
             "Pod pods-samplepod-live",
         },
     ),
-    "Node readiness-kalico-control-plane": (
-        "kubernetes:core/v1:Node",
-        "Readiness readiness",
-        {"Command readiness-report"},
-    ),
-    "Node readiness-kalico-worker": ("kubernetes:core/v1:Node", "Readiness readiness", {"Command readiness-report"}),
+    "Node readiness-kalico-control-plane": ("kubernetes:core/v1:Node", "Readiness readiness", set()),
+    "Node readiness-kalico-worker": ("kubernetes:core/v1:Node", "Readiness readiness", set()),
 }
 
 COMMANDS = {
@@ -130,6 +128,7 @@ COMMANDS = {
     "networks-ext-net-join": ("network-join", None),
     "cni-plugins-nodes": ("cni-plugins", None),
     "calico-authority": ("calico-authority", None),
+    "calico-look": ("calico-look", None),
     "pods-attachable": ("wait-attachable", None),
     "readiness-report": ("wait-ready", None),
 }

@@ -28,7 +28,7 @@ def machine(tmp_path: Path, said: list[str]) -> Machine:
     return Machine(
         store=Store(root=tmp_path / "cache"),
         web=Web(patience=QUICK),
-        env={"PATH": ""},
+        env={"PATH": "", "HOME": str(tmp_path)},
         say=said.append,
         root=False,
     )
