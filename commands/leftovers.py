@@ -91,7 +91,7 @@ PROCESSES = ("kind", "pulumi", "conmon", "kubelet", "containerd-shim", "aardvark
 
 def snapshot(environment: Mapping[str, str]) -> Snapshot:
     """The state of this machine now, asked of every engine that answers."""
-    engines = [engine.command for engine in ENGINES.values() if ask(engine) is not Standing.SILENT]
+    engines = [engine.command for engine in ENGINES.values() if ask(engine).standing is not Standing.SILENT]
 
     def lines(*words: str) -> frozenset[str]:
         return frozenset(f"{engine} {line}" for engine in engines for line in _lines(engine, *words))

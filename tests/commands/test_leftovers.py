@@ -8,6 +8,7 @@ import pytest
 
 from commands.leftovers import Snapshot, snapshot, sweep
 from commands.leftovers import run_folder as folder_of
+from components.engines import ENGINES
 from tests.scripts.conftest import Bench
 
 BRIDGES = {"ext-net": "kalico-0a1b2c3d", "lan": "kalico-ffffffff"}
@@ -224,7 +225,7 @@ def test_counters_of_rules_are_no_difference(machine: Bench) -> None:
 def test_an_engine_whose_server_does_not_answer_is_not_asked_further(machine: Bench) -> None:
     seen(machine)
     assert [call for call in machine.calls if call.startswith("docker")] == [
-        "docker info --format {{.SecurityOptions}}"
+        f"docker info --format {ENGINES['docker'].info_format}"
     ]
 
 
