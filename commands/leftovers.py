@@ -92,7 +92,7 @@ def end_orphans(folder: Path) -> None:
     """
     running = _parents()
     for process, (name, parent) in running.items():
-        above = []
+        above: list[str] = []
         while parent in running and len(above) < len(running):
             above.append(running[parent][0])
             parent = running[parent][1]
