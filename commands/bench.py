@@ -17,7 +17,7 @@ from commands.stack import Stack, environment
 from components import upstream
 from components.attachments import nad_config
 from components.calico import installation
-from components.config import settings_of
+from components.config import ROOT, settings_of
 from components.engines import ENGINES, choose
 from components.kind_cluster import kind_config
 from components.macvlan_networks import bridge_name
@@ -29,6 +29,8 @@ from components.settings.lab import EngineChoice
 from components.workspace import Workspace, cache_folder
 
 SEED, OURS = "kalico-bench-seed", "kalico-bench"
+OWN = {"ext-net": "bench-net", "10.23.": "10.43."}
+"""What the bench calls what the default lab has, which may be running on the same machine."""
 LAYERS = {
     "cluster": r"command:local:Command cluster-kind created",
     "CNI plugins": r"command:local:Command cni-plugins-nodes created",
@@ -43,8 +45,8 @@ LAYERS = {
 
 
 def main() -> int:
-    engine = os.environ.get("KALICO_ENGINE", "auto")
-    config = {"clusterName": OURS, "engine": choose(EngineChoice(engine), None).name}
+    engine = choose(EngineChoice(os.environ.get("KALICO_ENGINE", "auto")), None).name
+    config = own_config() | {"engine": engine}
     settings = settings_of(config)
     with tempfile.TemporaryDirectory() as folder:
         seed = seed_steps(settings, Path(folder))
@@ -52,17 +54,31 @@ def main() -> int:
         Path(folder, "Pulumi.bench.yaml").write_text(
             yaml.safe_dump({"config": {f"kalico:{key}": value for key, value in config.items()}})
         )
-        stack.down()  # of a bench that was killed
+        if stack.down():  # of a bench that was killed
+            sys.exit("what an earlier bench left is not gone")
         try:
             ours = up(stack)
             previews = [seconds_of("preview", stack) for _ in range(3)]
             # Beside the same running lab, which takes its part of a small machine.
             empty = empty_program(Path(folder))
         finally:
-            stack.down()
-            stack.remove()
+            # Its history stays as long as there is anything that it knows of.
+            gone = not stack.down()
+            if gone:
+                stack.remove()
     print(report(settings, seed, ours, min(previews), min(empty)))
+    if not gone:
+        sys.exit("the bench's own lab is not gone")
     return 0
+
+
+def own_config() -> dict[str, Any]:
+    """The default lab's cluster, networks and pods, by names and subnets of the bench's own."""
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    text = json.dumps({key: declared[key]["default"] for key in ("networks", "pods")})
+    for default, own in OWN.items():
+        text = text.replace(default, own)
+    return {"clusterName": OURS, **json.loads(text)}
 
 
 def seed_steps(settings: LabSettings, folder: Path) -> dict[str, float]:

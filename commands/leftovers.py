@@ -1,12 +1,15 @@
 """What a lab leaves on a machine when a run was killed: found, removed with the lab's own scripts, and proven gone."""
 
 import contextlib
+import hashlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+
+import yaml
 
 from components.engines import ENGINES, Standing, ask
 from components.scripts import BASH, script
@@ -59,8 +62,13 @@ class Snapshot:
     networks: frozenset[str]
     volumes: frozenset[str]
     links: frozenset[str]
+    namespaces: frozenset[str]
     rules: frozenset[str]
     files: frozenset[str]
+    cni: frozenset[str]
+    """Plugins and configs on the machine itself; the lab's are in its nodes."""
+    kubeconfig: frozenset[str]
+    """The user's own: what it is, since nothing of it may change."""
     processes: frozenset[str]
 
     def added_to(self, before: "Snapshot") -> list[str]:
@@ -72,18 +80,40 @@ class Snapshot:
         ]
 
 
+HELPER = "pulumi-"
+"""How the names of Pulumi's helpers begin: pulumi-language-python, pulumi-resource-kubernetes."""
+
+
 def end_orphans(folder: Path) -> None:
     """End Pulumi's helpers that a killed `pulumi` left running on the program in `folder`.
 
-    They run in groups of their own, so that killing Pulumi's does not reach them; its language host then stays.
+    They run in groups of their own, so that killing Pulumi's does not reach them; its language host then stays. Its
+    new parent is init, or whatever collects orphans here: known is only that no `pulumi` is above it any more.
     """
+    running = _parents()
+    for process, (name, parent) in running.items():
+        above: list[str] = []
+        while parent in running and len(above) < len(running):
+            above.append(running[parent][0])
+            parent = running[parent][1]
+        # (Pulumi itself may be a wrapped one: .pulumi-wrapped.)
+        if name.startswith(HELPER) and not any("pulumi" in each and not each.startswith(HELPER) for each in above):
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{process}/cwd").readlink() == folder:
+                    os.kill(process, signal.SIGTERM)
+
+
+def _parents() -> dict[int, tuple[str, int]]:
+    """Name and parent of each process, by its id."""
+    found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
-            parent = int(rest.split()[1])
-            if name.startswith("pulumi-") and parent == 1 and (stat.parent / "cwd").readlink() == folder:
-                os.kill(int(stat.parent.name), signal.SIGTERM)
+            found[int(stat.parent.name)] = (name, int(rest.split()[1]))
+    return found
 
+
+CNI = (Path("/opt/cni"), Path("/etc/cni"))
 
 PROCESSES = ("kind", "pulumi", "conmon", "kubelet", "containerd-shim", "aardvark-dns")
 """Names (or the beginnings of names) of processes that a lab starts."""
@@ -91,7 +121,7 @@ PROCESSES = ("kind", "pulumi", "conmon", "kubelet", "containerd-shim", "aardvark
 
 def snapshot(environment: Mapping[str, str]) -> Snapshot:
     """The state of this machine now, asked of every engine that answers."""
-    engines = [engine.command for engine in ENGINES.values() if ask(engine) is not Standing.SILENT]
+    engines = [engine.command for engine in ENGINES.values() if ask(engine).standing is not Standing.SILENT]
 
     def lines(*words: str) -> frozenset[str]:
         return frozenset(f"{engine} {line}" for engine in engines for line in _lines(engine, *words))
@@ -102,8 +132,11 @@ def snapshot(environment: Mapping[str, str]) -> Snapshot:
         networks=lines("network", "ls", "--format", "{{.Name}}"),
         volumes=lines("volume", "ls", "--format", "{{.Name}}"),
         links=frozenset(line.split(":")[1].split("@")[0].strip() for line in _lines("ip", "-oneline", "link", "show")),
-        rules=frozenset(_rules()),
+        namespaces=frozenset(line.split()[0] for line in _lines("ip", "netns", "list")),
+        rules=frozenset([*_rules(), *nft_rules(_lines("nft", "--stateless", "list", "ruleset"))]),
         files=frozenset(str(path) for path in run.rglob("*") if path.is_file() and path.parent != run),
+        cni=frozenset(str(path) for folder in CNI for path in folder.rglob("*") if path.suffix != ".lock"),
+        kubeconfig=frozenset([_kubeconfig(Path(environment.get("HOME") or Path.home()) / ".kube/config")]),
         processes=frozenset(_processes()),
     )
 
@@ -112,6 +145,36 @@ def _rules() -> list[str]:
     """Packet filter rules without their counters."""
     rules = [line for line in _lines("iptables-save") if line.startswith(("-A", ":"))]
     return [line.split(" [")[0] for line in rules]
+
+
+def nft_rules(lines: Iterable[str]) -> list[str]:
+    """Rules and sets with what they are in, out of the lines of an nft ruleset: `table ip nat, chain c: drop`.
+
+    A table or chain without any is none: engines keep theirs.
+    """
+    found = []
+    inside: list[str] = []
+    for line in map(str.strip, lines):
+        if line.endswith("{"):
+            inside.append(line.removesuffix("{").strip())
+        elif line == "}":
+            inside.pop()
+        elif line and not line.startswith(("#", "policy ")) and " hook " not in line:
+            found.append(f"{', '.join(inside)}: {line}")
+    return found
+
+
+def _kubeconfig(path: Path) -> str:
+    """The user's kubeconfig: whether there is one, which context is current, and a checksum of all of it."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return f"{path} is not there"
+    try:
+        context = yaml.safe_load(content)["current-context"]
+    except (yaml.YAMLError, LookupError, TypeError):
+        context = None
+    return f"{path} with current-context {context} and sha256 {hashlib.sha256(content).hexdigest()[:12]}"
 
 
 def _processes() -> list[str]:

@@ -44,10 +44,13 @@ def settings_of(given: Mapping[str, Any]) -> LabSettings:
 
 
 def site_values(file: str | None) -> dict[str, Any]:
-    """What a site file says; nothing where there is none."""
-    if not file or not Path(file).exists():
+    """What a site file says; nothing where none is named."""
+    if not file:
         return {}
-    values = yaml.safe_load(Path(file).read_text()) or {}
+    try:
+        values = yaml.safe_load(Path(file).read_text()) or {}
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise pulumi.RunError(f"{file} (KALICO_SITE) cannot be read ({error}): mend it or unset KALICO_SITE") from None
     if not isinstance(values, dict):
         raise pulumi.RunError(f"{file} (KALICO_SITE) is not a mapping of config keys to values")
     return values

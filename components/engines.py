@@ -3,18 +3,28 @@
 A new engine is one row in `ENGINES`. Everything else runs `engine.command` with the words both understand.
 """
 
+import ipaddress
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from components.settings import NetworkSettings
 from components.settings.lab import EngineChoice
+from components.settings.machine import EngineNetwork
+
+LAB_LABEL = "kalico"
+"""On each network that a lab made, with the lab's name (network-create.sh sets it)."""
+SUBNET_LABEL = "kalico.subnet"
+
+TIMEOUT = 20
+"""Seconds that an engine has to answer in."""
 
 
 class EngineError(RuntimeError):
-    """No engine can be used; says what was tried and what to do."""
+    """No engine can be used, or the one that is used fails; says what was tried and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +36,12 @@ class Engine:
     command: str
     mode_option: str
     """How `network create -o` calls the macvlan mode."""
-    rootless_format: str
-    """What `info --format` has to show to tell whether the engine runs without root."""
+    info_format: str
+    """What `info --format` has to show to tell how the engine runs, in one call; nothing where no server answers."""
     rootless_answer: str
-    """What the answer then contains."""
+    """What the answer contains where the engine runs without root."""
+    apart_answer: str | None
+    """What it contains where the engine and its networks live in a virtual machine of their own."""
     makes_islands: bool
     """Whether a macvlan network without a parent gets an isolated link (where the kernel can), not an uplink."""
     addresses_nodes: bool
@@ -38,6 +50,8 @@ class Engine:
     docker makes no macvlan network without. podman does, and has to: it writes the addresses of all networks into
     the node's hosts file in no fixed order, and kind's entrypoint takes the first for the node's own.
     """
+    read_network: Callable[[Mapping[str, Any]], EngineNetwork]
+    """One network out of what `network inspect` shows."""
 
     def network_words(self, network: NetworkSettings) -> tuple[str, ...]:
         """The words of `network create` for a macvlan network, but for its parent and its name.
@@ -47,11 +61,37 @@ class Engine:
         they are of a block that neither the pods nor the gateway use; docker gives out the gateway's otherwise.
         """
         words = ["--driver", "macvlan", "--internal", "--opt", f"{self.mode_option}={network.mode}"]
-        words += ["--label", f"kalico.subnet={network.subnet}"]
+        words += ["--label", f"{SUBNET_LABEL}={network.subnet}"]
         if not self.addresses_nodes:
             return (*words, "--ipam-driver", "none")
         words += ["--subnet", str(network.subnet), "--ip-range", str(network.node_range)]
         return (*words, "--gateway", str(network.gateway)) if network.gateway else tuple(words)
+
+
+def _dockers_network(shown: Mapping[str, Any]) -> EngineNetwork:
+    blocks = (shown.get("IPAM") or {}).get("Config") or []
+    subnets = [block["Subnet"] for block in blocks if "Subnet" in block]
+    return _network(shown["Name"], subnets, (shown.get("Options") or {}).get("parent"), shown.get("Labels"))
+
+
+def _podmans_network(shown: Mapping[str, Any]) -> EngineNetwork:
+    subnets = [block["subnet"] for block in shown.get("subnets") or []]
+    # Of a bridge network the interface is the bridge itself.
+    parent = None if shown["driver"] == "bridge" else shown.get("network_interface")
+    return _network(shown["name"], subnets, parent, shown.get("labels"))
+
+
+def _network(name: str, subnets: Sequence[str], parent: str | None, labels: Mapping[str, str] | None) -> EngineNetwork:
+    """A lab's network may have no subnet for the engine: its label then says which the pods use."""
+    labels = labels or {}
+    said = subnets or [text for key, text in labels.items() if key == SUBNET_LABEL]
+    known = [ipaddress.ip_network(text, strict=False) for text in said]
+    return EngineNetwork(
+        name=name,
+        subnets=tuple(subnet for subnet in known if isinstance(subnet, ipaddress.IPv4Network)),
+        parent=parent or None,
+        lab=labels.get(LAB_LABEL),
+    )
 
 
 ENGINES = {
@@ -61,19 +101,24 @@ ENGINES = {
             name="docker",
             command="docker",
             mode_option="macvlan_mode",
-            rootless_format="{{.SecurityOptions}}",
+            # The server alone knows the system; some clients answer the rest by themselves, and end well.
+            info_format="{{with .OperatingSystem}}{{.}} {{$.SecurityOptions}}{{end}}",
             rootless_answer="name=rootless",
+            apart_answer="Docker Desktop",
             makes_islands=True,
             addresses_nodes=True,
+            read_network=_dockers_network,
         ),
         Engine(
             name="podman",
             command="podman",
             mode_option="mode",
-            rootless_format="{{.Host.Security.Rootless}}",
+            info_format="{{.Host.Security.Rootless}}",
             rootless_answer="true",
+            apart_answer=None,
             makes_islands=False,
             addresses_nodes=False,
+            read_network=_podmans_network,
         ),
     )
 }
@@ -81,41 +126,99 @@ ENGINES = {
 
 
 class Standing(StrEnum):
-    """What an engine says when it is asked, as the user reads it."""
+    """How an engine stands to the lab, as the user reads it."""
 
     USABLE = "usable"
+    APART = "keeps its networks in a virtual machine (Docker Desktop), apart from the machine's links"
     SILENT = "does not answer: its server has to run (a client alone is not enough)"
     ROOTLESS = "runs without root: its macvlan networks are apart from the machine's links"
 
 
-def ask(engine: Engine) -> Standing:
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What an engine says when it is asked."""
+
+    standing: Standing
+    said: str = ""
+    """Why there is no answer: the last line of what the engine's client said, or what came instead of one."""
+
+    def __str__(self) -> str:
+        return f"{self.standing}; {self.said}" if self.said else str(self.standing)
+
+
+def ask(engine: Engine) -> Answer:
     """Ask the engine's server, with its own client."""
     if shutil.which(engine.command) is None:
-        return Standing.SILENT
-    words = [engine.command, "info", "--format", engine.rootless_format]
+        return Answer(standing=Standing.SILENT, said=f"there is no `{engine.command}` on PATH")
+    words = [engine.command, "info", "--format", engine.info_format]
     try:
-        asked = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+        asked = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:
-        return Standing.SILENT
-    # docker's client ends well without a server where only client-side things are asked for.
+        return Answer(standing=Standing.SILENT, said=f"its client said nothing for {TIMEOUT} s")
     if asked.returncode or not asked.stdout.strip():
-        return Standing.SILENT
-    return Standing.ROOTLESS if engine.rootless_answer in asked.stdout else Standing.USABLE
+        return Answer(standing=Standing.SILENT, said=last_line(asked.stderr))
+    if engine.rootless_answer in asked.stdout:
+        return Answer(standing=Standing.ROOTLESS)
+    apart = engine.apart_answer is not None and engine.apart_answer in asked.stdout
+    return Answer(standing=Standing.APART if apart else Standing.USABLE)
 
 
-def choose(choice: EngineChoice, used: str | None, ask: Callable[[Engine], Standing] = ask) -> Engine:
+def last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def unfit(
+    engine: Engine,
+    standing: Standing,
+    networks: Sequence[NetworkSettings],
+    *,
+    makes_links: bool,
+    features: frozenset[str],
+) -> str | None:
+    """Why an engine that stands so cannot make these networks; None where nothing is known that is in the way.
+
+    `makes_links`: whether this process may make links of the machine. `features`: of the machine's kernel.
+    """
+    on_links = [network.name for network in networks if network.parent]
+    islands = [network.name for network in networks if not network.parent]
+    if standing is Standing.APART:
+        if not on_links:
+            return None
+        return (
+            f"{standing}: there is no `parent` of network {', '.join(on_links)}; "
+            "without `parent` it is an island in that virtual machine, which works"
+        )
+    if makes_links or not islands or (engine.makes_islands and "dummy" in features):
+        return None
+    lacks = "cannot make an isolated link (the kernel has no dummy module)"
+    return (
+        f"{lacks if engine.makes_islands else 'makes no isolated link'} for network {', '.join(islands)}, "
+        "and only root may make a bridge instead: run as root or name a `parent`"
+    )
+
+
+def choose(
+    choice: EngineChoice,
+    used: str | None,
+    ask: Callable[[Engine], Answer] = ask,
+    unfit: Callable[[Engine, Standing], str | None] | None = None,
+) -> Engine:
     """The engine of this lab: the one of `choice`, or of `auto` the first that can be used.
 
-    `used`: the one that already runs the lab; it is not asked again, and `auto` stays with it.
+    `used`: the one that already runs the lab; it is not asked again, and `auto` stays with it. `unfit`: why one that
+    answers cannot make the lab.
     """
     if used in ENGINES and choice in (EngineChoice.AUTO, used):
         return ENGINES[used]
     said = []
     for engine in ENGINES.values() if choice is EngineChoice.AUTO else [ENGINES[choice.value]]:
-        standing = ask(engine)
-        if standing is Standing.USABLE:
+        answer = ask(engine)
+        if answer.standing in (Standing.SILENT, Standing.ROOTLESS):
+            said.append(f"\n  - {engine.name} {answer}")
+        elif unfit and (reason := unfit(engine, answer.standing)):
+            said.append(f"\n  - {engine.name} {reason}")
+        else:
             return engine
-        said.append(f"\n  - {engine.name} {standing}")
     raise EngineError(
         f"no container engine can be used:{''.join(said)}\n"
         "`make up` as root installs and prepares podman; `pulumi config set engine` names another one"

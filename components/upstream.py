@@ -1,4 +1,9 @@
-"""Files that others publish: downloaded once, checked by sha256, kept in the cache."""
+"""Files that others publish: downloaded once, checked by sha256, kept in the cache.
+
+upstream/SHA256/NAME   a file as it was published
+checked/SHA256         the state in which a file of one's own was last found to be the pinned one
+documents/SHA256-CODE  the Kubernetes objects that this module reads out of a file
+"""
 
 import functools
 import hashlib
@@ -29,7 +34,7 @@ def fetch(source: Source, cache: Path) -> Path:
             raise UpstreamError(f"{path}: there is no such file (named as a source in the config)")
         # A large file takes a tenth of a second to check, and every preview asks: once for each state of it.
         state = f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}"
-        checked = cache / "upstream" / source.sha256 / "checked"
+        checked = cache / "checked" / source.sha256
         if not checked.exists() or checked.read_text() != state:
             check(path.read_bytes(), source)
             keep(checked, state.encode())
@@ -73,10 +78,11 @@ def check(content: bytes, source: Source) -> bytes:
 def documents(source: Source, cache: Path) -> list[dict[str, Any]]:
     """The Kubernetes objects in a YAML file. CRDs come without descriptions, which are two thirds of them.
 
-    What was read is kept beside the file, as JSON: every preview reads it, and YAML takes ten times as long.
+    What was read is kept as JSON: every preview reads it, and YAML takes ten times as long. What another version of
+    this module kept is not taken.
     """
     path = fetch(source, cache)
-    kept = cache / "upstream" / source.sha256 / "documents.json"
+    kept = cache / "documents" / f"{source.sha256}-{code()}.json"
     if not kept.exists():
         with path.open() as file:
             # The pure Python loader takes two seconds for the operator's file, libyaml's a tenth of that.
@@ -85,6 +91,12 @@ def documents(source: Source, cache: Path) -> list[dict[str, Any]]:
         keep(kept, json.dumps(stripped).encode())
     read: list[dict[str, Any]] = json.loads(kept.read_bytes())
     return read
+
+
+@functools.cache
+def code() -> str:
+    """Which version of this module runs, as 12 hex digits."""
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
 
 
 def without_descriptions(schema: Any) -> Any:

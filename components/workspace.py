@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pulumi
 
-from components import upstream
-from components.engines import Engine, EngineError, choose
+from components import machine, upstream
+from components.engines import Engine, EngineError, Standing, choose, unfit
 from components.settings import LabSettings
 
 
@@ -48,8 +48,13 @@ def find_workspace(settings: LabSettings) -> Workspace:
     cache = cache_folder(dict(os.environ))
     record = cache / "run" / settings.cluster_name / "engine"
     used = record.read_text().strip() if record.exists() else None
+
+    def unfit_here(engine: Engine, standing: Standing) -> str | None:
+        may, kinds = machine.makes_links(), machine.features()
+        return unfit(engine, standing, settings.networks, makes_links=may, features=kinds)
+
     try:
-        engine = choose(settings.engine, used)
+        engine = choose(settings.engine, used, unfit=unfit_here)
         for source in settings.sources:
             upstream.fetch(source, cache)
     except (EngineError, upstream.UpstreamError) as error:

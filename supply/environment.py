@@ -48,9 +48,14 @@ def exports(env: Mapping[str, str], store: Store) -> dict[str, str]:
         "PATH": _path(env, store),
         "KUBECONFIG": str(store.run / cluster / "kubeconfig"),
         "KALICO_CACHE": str(store.root),
-        "KALICO_SITE": env.get("KALICO_SITE") or str(store.site),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
+    if env.get("KALICO_SITE") in (None, "", str(store.site)):
+        # Not everyone has one, and the program takes the name of a file that is not there for a mistake.
+        if store.site.exists():
+            found["KALICO_SITE"] = str(store.site)
+        elif "KALICO_SITE" in env:
+            found["KALICO_SITE"] = ""  # of an earlier `env`
     home, ours = pulumi_home(env, store)
     if ours:
         found["PULUMI_HOME"] = str(home)

@@ -50,6 +50,7 @@ elif ! ip link show "$PARENT" >/dev/null 2>&1; then
 fi
 if ! "$ENGINE" network create "${words[@]}" --opt "parent=$PARENT" "$NETWORK" >/dev/null; then
   [ "$PARENT" != "$BRIDGE" ] || ip link delete "$BRIDGE"
+  [ -z "$refusal" ] || echo "$ENGINE made no isolated link before: $refusal" >&2
   exit 1
 fi
 echo "parent $PARENT"

@@ -6,15 +6,18 @@ set -euo pipefail
 : "${ENGINE:?}" "${NETWORK:?}"
 
 joined() {
-  "$ENGINE" inspect --format "{{with index .NetworkSettings.Networks \"$NETWORK\"}}{{.MacAddress}}{{end}}" "$1" 2>/dev/null
+  "$ENGINE" inspect --format "{{with index .NetworkSettings.Networks \"$NETWORK\"}}{{.MacAddress}}{{end}}" "$1"
 }
 
 mapfile -t nodes
 for node in "${nodes[@]}"; do
-  mac=$(joined "$node") || mac=
+  mac=$(joined "$node" 2>/dev/null) || mac=
   if [ -z "$mac" ]; then
     "$ENGINE" network connect "$NETWORK" "$node" >/dev/null
-    mac=$(joined "$node")
+    if ! mac=$(joined "$node") || [ -z "$mac" ]; then
+      echo "$ENGINE does not tell the MAC that '$node' has on network '$NETWORK'" >&2
+      exit 1
+    fi
   fi
   # Of a line such as `3: eth1@if7: <...> link/ether 9a:..`, the name before the @.
   interface=$("$ENGINE" exec "$node" ip -oneline link show | awk -v mac="$mac" -F'[ :@]+' 'index($0, mac) { print $2 }')

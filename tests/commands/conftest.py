@@ -7,7 +7,7 @@ import pytest
 from tests.scripts.conftest import TOOL, Bench
 from tests.scripts.conftest import bench as bench  # the fixture itself
 
-TOOLS = ("pulumi", "ip", "iptables-save")
+TOOLS = ("pulumi", "ip", "iptables-save", "nft")
 
 
 @pytest.fixture

@@ -408,12 +408,43 @@ def test_the_bench_takes_the_seeds_lab_down_before_its_own_and_ends_with_the_tab
     programs = [call.split()[0] for call in bench_stack.calls]
     assert set(programs[programs.index("pulumi") :]) == {"pulumi"}
     config = yaml.safe_load(bench_stack.left("Pulumi.bench.yaml"))["config"]
-    assert config == {"kalico:clusterName": "kalico-bench", "kalico:engine": "podman"}
+    assert config == {f"kalico:{key}": value for key, value in bench.own_config().items()} | {"kalico:engine": "podman"}
     table = capsys.readouterr().out.split("\n\n")
     assert table[-3].startswith("on podman, 1 worker, ")
     rows = {line.split(" | ")[0].removeprefix("| ") for line in table[-2].splitlines()[2:]}
     assert rows == {*SEED_STEPS, *LAYERS}
     assert re.fullmatch(r"no-op preview \d\.\d s, of an empty program \d\.\d s: \d+\.\d x\n", table[-1])
+
+
+def test_the_bench_shares_no_name_or_subnet_with_the_default_lab_and_is_like_it_otherwise() -> None:
+    ours, default = lab(**bench.own_config()), lab()
+    [network], [its] = ours.networks, default.networks
+    assert {network.name, ours.cluster_name, SEED} & {its.name, default.cluster_name} == set()
+    assert not network.subnet.overlaps(its.subnet)
+    assert network.subnet.num_addresses == its.subnet.num_addresses
+    assert network.ipam.capacity() == its.ipam.capacity()
+    [pod], [its_pod] = ours.pods, default.pods
+    assert dataclasses.replace(pod, networks=()) == dataclasses.replace(its_pod, networks=())
+    assert pod.networks == ("bench-net",)
+
+
+def test_what_an_earlier_bench_left_and_does_not_go_ends_the_bench_before_its_own_lab(bench_stack: Bench) -> None:
+    bench_stack.on("podman info *", "echo false")
+    bench_stack.on("pulumi destroy *", "exit 4")
+    with pytest.raises(SystemExit, match="what an earlier bench left is not gone"):
+        bench.main()
+    assert "up" not in pulumi_words(bench_stack)
+
+
+def test_a_lab_of_the_bench_that_does_not_go_fails_after_the_table_and_keeps_its_history(
+    bench_stack: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench_stack.on("podman info *", "echo false")
+    bench_stack.on("pulumi destroy *", "", "exit 4")
+    with pytest.raises(SystemExit, match="the bench's own lab is not gone"):
+        bench.main()
+    assert "no-op preview" in capsys.readouterr().out
+    assert pulumi_words(bench_stack)[-1] == "destroy"
 
 
 def test_a_lab_of_the_bench_that_does_not_come_up_goes_too(bench_stack: Bench) -> None:

@@ -1,13 +1,19 @@
 """What a killed run left goes by its own records, and what is still there afterwards is named."""
 
+import contextlib
 import dataclasses
+import os
+import signal
 import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from commands.leftovers import Snapshot, snapshot, sweep
+from commands.leftovers import Snapshot, end_orphans, nft_rules, snapshot, sweep
 from commands.leftovers import run_folder as folder_of
+from components.engines import ENGINES
 from tests.scripts.conftest import Bench
 
 BRIDGES = {"ext-net": "kalico-0a1b2c3d", "lan": "kalico-ffffffff"}
@@ -182,8 +188,47 @@ def rules(count: int) -> str:
     return "\n".join(["cat <<'END'", *lines, "END"])
 
 
+# As `nft --stateless list ruleset` writes, but for its tabs.
+RULESET = """\
+# Warning: table ip nat is managed by iptables-nft, do not touch!
+table ip nat {
+        set nodes {
+                type ipv4_addr
+                elements = { 10.89.0.2, 10.89.0.3,
+                             10.89.0.4 }
+        }
+
+        chain POSTROUTING {
+                type nat hook postrouting priority srcnat; policy accept;
+                ip saddr { 10.0.0.0/8, 172.16.0.0/12 } counter masquerade
+                ip daddr @nodes tcp dport vmap { 80 : drop, 443 : accept }
+        }
+
+        chain EMPTY {
+        }
+}
+table inet filter {
+        chain input {
+                type filter hook input priority filter
+                policy drop;
+        }
+}
+"""
+RULES = [
+    "table ip nat, set nodes: type ipv4_addr",
+    "table ip nat, set nodes: elements = { 10.89.0.2, 10.89.0.3,",
+    "table ip nat, set nodes: 10.89.0.4 }",
+    "table ip nat, chain POSTROUTING: ip saddr { 10.0.0.0/8, 172.16.0.0/12 } counter masquerade",
+    "table ip nat, chain POSTROUTING: ip daddr @nodes tcp dport vmap { 80 : drop, 443 : accept }",
+]
+
+
+def test_rules_of_nft_are_told_with_the_chain_that_they_are_in() -> None:
+    assert nft_rules(RULESET.splitlines()) == RULES
+
+
 @pytest.fixture
-def machine(tools: Bench) -> Bench:
+def machine(tools: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A machine with podman, one thing of each kind, and a docker whose server does not answer."""
     tools.on("docker info *", "exit 1")
     tools.on("podman info *", "echo false")
@@ -195,12 +240,15 @@ def machine(tools: Bench) -> Bench:
         r"""echo '1: lo: <LOOPBACK,UP> mtu 65536 qdisc noqueue state UNKNOWN \    link/loopback'
 echo '7: veth0@if2: <BROADCAST,UP> mtu 1500 qdisc noqueue state UP \    link/ether 9a:00:00:00:00:01'""",
     )
+    tools.on("ip netns list", "echo 'cni-1 (id: 0)'; echo cni-2")
     tools.on("iptables-save*", rules(count=345), rules(count=999))
+    tools.on("nft --stateless list ruleset", f"cat <<'END'\n{RULESET}END")
+    monkeypatch.setattr("commands.leftovers.CNI", (tools.folder / "opt/cni", tools.folder / "etc/cni"))
     return tools
 
 
 def seen(tools: Bench) -> Snapshot:
-    return snapshot({"KALICO_CACHE": str(tools.folder / "cache")})
+    return snapshot({"KALICO_CACHE": str(tools.folder / "cache"), "HOME": str(tools.folder / "home")})
 
 
 def test_a_snapshot_is_what_the_tools_show_of_each_kind(machine: Bench, lived_in: Path) -> None:
@@ -210,7 +258,8 @@ def test_a_snapshot_is_what_the_tools_show_of_each_kind(machine: Bench, lived_in
     assert found.networks == {"podman podman"}
     assert found.volumes == {"podman data"}
     assert found.links == {"lo", "veth0"}
-    assert found.rules == {":POSTROUTING ACCEPT", "-A POSTROUTING -j MASQUERADE"}
+    assert found.namespaces == {"cni-1", "cni-2"}
+    assert found.rules == {":POSTROUTING ACCEPT", "-A POSTROUTING -j MASQUERADE", *RULES}
     assert found.files == {
         str(folder / name) for folder in (lived_in, lived_in.with_name("other")) for name in files(lived_in)
     }
@@ -218,14 +267,49 @@ def test_a_snapshot_is_what_the_tools_show_of_each_kind(machine: Bench, lived_in
 
 def test_counters_of_rules_are_no_difference(machine: Bench) -> None:
     before, after = seen(machine), seen(machine)
-    assert before.rules == after.rules == {":POSTROUTING ACCEPT", "-A POSTROUTING -j MASQUERADE"}
+    assert before.rules == after.rules == {":POSTROUTING ACCEPT", "-A POSTROUTING -j MASQUERADE", *RULES}
 
 
 def test_an_engine_whose_server_does_not_answer_is_not_asked_further(machine: Bench) -> None:
     seen(machine)
     assert [call for call in machine.calls if call.startswith("docker")] == [
-        "docker info --format {{.SecurityOptions}}"
+        f"docker info --format {ENGINES['docker'].info_format}"
     ]
+
+
+def added(tools: Bench, before: Snapshot) -> list[str]:
+    """What came but for processes, which are those of the machine that runs the tests."""
+    return dataclasses.replace(seen(tools), processes=before.processes).added_to(before)
+
+
+def test_a_change_of_the_users_own_kubeconfig_is_seen(machine: Bench) -> None:
+    file = machine.folder / "home/.kube/config"
+    absent = seen(machine)
+    file.parent.mkdir()
+    file.write_text("current-context: mine\n")
+    mine = seen(machine)
+    file.write_text("current-context: kind-lab\n")
+    assert [line.split(" and ")[0] for line in added(machine, mine)] == [
+        f"kubeconfig: {file} with current-context kind-lab"
+    ]
+    file.write_text("current-context: mine\nclusters: []\n")
+    [changed] = added(machine, mine)
+    assert changed.startswith(f"kubeconfig: {file} with current-context mine and sha256 ")
+    file.write_text(":")
+    assert f"{file} with current-context None" in added(machine, mine)[0]
+    file.unlink()
+    assert added(machine, mine) == [f"kubeconfig: {file} is not there"]
+    assert added(machine, absent) == []
+
+
+def test_cni_plugins_and_configs_that_came_onto_the_machine_are_seen(machine: Bench) -> None:
+    before = seen(machine)
+    for name in ("opt/cni/bin/macvlan", "etc/cni/net.d/00-multus.conf"):
+        (machine.folder / name).parent.mkdir(parents=True)
+        (machine.folder / name).touch()
+    came = added(machine, before)
+    assert f"cni: {machine.folder}/opt/cni/bin/macvlan" in came
+    assert f"cni: {machine.folder}/etc/cni/net.d/00-multus.conf" in came
 
 
 def test_a_process_that_a_lab_starts_is_seen_with_its_id(machine: Bench) -> None:
@@ -243,4 +327,69 @@ def test_a_process_that_a_lab_starts_is_seen_with_its_id(machine: Bench) -> None
 def test_a_machine_without_the_tools_is_seen_as_empty(machine: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(machine.folder / "nothing"))
     found = seen(machine)
-    assert dataclasses.replace(found, processes=frozenset()) == NOTHING
+    assert found.kubeconfig == {f"{machine.folder}/home/.kube/config is not there"}
+    assert dataclasses.replace(found, processes=frozenset(), kubeconfig=frozenset()) == NOTHING
+
+
+Start = Callable[[Path, str], subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts processes by any name in any folder; they end with the test."""
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def start(folder: Path, name: str) -> subprocess.Popen[bytes]:
+        """One called `name`, or, as `PARENT/NAME`, one called PARENT that has a child called NAME."""
+        for each in name.split("/"):
+            tool = tmp_path / "tools" / each
+            tool.parent.mkdir(exist_ok=True)
+            tool.unlink(missing_ok=True)
+            tool.symlink_to("/bin/sleep")
+        if "/" in name:
+            tool = tmp_path / "tools" / name.split("/")[0]
+            tool.unlink()
+            tool.write_text(f'#!/bin/bash\n"{tmp_path}/tools/{name.split("/")[1]}" 60 & echo\nwait\n')
+            tool.chmod(0o755)
+        begun.append(subprocess.Popen([tool, "60"], cwd=folder, stdout=subprocess.PIPE, start_new_session=True))
+        if "/" in name:
+            assert begun[-1].stdout
+            begun[-1].stdout.readline()
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def children(process: subprocess.Popen[bytes]) -> list[str]:
+    return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+
+
+@pytest.mark.parametrize("name", ["pulumi-language-python", "pulumi-resource-kubernetes", "systemd/pulumi-resource-x"])
+def test_a_helper_without_a_pulumi_above_it_is_ended_whatever_its_parent_is(
+    tmp_path: Path, start: Start, name: str
+) -> None:
+    process = start(tmp_path, name)
+    end_orphans(tmp_path)
+    # The `systemd` here ends with its one child.
+    process.wait(timeout=10)
+
+
+@pytest.mark.parametrize("parent", ["pulumi", ".pulumi-wrapped"])
+def test_a_helper_of_a_pulumi_that_runs_is_left_alone(tmp_path: Path, start: Start, parent: str) -> None:
+    process = start(tmp_path, f"{parent}/pulumi-resource-x")
+    [child] = children(process)
+    end_orphans(tmp_path)
+    time.sleep(0.3)
+    assert children(process) == [child]
+
+
+def test_helpers_of_another_program_and_processes_by_another_name_are_left_alone(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "other").mkdir()
+    others = [start(tmp_path / "other", "pulumi-resource-x"), start(tmp_path, "python-pulumi")]
+    end_orphans(tmp_path)
+    time.sleep(0.3)
+    assert [process.poll() for process in others] == [None, None]

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,16 +126,52 @@ def before(stack: Stack) -> Snapshot:
 @pytest.fixture(scope="session")
 def lab(stack: Stack, before: Snapshot) -> Iterator[Lab]:
     """The lab, up, after an `up` that was killed with its cluster there; it goes in the end."""
-    engine = ENGINES[stack.name.removeprefix("e2e-")].command
-    lab = Lab(stack=stack, engine=engine, kubeconfig=run_folder(os.environ, CLUSTER) / "kubeconfig", before=before)
+    lab = Lab(
+        stack=stack, engine=engine_of(stack), kubeconfig=run_folder(os.environ, CLUSTER) / "kubeconfig", before=before
+    )
     try:
         killed_up(stack, "cluster-kind created")
         assert stack.up() == 0
         yield lab
     except BaseException:
-        for words in (["get", "pods,nodes", "-A", "-o", "wide"], ["get", "events", "-A"], ["get", "tigerastatus"]):
-            subprocess.run(["kubectl", "--kubeconfig", str(lab.kubeconfig), *words], check=False)
+        print(diagnosis(stack))
         raise
     finally:
         stack.down()
         stack.remove()
+
+
+def engine_of(stack: Stack) -> str:
+    return ENGINES[stack.name.removeprefix("e2e-")].command
+
+
+def diagnosis(stack: Stack) -> str:
+    """What the lab looks like now, from the engine and from the cluster, each question with its answer."""
+    engine, kubeconfig = engine_of(stack), run_folder(os.environ, CLUSTER) / "kubeconfig"
+    kubectl = ["kubectl", "--kubeconfig", str(kubeconfig), "--request-timeout=10s"]
+    questions = [
+        [engine, "ps", "--all"],
+        [engine, "network", "ls"],
+        [*kubectl, "get", "pods,nodes", "--all-namespaces", "--output", "wide"],
+        [*kubectl, "get", "tigerastatus"],
+        [*kubectl, "get", "events", "--all-namespaces", "--sort-by=.metadata.creationTimestamp"],
+        [*kubectl, "logs", "--namespace=kube-system", "--selector=name=multus", "--prefix", "--tail=60"],
+    ]
+    answers = []
+    for words in questions:
+        try:
+            asked = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+            answers.append(f"$ {' '.join(words)}\n{asked.stdout}{asked.stderr}")
+        except (OSError, subprocess.TimeoutExpired) as error:
+            answers.append(f"$ {' '.join(words)}\n{error}\n")
+    return "\n".join(answers)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A live test that fails shows the lab as it is then: the next test or the end changes it."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.when == "call" and report.failed and isinstance(stack, Stack):
+        report.sections.append(("the lab after the failure", diagnosis(stack)))
+    return report

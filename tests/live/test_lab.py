@@ -1,12 +1,18 @@
 """The lab as its user meets it: each layer is checked where it runs. The tests build on each other, in order."""
 
+import dataclasses
 import ipaddress
 import json
+import os
+import re
 import stat
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from commands.leftovers import Snapshot
+from commands.leftovers import Snapshot, snapshot
 from commands.stack import Stack
 from tests.live.conftest import CLUSTER, WORKER, Lab, eventually, killed_up, nothing_added_to, run
 
@@ -128,6 +134,37 @@ def test_a_preview_of_the_running_lab_shows_no_change(lab: Lab) -> None:
     assert preview.returncode == 0, preview.stdout
 
 
+def test_a_second_up_changes_nothing(lab: Lab) -> None:
+    again = lab.stack.pulumi("up", "--yes", "--skip-preview", quiet=True)
+    assert again.returncode == 0, again.stdout
+    summary = again.stdout.partition("Resources:\n")[2].partition("\n\n")[0]
+    assert re.fullmatch(r" *\d+ unchanged", summary), again.stdout
+
+
+def test_faults_in_the_config_of_the_running_lab_are_all_told_and_nothing_of_it_is_touched(
+    lab: Lab, tmp_path: Path
+) -> None:
+    assert lab.stack.config_file
+    config = yaml.safe_load(lab.stack.config_file.read_text())
+    config["config"]["kalico:workers"] = 0
+    config["config"]["kalico:networks"][0]["gateway"] = "10.34.0.1"
+    (tmp_path / "Pulumi.faulty.yaml").write_text(yaml.safe_dump(config))
+    before, resources = snapshot(os.environ), _resources(lab.stack)
+    faulty = dataclasses.replace(lab.stack, config_file=tmp_path / "Pulumi.faulty.yaml")
+    refused = faulty.pulumi("up", "--yes", "--skip-preview", quiet=True)
+    assert refused.returncode != 0
+    for line in (
+        "2 faults in the config, nothing was touched:",
+        "- networks[0].gateway: 10.34.0.1 is no host address of 10.33.0.0/16;",
+        "- workers: 0 leaves nothing that joins a network;",
+    ):
+        assert line in refused.stdout + refused.stderr
+    assert _resources(lab.stack) == resources
+    after = snapshot(os.environ)
+    assert (after.containers, after.networks, after.links) == (before.containers, before.networks, before.links)
+    eventually(lambda: nothing_added_to(before), seconds=20)
+
+
 def test_a_restarted_worker_works_again_and_its_pods_have_net1(lab: Lab) -> None:
     started = lab.pod()["status"]["containerStatuses"][0]["containerID"]
     run(lab.engine, "restart", WORKER)
@@ -152,6 +189,14 @@ def test_up_after_a_restart_tells_the_addresses_of_now(lab: Lab) -> None:
 def test_down_leaves_nothing_on_the_machine(lab: Lab) -> None:
     assert lab.stack.down() == 0
     eventually(lambda: nothing_added_to(lab.before), seconds=20)
+
+
+def _resources(stack: Stack) -> list[dict[str, Any]]:
+    """What the stack's state knows of."""
+    found: list[dict[str, Any]] = json.loads(stack.pulumi("stack", "export", quiet=True).stdout)["deployment"][
+        "resources"
+    ]
+    return found
 
 
 def _check_routes(lab: Lab) -> None:

@@ -99,6 +99,14 @@ def test_a_network_that_cannot_be_made_leaves_no_bridge(network: Bench) -> None:
     assert network.calls[-1] == "ip link delete kalico-0a1b2c3d"
 
 
+def test_an_island_that_can_be_made_neither_way_tells_why_of_both(network: Bench) -> None:
+    absent(network).on("ip link *")
+    network.on(CREATE, "echo 'no dummy device' >&2; exit 1", "echo 'no such parent' >&2; exit 1")
+    done = create(network, ISLAND="engine")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["no such parent", "podman made no isolated link before: no dummy device"]
+
+
 def test_a_named_parent_survives_a_network_that_cannot_be_made(network: Bench) -> None:
     absent(network).on("ip link show eth7")
     network.on(CREATE, "exit 125")

@@ -76,3 +76,16 @@ def test_an_engine_that_refuses_ends_the_join(nodes: Bench) -> None:
     nodes.on("podman network connect *", "echo 'pool is used up' >&2; exit 125")
     done = join(nodes, "lab-worker")
     assert (done.returncode, done.stderr) == (125, "pool is used up\n")
+
+
+@pytest.mark.parametrize("answer", ["echo 'no such container' >&2; exit 125", "echo 'no such container' >&2"])
+def test_a_mac_that_the_engine_does_not_tell_ends_the_join_with_what_it_said(nodes: Bench, answer: str) -> None:
+    nodes.on("podman inspect *", "echo 'not yet' >&2; exit 1", answer)
+    nodes.on("podman network connect *")
+    done = join(nodes, "lab-worker")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "no such container",
+        "podman does not tell the MAC that 'lab-worker' has on network 'ext-net'",
+    ]
+    assert not any("exec" in call for call in nodes.calls)

@@ -60,6 +60,7 @@ def test_state_is_a_local_folder_by_default(store: Store, env: dict[str, str]) -
         ({"PULUMI_CONFIG_PASSPHRASE": "secret"}, {"PULUMI_CONFIG_PASSPHRASE"}),
         ({"PULUMI_CONFIG_PASSPHRASE_FILE": "/f"}, {"PULUMI_CONFIG_PASSPHRASE"}),
         ({"DOCKER_HOST": "unix:///mine.sock", "KALICO_ENGINE": "docker"}, {"DOCKER_HOST"}),
+        ({"KALICO_SITE": "/mine/that/may/be/missing.yaml"}, {"KALICO_SITE"}),
     ],
     ids=lambda value: "+".join(value),
 )
@@ -67,6 +68,16 @@ def test_what_the_user_has_set_is_left_alone(
     store: Store, env: dict[str, str], set_by_user: dict[str, str], left_alone: set[str]
 ) -> None:
     assert not left_alone & set(exports({**env, **set_by_user}, store))
+
+
+def test_the_machines_site_file_is_named_only_while_it_is_there(store: Store, env: dict[str, str]) -> None:
+    assert "KALICO_SITE" not in exports(env, store)
+    store.write(store.site, "engine: podman\n")
+    once = exports(env, store)
+    assert once["KALICO_SITE"] == str(store.site)
+    assert exports({**env, **once}, store)["KALICO_SITE"] == str(store.site)
+    store.site.unlink()
+    assert exports({**env, **once}, store)["KALICO_SITE"] == ""
 
 
 def test_who_is_logged_in_to_a_backend_keeps_it(store: Store, env: dict[str, str]) -> None:

@@ -71,15 +71,20 @@ def test_the_declared_defaults_are_the_config_of_the_default_lab() -> None:
 
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No config of the stack, and a place for a site file that is not there yet."""
+    """No config of the stack, and an empty site file."""
     site = tmp_path / "site.yaml"
+    site.touch()
     monkeypatch.setenv("KALICO_SITE", str(site))
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     set_all_config({})
     return site
 
 
-def test_without_a_site_file_the_stack_and_the_defaults_are_all(stack: Path) -> None:
+@pytest.mark.parametrize("named", [None, ""], ids=["unset", "empty"])
+def test_without_a_site_file_the_stack_and_the_defaults_are_all(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, named: str | None
+) -> None:
+    monkeypatch.setenv("KALICO_SITE", named) if named is not None else monkeypatch.delenv("KALICO_SITE")
     set_all_config({"kalico:clusterName": "other", "somebody:clusterName": "theirs"})
     assert load_settings() == lab(clusterName="other")
 
@@ -92,8 +97,20 @@ def test_a_site_file_is_over_the_defaults_and_under_the_stack(stack: Path) -> No
 
 
 def test_an_empty_site_file_says_nothing(stack: Path) -> None:
-    stack.touch()
     assert load_settings() == lab()
+
+
+def test_a_site_file_that_is_named_and_not_there_ends_the_program(stack: Path) -> None:
+    stack.unlink()
+    with pytest.raises(pulumi.RunError, match=r"site\.yaml \(KALICO_SITE\) cannot be read .*No such file.*unset"):
+        load_settings()
+
+
+@pytest.mark.parametrize("content", [b"a: [", b"\xff"], ids=["no YAML", "no text"])
+def test_a_site_file_that_cannot_be_read_ends_the_program(stack: Path, content: bytes) -> None:
+    stack.write_bytes(content)
+    with pytest.raises(pulumi.RunError, match=r"site\.yaml \(KALICO_SITE\) cannot be read"):
+        load_settings()
 
 
 def test_a_site_file_is_checked_as_the_stack_is(stack: Path) -> None:

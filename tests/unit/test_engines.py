@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from components.engines import ENGINES, Engine, EngineError, Standing, ask, choose
+from components.engines import ENGINES, TIMEOUT, Answer, Engine, EngineError, Standing, ask, choose, unfit
+from components.settings import NetworkSettings
 from components.settings.lab import EngineChoice, MacvlanMode
 from tests.lab_config import lab, network
 
@@ -67,13 +68,17 @@ def test_every_engine_can_be_chosen_and_nothing_else() -> None:
     assert [engine.name for engine in ENGINES.values()] == list(ENGINES)
 
 
-def never(engine: Engine) -> Standing:
+def never(engine: Engine) -> Answer:
     raise AssertionError(f"{engine.name} was asked")
 
 
-def only(name: str) -> Callable[[Engine], Standing]:
+def everyone(standing: Standing) -> Callable[[Engine], Answer]:
+    return lambda engine: Answer(standing=standing)
+
+
+def only(name: str) -> Callable[[Engine], Answer]:
     """A machine on which this engine can be used and no other."""
-    return lambda engine: Standing.USABLE if engine.name == name else Standing.SILENT
+    return lambda engine: Answer(standing=Standing.USABLE if engine.name == name else Standing.SILENT)
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -97,7 +102,7 @@ def test_auto_takes_the_one_that_answers(name: str) -> None:
 
 
 def test_auto_takes_the_first_of_kinds_own_order_where_both_answer() -> None:
-    assert choose(EngineChoice.AUTO, None, lambda engine: Standing.USABLE).name == "docker"
+    assert choose(EngineChoice.AUTO, None, everyone(Standing.USABLE)).name == "docker"
 
 
 def test_a_record_of_an_engine_that_is_not_known_counts_as_none() -> None:
@@ -116,7 +121,71 @@ def test_no_engine_at_all_says_who_was_asked_and_what_to_do() -> None:
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_rootless_engine_is_refused_by_name(name: str) -> None:
     with pytest.raises(EngineError, match=f"{name} runs without root"):
-        choose(EngineChoice(name), None, lambda engine: Standing.ROOTLESS)
+        choose(EngineChoice(name), None, everyone(Standing.ROOTLESS))
+
+
+def test_what_an_engines_client_said_is_in_the_refusal() -> None:
+    with pytest.raises(EngineError, match=r"- docker does not answer: .*; permission denied on the socket\n"):
+        choose(
+            EngineChoice.DOCKER,
+            None,
+            lambda _: Answer(standing=Standing.SILENT, said="permission denied on the socket"),
+        )
+
+
+@pytest.mark.parametrize("standing", [Standing.USABLE, Standing.APART])
+def test_an_engine_that_cannot_make_the_lab_is_passed_over_with_its_reason(standing: Standing) -> None:
+    def unfit(engine: Engine, found: Standing) -> str | None:
+        assert found is standing
+        return "lacks what it takes" if engine.name == "docker" else None
+
+    assert choose(EngineChoice.AUTO, None, everyone(standing), unfit).name == "podman"
+    assert choose(EngineChoice.AUTO, "docker", never, unfit).name == "docker"
+    with pytest.raises(EngineError, match="- docker lacks what it takes\n"):
+        choose(EngineChoice.DOCKER, None, everyone(standing), unfit)
+
+
+ISLAND, ON_A_LINK = lab().networks, lab(networks=[network(parent="eth7")]).networks
+ALL_KINDS = frozenset({"dummy", "ipvlan", "macvlan", "vlan"})
+
+
+@pytest.mark.parametrize(
+    ("name", "standing", "networks", "makes_links", "features", "reason"),
+    [
+        ("docker", Standing.USABLE, ISLAND, False, ALL_KINDS, None),
+        ("docker", Standing.USABLE, ISLAND, True, ALL_KINDS - {"dummy"}, None),
+        (
+            *("docker", Standing.USABLE, ISLAND, False, ALL_KINDS - {"dummy"}),
+            "cannot make an isolated link (the kernel has no dummy module) for network ext-net, "
+            "and only root may make a bridge instead: run as root or name a `parent`",
+        ),
+        ("podman", Standing.USABLE, ISLAND, True, frozenset(), None),
+        (
+            *("podman", Standing.USABLE, ISLAND, False, ALL_KINDS),
+            "makes no isolated link for network ext-net, "
+            "and only root may make a bridge instead: run as root or name a `parent`",
+        ),
+        ("docker", Standing.USABLE, ON_A_LINK, False, frozenset(), None),
+        ("podman", Standing.USABLE, ON_A_LINK, False, frozenset(), None),
+        # The kernel of its virtual machine is not the one that was looked at.
+        ("docker", Standing.APART, ISLAND, False, frozenset(), None),
+        (
+            *("docker", Standing.APART, ON_A_LINK, True, ALL_KINDS),
+            "keeps its networks in a virtual machine (Docker Desktop), apart from the machine's links: there is no "
+            "`parent` of network ext-net; without `parent` it is an island in that virtual machine, which works",
+        ),
+        ("podman", Standing.USABLE, (), False, frozenset(), None),
+    ],
+)
+def test_an_engine_is_unfit_for_networks_that_it_cannot_make_here(
+    name: str,
+    standing: Standing,
+    networks: tuple[NetworkSettings, ...],
+    makes_links: bool,
+    features: frozenset[str],
+    reason: str | None,
+) -> None:
+    assert unfit(ENGINES[name], standing, networks, makes_links=makes_links, features=features) == reason
 
 
 @pytest.fixture
@@ -138,24 +207,30 @@ every_engine = pytest.mark.parametrize("engine", ENGINES.values(), ids=list(ENGI
 @every_engine
 def test_an_engine_that_is_not_installed_does_not_answer(install: Install, engine: Engine) -> None:
     assert shutil.which(engine.command) is None
-    assert ask(engine) is Standing.SILENT
+    assert ask(engine) == Answer(standing=Standing.SILENT, said=f"there is no `{engine.name}` on PATH")
 
 
 @every_engine
-def test_an_engine_with_a_server_says_how_it_runs(install: Install, engine: Engine) -> None:
-    question = f"info --format {engine.rootless_format}"
-    install(engine, f"[ \"$*\" = '{question}' ] && echo '[name=seccomp,profile=builtin] false'")
-    assert ask(engine) is Standing.USABLE
-    install(engine, f"[ \"$*\" = '{question}' ] && echo '[name=seccomp,profile=builtin {engine.rootless_answer}]'")
-    assert ask(engine) is Standing.ROOTLESS
+def test_an_engine_with_a_server_says_how_it_runs_in_one_call(install: Install, engine: Engine, tmp_path: Path) -> None:
+    def answers(text: str) -> Answer:
+        (tmp_path / "calls").write_text("")
+        install(engine, f"echo \"$*\" >>{tmp_path}/calls; echo '{text}'")
+        answer = ask(engine)
+        assert (tmp_path / "calls").read_text() == f"info --format {engine.info_format}\n"
+        return answer
+
+    assert answers("Debian [name=seccomp,profile=builtin] false") == Answer(standing=Standing.USABLE)
+    assert answers(f"Debian [{engine.rootless_answer}]") == Answer(standing=Standing.ROOTLESS)
+    if engine.apart_answer:
+        assert answers(f"{engine.apart_answer} [name=seccomp]") == Answer(standing=Standing.APART)
 
 
 @every_engine
-def test_a_client_without_a_server_does_not_answer(install: Install, engine: Engine) -> None:
-    install(engine, 'echo "Cannot connect to the daemon" >&2; exit 1')
-    assert ask(engine) is Standing.SILENT
+def test_a_client_without_a_server_does_not_answer_and_says_why(install: Install, engine: Engine) -> None:
+    install(engine, 'echo "a warning" >&2; echo "permission denied: /run/x.sock" >&2; echo >&2; exit 1')
+    assert ask(engine) == Answer(standing=Standing.SILENT, said="permission denied: /run/x.sock")
     install(engine, "echo")
-    assert ask(engine) is Standing.SILENT
+    assert ask(engine) == Answer(standing=Standing.SILENT)
 
 
 @every_engine
@@ -166,8 +241,8 @@ def test_an_engine_that_hangs_does_not_answer(
     real = subprocess.run
 
     def impatient(*args: Any, timeout: float, **options: Any) -> Any:
-        assert timeout <= 30
+        assert timeout == TIMEOUT
         return real(*args, timeout=0.2, **options)
 
     monkeypatch.setattr("components.engines.subprocess.run", impatient)
-    assert ask(engine) is Standing.SILENT
+    assert ask(engine) == Answer(standing=Standing.SILENT, said="its client said nothing for 20 s")

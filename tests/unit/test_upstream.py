@@ -110,7 +110,7 @@ def test_a_file_of_ones_own_is_checked_and_taken_from_where_it_is(tmp_path: Path
     path = tmp_path / "mine.yaml"
     path.write_bytes(CONTENT)
     assert fetch(Source(location=str(path), sha256=SHA256), tmp_path / "cache") == path
-    assert [each.name for each in (tmp_path / "cache").rglob("*") if each.is_file()] == ["checked"]
+    assert files(tmp_path / "cache") == [tmp_path / "cache/checked" / SHA256]
 
 
 def test_a_file_of_ones_own_may_lie_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,8 +144,35 @@ def test_descriptions_go_from_kinds_alone_and_empty_documents_from_all(tmp_path:
     ]
     assert documents(source, tmp_path / "cache") == expected
     # Read again, it comes from what was kept.
-    assert documents(source, tmp_path / "cache") == expected
-    assert json.loads((tmp_path / "cache/upstream" / source.sha256 / "documents.json").read_text()) == expected
+    [kept] = (tmp_path / "cache/documents").iterdir()
+    assert json.loads(kept.read_text()) == expected
+    kept.write_text('[{"kind": "Kept"}]')
+    assert documents(source, tmp_path / "cache") == [{"kind": "Kept"}]
+
+
+def test_what_another_version_of_the_program_kept_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "manifest.yaml"
+    path.write_bytes(CONTENT)
+    source = Source(location=str(path), sha256=SHA256)
+    monkeypatch.setattr("components.upstream.code", lambda: "before")
+    documents(source, tmp_path / "cache")
+    [kept] = (tmp_path / "cache/documents").iterdir()
+    kept.write_text('[{"kind": "Kept"}]')
+    monkeypatch.undo()
+    assert documents(source, tmp_path / "cache") == [{"kind": "Namespace"}]
+
+
+@pytest.mark.parametrize("name", ["documents.json", "checked", SHA256])
+def test_what_is_kept_of_a_file_is_never_taken_for_a_file_upstream(
+    upstream: Upstream, tmp_path: Path, name: str
+) -> None:
+    """A file of one's own and one upstream with the same content share the sha256, whatever their names."""
+    own = tmp_path / "mine.yaml"
+    own.write_bytes(CONTENT)
+    documents(Source(location=str(own), sha256=SHA256), tmp_path / "cache")
+    there = upstream.source().location.replace("file.yaml", name)
+    assert fetch(Source(location=there, sha256=SHA256), tmp_path / "cache").read_bytes() == CONTENT
+    assert documents(Source(location=there, sha256=SHA256), tmp_path / "cache") == [{"kind": "Namespace"}]
 
 
 def test_a_file_of_ones_own_that_changes_is_checked_again(tmp_path: Path) -> None:

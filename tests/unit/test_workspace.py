@@ -7,7 +7,7 @@ import pytest
 
 from components.engines import ENGINES
 from components.workspace import Workspace, cache_folder, find_workspace
-from tests.lab_config import lab
+from tests.lab_config import lab, network
 
 
 @pytest.fixture
@@ -59,3 +59,35 @@ def test_the_record_of_another_lab_is_not_this_ones(cache: Path) -> None:
 def test_a_named_engine_that_does_not_answer_is_refused_before_anything_is_made(cache: Path) -> None:
     with pytest.raises(pulumi.RunError, match="docker does not answer"):
         find_workspace(lab(engine="docker"))
+
+
+@pytest.fixture
+def powerless(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user without root whose one engine, podman, answers that it has root itself."""
+    monkeypatch.setenv("PATH", str(cache / "bin"))
+    (cache / "bin").mkdir()
+    (cache / "bin/podman").write_text("#!/bin/sh\necho false\n")
+    (cache / "bin/podman").chmod(0o755)
+    monkeypatch.setattr("components.machine.makes_links", lambda: False)
+    return cache
+
+
+def test_a_bridge_that_nobody_may_make_is_refused_before_anything_is_made(powerless: Path) -> None:
+    with pytest.raises(pulumi.RunError, match="podman makes no isolated link for network ext-net, and only root may"):
+        find_workspace(lab())
+    on_a_link = lab(networks=[network(parent="eth7")])
+    assert find_workspace(on_a_link).engine is ENGINES["podman"]
+
+
+def test_a_lab_with_a_record_asks_neither_the_engine_nor_the_kernel(
+    powerless: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked() -> None:
+        raise AssertionError("a preview would pay for this")
+
+    monkeypatch.setattr("components.machine.makes_links", asked)
+    monkeypatch.setattr("components.machine.features", asked)
+    monkeypatch.setattr("subprocess.run", asked)
+    (powerless / "run/kalico").mkdir(parents=True)
+    (powerless / "run/kalico/engine").write_text("podman\n")
+    assert find_workspace(lab()).engine is ENGINES["podman"]

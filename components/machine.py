@@ -1,0 +1,134 @@
+"""Facts of this machine: its links, routes and kernel, and the networks that the engine has.
+
+Linux tells them in files; only the engine has to be asked by its command.
+"""
+
+import gzip
+import ipaddress
+import json
+import os
+import subprocess
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from components.engines import TIMEOUT, Engine, EngineError, last_line
+from components.settings.machine import EngineNetwork, MachineFacts
+
+FEATURES = {
+    "dummy": ("dummy", "CONFIG_DUMMY"),
+    "ipvlan": ("ipvlan", "CONFIG_IPVLAN"),
+    "macvlan": ("macvlan", "CONFIG_MACVLAN"),
+    "vlan": ("8021q", "CONFIG_VLAN_8021Q"),
+}
+"""By kind of link: the kernel's module for it, and the option that it is built by."""
+
+UP, REJECT = 0x1, 0x200
+"""Flags of a route, from linux/route.h."""
+CAP_NET_ADMIN = 12
+"""The capability that making links takes, from linux/capability.h."""
+
+
+def facts(engine: Engine, root: Path = Path("/")) -> MachineFacts:
+    """All facts. Raises EngineError where the engine does not tell its networks."""
+    routes = _text(root / "proc/net/route") or ""
+    return MachineFacts(
+        links=links(root),
+        default_link=default_link(routes),
+        routes=routes_of(routes),
+        engine_networks=engine_networks(engine),
+        features=features(root),
+    )
+
+
+def links(root: Path = Path("/")) -> frozenset[str]:
+    folder = root / "sys/class/net"
+    # (The kernel puts files beside the links there, such as bonding_masters.)
+    return frozenset(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else frozenset()
+
+
+def makes_links(root: Path = Path("/")) -> bool:
+    """Whether this process may make links; root in a container often may not."""
+    for line in (_text(root / "proc/self/status") or "").splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> CAP_NET_ADMIN & 1)
+    return False
+
+
+def features(root: Path = Path("/")) -> frozenset[str]:
+    """The kinds of links that this machine's kernel makes; where it does not tell (in a container), all."""
+    release = os.uname().release
+    packed = root / "proc/config.gz"
+    config = (
+        gzip.decompress(packed.read_bytes()).decode() if packed.exists() else _text(root / f"boot/config-{release}")
+    )
+    lists = [_text(root / f"lib/modules/{release}/modules.{name}") for name in ("builtin", "dep")]
+    modules = "\n".join(text for text in lists if text) or None
+    modules_loaded = root / "sys/module"
+    loaded = {path.name for path in modules_loaded.iterdir()} if modules_loaded.is_dir() else set()
+    return known_features(loaded, config, modules)
+
+
+def known_features(loaded: set[str], config: str | None, modules: str | None) -> frozenset[str]:
+    """All of FEATURES but those that the kernel is known to lack.
+
+    `config`: the options that it was built with. `modules`: its modules.builtin and modules.dep. None: not told.
+    """
+
+    def has(module: str, option: str) -> bool:
+        options = config.splitlines() if config is not None else [f"{option}=m"]
+        there = modules is None or f"/{module}.ko" in modules
+        return module in loaded or f"{option}=y" in options or (f"{option}=m" in options and there)
+
+    return frozenset(kind for kind, (module, option) in FEATURES.items() if has(module, option))
+
+
+def default_link(table: str) -> str | None:
+    """The link of the default route with the lowest metric, in the text of /proc/net/route."""
+    defaults = [(metric, link) for subnet, link, metric in _routes(table) if subnet.prefixlen == 0]
+    return min(defaults)[1] if defaults else None
+
+
+def routes_of(table: str) -> tuple[tuple[IPv4Network, str], ...]:
+    """The subnets and their links in the text of /proc/net/route, without default routes."""
+    return tuple((subnet, link) for subnet, link, _ in _routes(table) if subnet.prefixlen)
+
+
+def _routes(table: str) -> list[tuple[IPv4Network, str, int]]:
+    found = []
+    for line in table.splitlines()[1:]:
+        link, destination, _, flags, _, _, metric, mask, *_ = line.split()
+        if int(flags, 16) & (UP | REJECT) == UP:
+            subnet = ipaddress.IPv4Network((_address(destination), str(_address(mask))))
+            found.append((subnet, link, int(metric)))
+    return found
+
+
+def _address(text: str) -> ipaddress.IPv4Address:
+    """Hex digits of an address as it lies in memory; little endian wherever the lab runs (amd64, arm64)."""
+    return ipaddress.IPv4Address(bytes.fromhex(text)[::-1])
+
+
+def engine_networks(engine: Engine) -> tuple[EngineNetwork, ...]:
+    """The networks that the engine has. Raises EngineError where it does not tell them."""
+    names = _asked(engine, "network", "ls", "--quiet").split()
+    shown = _asked(engine, "network", "inspect", *names) if names else "[]"
+    return tuple(engine.read_network(network) for network in json.loads(shown))
+
+
+def _asked(engine: Engine, *words: str) -> str:
+    complaint = f"{engine.name} does not tell its networks (`{engine.command} {words[0]} {words[1]}`)"
+    try:
+        asked = subprocess.run([engine.command, *words], capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineError(f"{complaint}: {error}") from None
+    # A network that another lab took away in between is complained of, and all others are shown.
+    if asked.returncode and not asked.stdout.strip("[] \n"):
+        raise EngineError(f"{complaint}: {last_line(asked.stderr)}")
+    return asked.stdout
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except OSError:
+        return None
