@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from components.engines import ENGINES, Engine, EngineError, Standing, ask, choose
-from components.settings.lab import EngineChoice, MacvlanMode
+from components.settings.lab import EngineChoice
+from components.settings.networks import MacvlanMode
 from tests.lab_config import lab, network
 
 WORDS = {
@@ -38,7 +39,7 @@ def test_an_engine_makes_the_seeds_network_of_these_words(name: str) -> None:
 @pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.parametrize("mode", list(MacvlanMode))
 def test_an_engine_is_told_the_mode_by_its_own_option(name: str, mode: MacvlanMode) -> None:
-    words = ENGINES[name].network_words(lab(networks=[network(mode=mode.value)]).networks[0])
+    words = ENGINES[name].network_words(lab(networks=[network(mode=mode.value)], pods=[]).networks[0])
     assert words[words.index("--opt") + 1] == f"{ENGINES[name].mode_option}={mode.value}"
 
 
