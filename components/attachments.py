@@ -53,6 +53,6 @@ def nad_config(network: NetworkSettings, master: str) -> str:
         "type": "macvlan",
         "master": master,
         "mode": network.mode.value,
-        "ipam": network.ipam.config(network.subnet, network.gateway),
+        "ipam": network.ipam.config(network.subnet, network.gateway, network.routes),
     }
     return json.dumps(config)

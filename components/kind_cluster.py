@@ -33,7 +33,7 @@ class KindCluster(pulumi.ComponentResource):
     def __init__(self, name: str, args: KindClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:KindCluster", name, None, opts)
         settings, workspace = args.settings, args.workspace
-        self.workers = worker_names(settings.cluster_name, settings.workers)
+        self.workers = settings.worker_names
         self.nodes = (f"{settings.cluster_name}-control-plane", *self.workers)
         config = yaml.safe_dump(kind_config(settings), sort_keys=False)
         command = scripts.run(
@@ -54,11 +54,6 @@ class KindCluster(pulumi.ComponentResource):
         )
         self.contents = pulumi.ResourceOptions(provider=self.provider, deleted_with=command)
         self.register_outputs({"id": self.id})
-
-
-def worker_names(cluster_name: str, workers: int) -> tuple[str, ...]:
-    """The workers' names as kind gives them: kalico-worker, kalico-worker2, ..."""
-    return tuple(f"{cluster_name}-worker{i if i > 1 else ''}" for i in range(1, workers + 1))
 
 
 def kind_config(settings: LabSettings) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The pods on the networks, and where their interfaces are."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from components.settings import PodSettings
 from components.workspace import Workspace
 
 POD = {"apiVersion": "v1", "kind": "Pod"}
+DEFAULT = "default"
+"""The namespace of the NADs, and of pods that name none."""
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status"
 
@@ -46,19 +48,30 @@ class Pods(pulumi.ComponentResource):
             triggers=[args.cluster.id, args.plugins.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[args.plugins]),
         )
+        pods = [each for pod in args.pods for each in pod.each()]
+        namespaces = {
+            namespace: KubernetesObject(
+                f"{name}-{namespace}", namespace_document(namespace), pulumi.ResourceOptions(parent=self)
+            )
+            for namespace in dict.fromkeys(pod.namespace for pod in pods if pod.namespace != DEFAULT)
+        }
         made = [
             KubernetesObject(
-                f"{name}-{pod.name}",
+                f"{name}-{logical_name(pod)}",
                 pod_document(pod),
-                pulumi.ResourceOptions(parent=self, depends_on=[gate, args.attachments], delete_before_replace=True),
+                pulumi.ResourceOptions(
+                    parent=self,
+                    depends_on=[gate, args.attachments, *filter(None, [namespaces.get(pod.namespace)])],
+                    delete_before_replace=True,
+                ),
             )
-            for pod in args.pods
+            for pod in pods
         ]
         self.ids = [pod.id for pod in made]
         # A pod whose node restarts gets another address without being another pod: asked anew each time.
         live = [
-            observe(f"{name}-{pod.name}-live", POD, made_pod.id, pulumi.ResourceOptions(parent=self))
-            for pod, made_pod in zip(args.pods, made, strict=True)
+            observe(f"{name}-{logical_name(pod)}-live", POD, made_pod.id, pulumi.ResourceOptions(parent=self))
+            for pod, made_pod in zip(pods, made, strict=True)
         ]
         self.attachments = pulumi.Output.all(
             *(pulumi.Output.all(pod.metadata, pod.spec).apply(lambda parts: attachments(*parts)) for pod in live)
@@ -67,11 +80,21 @@ class Pods(pulumi.ComponentResource):
         self.register_outputs({"attachments": self.attachments, "net1_address": self.net1_address})
 
 
+def logical_name(pod: PodSettings) -> str:
+    """Unique among the pods: neither half can have a dot."""
+    return pod.name if pod.namespace == DEFAULT else f"{pod.namespace}.{pod.name}"
+
+
+def namespace_document(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
 def pod_document(pod: PodSettings) -> dict[str, Any]:
+    """The manifest of one pod (of a `count`, each has its own)."""
     annotations = {"pulumi.com/waitFor": json.dumps(["condition=Ready"])}
     if pod.networks:
         annotations = {
-            NETWORKS: ",".join(pod.networks),
+            NETWORKS: networks_annotation(pod),
             # Ready alone would do without net1. (Brackets: this JSONPath knows no backslash.)
             "pulumi.com/waitFor": json.dumps(
                 ["condition=Ready", f"jsonpath={{.metadata.annotations['{NETWORK_STATUS}']}}"]
@@ -83,22 +106,47 @@ def pod_document(pod: PodSettings) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": pod.name, "namespace": "default", "annotations": annotations},
-        "spec": {"containers": [container], "terminationGracePeriodSeconds": 5},
+        "metadata": {"name": pod.name, "namespace": pod.namespace, "annotations": annotations},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 5} | placement(pod.nodes),
     }
+
+
+def networks_annotation(pod: PodSettings) -> str:
+    """What Multus reads: names where they say it all, else a list of mappings as JSON."""
+    if pod.namespace == DEFAULT and not any(each.address or each.mac for each in pod.networks):
+        return ",".join(each.network for each in pod.networks)
+    return json.dumps(
+        [
+            {"name": each.network, "namespace": DEFAULT}
+            | ({"ips": [str(each.address)]} if each.address else {})
+            | ({"mac": each.mac} if each.mac else {})
+            for each in pod.networks
+        ]
+    )
+
+
+def placement(nodes: Sequence[str]) -> dict[str, Any]:
+    """What keeps a pod to these nodes; nothing where there are none."""
+    if not nodes:
+        return {}
+    wanted = {"key": "kubernetes.io/hostname", "operator": "In", "values": list(nodes)}
+    terms = {"nodeSelectorTerms": [{"matchExpressions": [wanted]}]}
+    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}}
 
 
 def attachments(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What Multus says of a pod's further interfaces, as it stands in the pod's annotation.
 
-    One mapping an interface: pod, node, network, interface, ips, mac. Raises ValueError where the pod asked for
-    more networks than it got.
+    One mapping an interface: pod (NAMESPACE/NAME outside of `default`), node, network, interface, ips, mac. Raises
+    ValueError where the pod asked for more networks than it got.
     """
     annotations = metadata.get("annotations") or {}
     status = json.loads(annotations.get(NETWORK_STATUS, "[]"))
+    namespace = metadata.get("namespace", DEFAULT)
+    pod = metadata["name"] if namespace == DEFAULT else f"{namespace}/{metadata['name']}"
     found = [
         {
-            "pod": metadata["name"],
+            "pod": pod,
             "node": spec.get("nodeName", ""),
             "network": entry["name"].rsplit("/", 1)[-1],
             "interface": entry["interface"],
@@ -108,13 +156,20 @@ def attachments(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> list[di
         for entry in status
         if not entry.get("default")
     ]
-    wanted = [network for network in annotations.get(NETWORKS, "").split(",") if network]
+    wanted = asked_for(annotations.get(NETWORKS, ""))
     if len(found) < len(wanted):
         raise ValueError(
-            f"pod {metadata['name']} asked for {', '.join(wanted)} and got {len(found)} interfaces: "
-            f"kubectl describe pod {metadata['name']} shows what Multus did"
+            f"pod {pod} asked for {', '.join(wanted)} and got {len(found)} interfaces: "
+            f"kubectl describe pod {metadata['name']} --namespace {namespace} shows what Multus did"
         )
     return found
+
+
+def asked_for(annotation: str) -> list[str]:
+    """The networks in either form of the annotation."""
+    if annotation.startswith("["):
+        return [each["name"] for each in json.loads(annotation)]
+    return [network for network in annotation.split(",") if network]
 
 
 def net1_address(attachments: list[dict[str, Any]]) -> str | None:

@@ -15,9 +15,11 @@ PINS: dict[str, dict[str, dict[str, str]]] = yaml.safe_load((ROOT / "manifests/u
 
 
 def config(**changes: Any) -> dict[str, Any]:
-    """What Pulumi.yaml's defaults say, with `changes`; empty mappings are left out, as they are for the program."""
-    values = {key: copy.deepcopy(entry["default"]) for key, entry in DECLARED.items()} | changes
-    return {key: value for key, value in values.items() if value != {}}
+    """What Pulumi.yaml's defaults say, with `changes`; empty ones are left out, as they are for the program."""
+    values = {
+        key: copy.deepcopy(entry["default"]) for key, entry in DECLARED.items() if entry["default"] not in ({}, "")
+    }
+    return values | changes
 
 
 def network(*, without: str = "", ipam: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:

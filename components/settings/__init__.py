@@ -1,6 +1,21 @@
 """The lab as its config says it: read once, checked whole, frozen. Knows nothing of Pulumi."""
 
 from components.settings.faults import ConfigError, Fault
-from components.settings.lab import LabSettings, NetworkSettings, PodSettings, Source, load
+from components.settings.ipam import WorkerRange
+from components.settings.lab import LabSettings, Source, load
+from components.settings.machine import MachineFacts
+from components.settings.networks import NetworkSettings
+from components.settings.pods import AttachmentSettings, PodSettings
 
-__all__ = ["ConfigError", "Fault", "LabSettings", "NetworkSettings", "PodSettings", "Source", "load"]
+__all__ = [
+    "AttachmentSettings",
+    "ConfigError",
+    "Fault",
+    "LabSettings",
+    "MachineFacts",
+    "NetworkSettings",
+    "PodSettings",
+    "Source",
+    "WorkerRange",
+    "load",
+]

@@ -6,6 +6,7 @@ A `Section` reads one mapping of the config by key and type. It never raises for
 
 import difflib
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +14,10 @@ from typing import Any, TypeVar
 
 Value = TypeVar("Value")
 Choice = TypeVar("Choice", bound=StrEnum)
+
+MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
+THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")
 
 NOWHERE = ipaddress.IPv4Network("0.0.0.0/32")
 """Stands in for a subnet that could not be read; known by identity, no check compares it with anything."""
@@ -27,7 +32,7 @@ class Fault:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.problem}; {self.remedy}"
+        return printable(f"{self.key}: {self.problem}; {self.remedy}")
 
 
 class ConfigError(ValueError):
@@ -56,8 +61,10 @@ class Faults:
 class Section:
     """Reads the mapping at `path`; `closed()` then names the keys that were not asked for."""
 
-    def __init__(self, values: Any, path: str, faults: Faults) -> None:
+    def __init__(self, values: Any, path: str, faults: Faults, sole: str = "") -> None:
+        """`sole`: the key whose value stands at `path` itself, without a mapping around it."""
         self._path = path
+        self._sole = sole
         self._faults = faults
         self._asked: list[str] = []
         if isinstance(values, Mapping):
@@ -67,6 +74,8 @@ class Section:
             faults.add(path, f"{shown(values)} is not a mapping", "give keys and values")
 
     def key(self, name: str) -> str:
+        if name == self._sole:
+            return self._path
         return f"{self._path}.{name}" if self._path else name
 
     def fault(self, name: str, problem: str, remedy: str) -> None:
@@ -78,8 +87,15 @@ class Section:
     @property
     def faulty(self) -> bool:
         """Whether anything in it was found wrong so far; what was read may then be a stand-in."""
-        inside = (f"{self._path}.", f"{self._path}[")
-        return any(fault.key == self._path or fault.key.startswith(inside) for fault in self._faults.found)
+        return self._faulty(self._path)
+
+    def faulty_at(self, name: str) -> bool:
+        """The same of one key and what is in it."""
+        return self._faulty(self.key(name))
+
+    def _faulty(self, path: str) -> bool:
+        inside = (f"{path}.", f"{path}[")
+        return any(fault.key == path or fault.key.startswith(inside) for fault in self._faults.found)
 
     def closed(self) -> None:
         for name in self._values:
@@ -88,16 +104,29 @@ class Section:
                 near = [
                     match
                     for known in ([key for key in self._asked if key not in self._values], self._asked)
-                    for match in difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+                    for match in difflib.get_close_matches(cut(str(name)), known, n=1, cutoff=0.5)
                 ]
                 remedy = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(self._asked))}"
-                self.fault(str(name), "unknown key", remedy)
+                self.fault(cut(str(name)), "unknown key", remedy)
 
     def text(self, name: str, default: str | None = None) -> str:
         return self._read(name, default, "", _text, "a text")
 
     def integer(self, name: str, default: int | None = None) -> int:
         return self._read(name, default, 0, _integer, "a whole number")
+
+    def bounded(self, name: str, least: int, most: int, why: str) -> int | None:
+        """A whole number from `least` to `most`, or None where there is none (or none that can be used)."""
+        self._asked.append(name)
+        if not self.has(name):
+            return None
+        given = self._values[name]
+        number = _integer(given)
+        if number is not None and least <= number <= most:
+            return number
+        problem = "is not a whole number" if number is None else "is out of bounds"
+        self.fault(name, f"{shown(given)} {problem}", f"give {least} to {most}, {why}")
+        return None
 
     def boolean(self, name: str, default: bool | None = None) -> bool:
         return self._read(name, default, False, _boolean, "true or false")
@@ -123,7 +152,9 @@ class Section:
         network = interface.network
         if network.prefixlen and (network.is_loopback or network.is_multicast or network.is_link_local):
             self.fault(name, f"{given} is for loopback, multicast or one link alone", "take a private subnet")
-        return interface.network
+        if 8 <= network.prefixlen < 32 and network.network_address in THIS_NETWORK:
+            self.fault(name, f"{given} is no subnet that hosts can be in", "take a private subnet")
+        return network
 
     def address(self, name: str) -> ipaddress.IPv4Address | None:
         """An IPv4 address, or None where there is none (or none that can be read)."""
@@ -131,10 +162,32 @@ class Section:
         if not given:
             return None
         try:
-            return ipaddress.IPv4Address(given)
+            address = ipaddress.ip_address(given)
         except ValueError:
             self.fault(name, f"{shown(given)} is not an IPv4 address", "write four numbers, such as 10.23.0.1")
             return None
+        if isinstance(address, ipaddress.IPv4Address):
+            return address
+        self.fault(name, f"{given} is IPv6", "give an IPv4 address")
+        return None
+
+    def mac(self, name: str) -> str | None:
+        """A MAC in lower case that one interface can have, or None where there is none (or none that can be used)."""
+        self._asked.append(name)
+        if not self.has(name):
+            return None
+        mac = (_text(self._values[name]) or "").lower()
+        if not MAC.fullmatch(mac):
+            # In quotes: YAML takes some MACs for numbers in base 60.
+            remedy = 'write six pairs of hexadecimal digits in quotes, such as "02:00:00:00:00:0a"'
+            self.fault(name, f"{shown(self._values[name])} is not a MAC", remedy)
+        elif int(mac[:2], 16) & 1:
+            self.fault(name, f"{mac} is a multicast MAC", "take one whose second digit is even, such as 02:...")
+        elif mac == "00:00:00:00:00:00":
+            self.fault(name, f"{mac} is no interface's MAC", "take one that begins with 02")
+        else:
+            return mac
+        return None
 
     def choice(self, name: str, kind: type[Choice], default: Choice) -> Choice:
         given = self._read(name, default.value, default.value, _text, "a text")
@@ -152,7 +205,9 @@ class Section:
     def pairs(self, name: str) -> dict[str, Any]:
         """A mapping whose keys are the user's own (feature gates)."""
         self._asked.append(name)
-        given = self._values.get(name) or {}
+        given = self._values.get(name)
+        if given is None:
+            return {}
         if isinstance(given, Mapping):
             return dict(given)
         self.fault(name, f"{shown(given)} is not a mapping", "give keys and values")
@@ -161,6 +216,15 @@ class Section:
     def sections(self, name: str) -> tuple["Section", ...]:
         items = self._list(name)
         return tuple(Section(item, f"{self.key(name)}[{i}]", self._faults) for i, item in enumerate(items))
+
+    def entries(self, name: str, key: str) -> tuple["Section", ...]:
+        """A list whose items are mappings, or values that stand for the one `key` of such a mapping."""
+        return tuple(
+            Section(item, path, self._faults)
+            if isinstance(item, Mapping)
+            else Section({key: item}, path, self._faults, sole=key)
+            for item, path in ((item, f"{self.key(name)}[{i}]") for i, item in enumerate(self._list(name)))
+        )
 
     def texts(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
         if not self.has(name):
@@ -204,8 +268,19 @@ class Section:
 
 def shown(value: Any) -> str:
     """The value as the user may recognise it, cut to a length that fits a line."""
-    text = repr(value)
+    try:
+        return cut(repr(value))
+    except (RecursionError, ValueError):  # nested, or a number, beyond what Python writes
+        return f"a {type(value).__name__} too large to show"
+
+
+def cut(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def printable(text: str) -> str:
+    """The same, with what a terminal would not show (line ends, halves of surrogates) written as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _text(value: Any) -> str | None:

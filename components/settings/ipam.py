@@ -4,45 +4,86 @@ A new type is one class and one row in `IPAM_TYPES`: its keys, its checks and it
 """
 
 import ipaddress
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from components.settings.faults import Section
+from components.settings.routes import Route, read_routes
 
 Address = ipaddress.IPv4Address
 Subnet = ipaddress.IPv4Network
+Span = tuple[Address, Address]
+"""The first and the last of contiguous addresses."""
 
 EVERYWHERE = Subnet("0.0.0.0/0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerRange:
+    """The part of a network's range that one worker hands out, both ends included."""
+
+    worker: str
+    start: Address
+    end: Address
+
+    def __contains__(self, address: Address) -> bool:
+        return self.start <= address <= self.end
+
+    def __len__(self) -> int:
+        return int(self.end) - int(self.start) + 1
+
+    def __str__(self) -> str:
+        return f"{self.start} to {self.end}"
 
 
 class Ipam(Protocol):
     """What the rest of the lab asks of an IPAM type."""
 
+    fixes_addresses: ClassVar[bool]
+    """Whether a pod's attachment can have an address of its own choice."""
+
     @classmethod
     def read(cls, section: Section, subnet: Subnet, gateway: Address | None) -> "Ipam":
         """Read and check the keys of one `ipam` section but its `type`; faults are noted in it."""
 
-    def config(self, subnet: Subnet, gateway: Address | None) -> dict[str, Any]:
-        """The `ipam` section of the CNI config."""
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Routes that are said in the `ipam` section."""
 
-    def capacity(self) -> int:
-        """How many attachments can have an address at once."""
+    def config(
+        self, subnet: Subnet, gateway: Address | None, routes: Sequence[Route] = (), part: WorkerRange | None = None
+    ) -> dict[str, Any]:
+        """The `ipam` section of the CNI config, with the network's `routes` too; that of one worker with its `part`."""
 
-    def occupies(self) -> tuple[Address, Address] | None:
+    def capacity(self) -> int | None:
+        """How many attachments can have an address at once; None where that is not the lab's to say."""
+
+    def occupies(self) -> Span | None:
         """First and last address that pods may get, or None where that is not the lab's to say."""
+
+    def ranges(self, workers: Sequence[str]) -> tuple[WorkerRange, ...]:
+        """Each worker's own part, in their order; empty where all workers share what there is.
+
+        Raises ValueError where there is not an address for each.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostLocal:
-    """Addresses from a range, leased on each node by itself.
+    """Addresses from a range, leased on each node by itself: each worker has to have a part of its own.
 
     Source: the CNI plugins' host-local. It ignores keys that it does not know (`rangeStop`) and then serves
-    the whole subnet, which is why unknown keys are faults here.
+    the whole subnet, which is why unknown keys are faults here. A fixed address (capability `ips`) is one of its
+    range that nobody has yet.
     """
+
+    fixes_addresses: ClassVar[bool] = True
 
     range_start: Address
     range_end: Address
-    routes: tuple[Subnet, ...]
+    routes: tuple[Route, ...]
 
     @classmethod
     def read(cls, section: Section, subnet: Subnet, gateway: Address | None) -> "HostLocal":
@@ -52,7 +93,7 @@ class HostLocal:
         start = section.address("rangeStart") or first
         end = section.address("rangeEnd") or last
         readable = not section.faulty
-        routes = tuple(_route(route) for route in section.sections("routes"))
+        routes = read_routes(section, hosts, gateway, (start, end) if readable else None)
         section.closed()
         if hosts is subnet:
             for name, address in (("rangeStart", start), ("rangeEnd", end)):
@@ -62,25 +103,32 @@ class HostLocal:
             section.fault("rangeStart", f"{start} comes after rangeEnd {end}", "swap the two")
         if readable and hosts is subnet and gateway is not None and start <= gateway <= end:
             section.fault("rangeStart", f"the gateway {gateway} lies in the range {start} to {end}", "move either")
-        if gateway is None and any(route.prefixlen == 0 for route in routes):
-            section.fault("routes", "a default route, but the network has no gateway", "give `gateway` or drop it")
         return cls(range_start=start, range_end=end, routes=routes)
 
-    def config(self, subnet: Subnet, gateway: Address | None) -> dict[str, Any]:
+    def config(
+        self, subnet: Subnet, gateway: Address | None, routes: Sequence[Route] = (), part: WorkerRange | None = None
+    ) -> dict[str, Any]:
         config: dict[str, Any] = {
             "type": "host-local",
             "subnet": str(subnet),
-            "rangeStart": str(self.range_start),
-            "rangeEnd": str(self.range_end),
-            "routes": [{"dst": str(route)} for route in self.routes],
+            "rangeStart": str(part.start if part else self.range_start),
+            "rangeEnd": str(part.end if part else self.range_end),
+            "routes": [route.config() for route in (*self.routes, *routes)],
         }
         return config if gateway is None else config | {"gateway": str(gateway)}
 
     def capacity(self) -> int:
         return int(self.range_end) - int(self.range_start) + 1
 
-    def occupies(self) -> tuple[Address, Address]:
+    def occupies(self) -> Span:
         return self.range_start, self.range_end
+
+    def ranges(self, workers: Sequence[str]) -> tuple[WorkerRange, ...]:
+        spans = split(self.range_start, self.range_end, len(workers))
+        return tuple(
+            WorkerRange(worker=worker, start=start, end=end)
+            for worker, (start, end) in zip(workers, spans, strict=True)
+        )
 
 
 IPAM_TYPES: dict[str, type[Ipam]] = {"host-local": HostLocal}
@@ -94,7 +142,13 @@ def read_ipam(section: Section, subnet: Subnet, gateway: Address | None) -> Ipam
     return IPAM_TYPES.get(given, HostLocal).read(section, subnet, gateway)
 
 
-def _route(section: Section) -> Subnet:
-    route = section.subnet("dst")
-    section.closed()
-    return route
+def split(start: Address, end: Address, parts: int) -> tuple[Span, ...]:
+    """`start` to `end` in so many contiguous parts, in order; their sizes differ by one address at most.
+
+    Raises ValueError where there are fewer addresses than parts.
+    """
+    size = int(end) - int(start) + 1
+    if parts > size:
+        raise ValueError(f"{start} to {end} has {size} addresses, too few for {parts} parts")
+    bounds = [int(start) + size * i // parts for i in range(parts + 1)] if parts else []
+    return tuple((Address(first), Address(after - 1)) for first, after in itertools.pairwise(bounds))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from components.attachments import nad_config
-from components.settings.lab import MacvlanMode
+from components.settings.networks import MacvlanMode
 from tests.lab_config import lab, network
 
 
@@ -30,5 +30,5 @@ def test_the_default_nad_is_the_seeds() -> None:
 
 @pytest.mark.parametrize("mode", list(MacvlanMode))
 def test_master_and_mode_are_the_networks(mode: MacvlanMode) -> None:
-    config = json.loads(nad_config(lab(networks=[network(mode=mode.value)]).networks[0], "eth7"))
+    config = json.loads(nad_config(lab(networks=[network(mode=mode.value)], pods=[]).networks[0], "eth7"))
     assert (config["master"], config["mode"]) == ("eth7", mode.value)

@@ -11,7 +11,8 @@ import pytest
 
 from components.engines import ENGINES, TIMEOUT, Answer, Engine, EngineError, Standing, ask, choose, unfit
 from components.settings import NetworkSettings
-from components.settings.lab import EngineChoice, MacvlanMode
+from components.settings.lab import EngineChoice
+from components.settings.networks import MacvlanMode
 from tests.lab_config import lab, network
 
 WORDS = {

@@ -1,6 +1,5 @@
 """The table of IPAM types, and the section of the CNI config that each of them gives."""
 
-import ipaddress
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 
 from components.settings.faults import Faults, Section
 from components.settings.ipam import IPAM_TYPES, HostLocal, read_ipam
+from components.settings.routes import Route
 
 SUBNET = IPv4Network("10.23.0.0/16")
 GATEWAY = IPv4Address("10.23.0.1")
@@ -37,7 +37,7 @@ def test_host_locals_config_is_the_seeds_with_the_key_that_it_reads() -> None:
     ipam = HostLocal(
         range_start=IPv4Address("10.23.0.100"),
         range_end=IPv4Address("10.23.0.240"),
-        routes=(ipaddress.IPv4Network("0.0.0.0/0"),),
+        routes=(Route(dst=IPv4Network("0.0.0.0/0")),),
     )
     assert ipam.config(SUBNET, GATEWAY) == {
         "type": "host-local",

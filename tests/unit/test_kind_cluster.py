@@ -1,6 +1,7 @@
 """The config that kind reads, and the names that kind gives."""
 
-from components.kind_cluster import kind_config, worker_names
+from components.kind_cluster import kind_config
+from components.settings.names import worker_names
 from tests.lab_config import lab
 
 IMAGE = "kindest/node:v1.32.2@sha256:f226345927d7e348497136874b6d207e0b32cc52154ad8323129352923a3142f"

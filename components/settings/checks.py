@@ -1,0 +1,103 @@
+"""What has to fit together across the networks and pods of a lab."""
+
+from collections.abc import Iterable, Sequence
+
+from components.settings.faults import NOWHERE, Faults
+from components.settings.ipam import Subnet
+from components.settings.networks import NetworkSettings
+from components.settings.pods import MOST_PODS, PodSettings
+
+
+def check_names(networks: Sequence[NetworkSettings], pods: Sequence[PodSettings], faults: Faults) -> None:
+    seen = set()
+    for i, network in enumerate(networks):
+        if network.name and network.name in seen:
+            faults.add(f"networks[{i}].name", f"{network.name!r} is there twice", "give each its own name")
+        seen.add(network.name)
+    taken: set[tuple[str, str]] = set()
+    for i, pod in enumerate(pods):
+        names = {(pod.namespace, name) for name in pod.names if pod.name}
+        for _, name in sorted(names & taken)[:1]:
+            faults.add(f"pods[{i}].name", f"{name!r} is there twice", "give each its own name")
+        taken |= names
+
+
+def check_overlaps(
+    pod_subnet: Subnet, service_subnet: Subnet, networks: Sequence[NetworkSettings], faults: Faults
+) -> None:
+    known = [(key, subnet) for key, subnet in subnets(pod_subnet, service_subnet, networks) if subnet is not NOWHERE]
+    for i, (key, subnet) in enumerate(known):
+        for other_key, other in known[:i]:
+            if subnet.overlaps(other):
+                faults.add(key, f"{subnet} overlaps {other_key} {other}", "keep the subnets apart")
+
+
+def subnets(
+    pod_subnet: Subnet, service_subnet: Subnet, networks: Sequence[NetworkSettings]
+) -> list[tuple[str, Subnet]]:
+    """All subnets of a lab with the keys that they are said by."""
+    said = [("podSubnet", pod_subnet), ("serviceSubnet", service_subnet)]
+    return said + [(f"networks[{i}].subnet", network.subnet) for i, network in enumerate(networks)]
+
+
+def check_parents(networks: Sequence[NetworkSettings], faults: Faults) -> None:
+    first: dict[str, int] = {}
+    for i, network in enumerate(networks):
+        if network.link and (other := first.setdefault(network.link, i)) != i:
+            remedy = "give each network its own, or tell them apart by `vlan`"
+            faults.add(f"networks[{i}].parent", f"networks[{other}] is on {network.link} too", remedy)
+
+
+def check_duplicates(pods: Sequence[PodSettings], faults: Faults) -> None:
+    """Fixed addresses and MACs: each once on a network."""
+    first: dict[tuple[str, str, str], str] = {}
+    for i, pod in enumerate(pods):
+        for j, attachment in enumerate(pod.networks):
+            for key, value in (("address", attachment.address and attachment.address.ip), ("mac", attachment.mac)):
+                path = f"pods[{i}].networks[{j}].{key}"
+                if value and (other := first.setdefault((attachment.network, key, str(value)), path)) != path:
+                    faults.add(path, f"{value} is that of {other} too", "give each its own")
+
+
+def check_ranges(networks: Iterable[tuple[int, NetworkSettings]], pods: Sequence[PodSettings], faults: Faults) -> None:
+    """Ranges hold the pods that are asked for: those that can run on the same workers alone, in these workers' parts.
+
+    A pod that can run on several workers may find one's part used up while another's is not: the scheduler knows
+    nothing of the parts. `networks`: with their index in the config.
+    """
+    for i, network in networks:
+        capacity = network.ipam.capacity()
+        if capacity is None:
+            continue
+        key = f"networks[{i}].ipam"
+        wants = [
+            (
+                frozenset(pod.nodes or network.nodes),
+                len(pod.names) * [a.network for a in pod.networks].count(network.name),
+            )
+            for pod in pods
+        ]
+        total = sum(want for _, want in wants)
+        if total > capacity:
+            faults.add(key, f"the range holds {capacity} addresses, the pods want {total}", "widen the range")
+            continue
+        if capacity < len(network.nodes):
+            problem = f"the range holds {capacity} addresses, and {len(network.nodes)} workers need a part each"
+            faults.add(key, problem, "widen the range or let fewer join (`nodes`)")
+            continue
+        ranges = network.ranges
+        for nodes in dict.fromkeys(nodes for nodes, want in wants if want):
+            parts = [part for part in ranges if part.worker in nodes]
+            holds = sum(map(len, parts))
+            wanted = sum(want for others, want in wants if others <= nodes)
+            if ranges and wanted > holds:
+                where = ", ".join(f"{part.worker} ({part})" for part in parts)
+                problem = f"{where} has {holds} addresses of the range, the pods that run there alone want {wanted}"
+                faults.add(key, problem, "widen the range or move pods")
+
+
+def check_count(workers: int, pods: Sequence[PodSettings], faults: Faults) -> None:
+    total = sum(len(pod.names) for pod in pods)
+    if total > MOST_PODS * workers:
+        problem = f"{total} pods on {workers} worker{'s' if workers > 1 else ''}"
+        faults.add("pods", problem, f"ask for fewer or give more `workers`: each runs {MOST_PODS} at most")

@@ -1,0 +1,194 @@
+"""One network: what can be said of it, and what of that fits together."""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from components.settings.faults import NOWHERE, Section, shown
+from components.settings.ipam import Address, Ipam, Span, Subnet, WorkerRange, read_ipam
+from components.settings.names import (
+    ENGINES_OWN,
+    INTERFACE,
+    LABEL,
+    LABELS_RULE,
+    short_name,
+    worker_called,
+)
+from components.settings.routes import Route, read_routes
+
+LEAST_MTU, MOST_MTU = 68, 65535
+"""IPv4's own bounds (RFC 791), which are the kernel's: with less than 68 an interface loses its IPv4 addresses.
+
+Less than 576 works, and a lab may want to see what it does to what runs over it.
+"""
+
+
+class MacvlanMode(StrEnum):
+    BRIDGE = "bridge"
+    PRIVATE = "private"
+    VEPA = "vepa"
+    PASSTHRU = "passthru"
+
+    @property
+    def takes_parent_whole(self) -> bool:
+        """Whether the kernel allows one macvlan alone on the parent.
+
+        A macvlan on a macvlan lies on the same parent: a pod's on eth1 is a second one beside eth1.
+        """
+        return self is MacvlanMode.PASSTHRU
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """One L2: a macvlan network of the engine, joined by workers, and the NAD of the same name."""
+
+    name: str
+    subnet: Subnet
+    gateway: Address | None
+    parent: str | None
+    """An interface of the machine; None: the network is an island."""
+    mode: MacvlanMode
+    mtu: int | None
+    """In bytes; None: the parent's."""
+    vlan: int | None
+    """The tag of the network's frames on its parent."""
+    nodes: tuple[str, ...]
+    """The workers that join it, by their full names in their order."""
+    ipam: Ipam
+    routes: tuple[Route, ...]
+    """Routes besides those in `ipam`."""
+    node_range: Subnet
+    """Where the engine takes the nodes' own addresses from, apart from the pods' range and the gateway."""
+
+    @property
+    def link(self) -> str | None:
+        """The interface of the machine that the network lies on: `eth0`, with a vlan `eth0.7`."""
+        return f"{self.parent}.{self.vlan}" if self.parent and self.vlan else self.parent
+
+    @property
+    def ranges(self) -> tuple[WorkerRange, ...]:
+        """Each joining worker's part of the range; empty where the IPAM type has one range for all of them."""
+        return self.ipam.ranges(self.nodes)
+
+
+def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
+    """`workers`: the names of all; empty where they could not be read."""
+    subnet = section.subnet("subnet")
+    hosts = subnet if subnet is not NOWHERE and subnet.num_addresses >= 4 else Subnet("0.0.0.0/0")
+    gateway = section.address("gateway")
+    ipam_section = section.mapping("ipam")
+    ipam = read_ipam(ipam_section, subnet, gateway)
+    span = None if ipam_section.faulty else ipam.occupies()
+    routes = read_routes(section, hosts, gateway, span)
+    network = NetworkSettings(
+        name=_name(section),
+        subnet=subnet,
+        gateway=gateway,
+        parent=_parent(section),
+        mode=section.choice("mode", MacvlanMode, MacvlanMode.BRIDGE),
+        mtu=section.bounded("mtu", LEAST_MTU, MOST_MTU, "what IPv4 and the kernel take"),
+        vlan=section.bounded("vlan", 1, 4094, "the tags of 802.1Q"),
+        nodes=_nodes(section, workers),
+        ipam=ipam,
+        routes=routes,
+        node_range=NOWHERE,
+    )
+    section.closed()
+    _check_link(network, section)
+    for route in routes:
+        if route.dst in [other.dst for other in ipam.routes]:
+            section.fault("routes", f"{route.dst} is in `ipam.routes` too", "say it in one place")
+    if subnet is NOWHERE:
+        return network
+    if gateway is not None and not subnet.network_address < gateway < subnet.broadcast_address:
+        section.fault("gateway", f"{gateway} is no host address of {subnet}", "take one from the subnet")
+    if ipam_section.faulty:
+        return network
+    occupied = [
+        (address, address) for address in (gateway, *(route.gw for route in (*ipam.routes, *routes))) if address
+    ]
+    block = node_range(subnet, occupied + ([span] if span else []))
+    if block is None:
+        section.fault(
+            "subnet",
+            f"{subnet} has no block left for the nodes' own addresses beside the pods' range",
+            "shrink the range or take a larger subnet (a /28 at least)",
+        )
+        return network
+    return NetworkSettings(**{**vars(network), "node_range": block})
+
+
+def node_range(subnet: Subnet, occupied: Iterable[Span]) -> Subnet | None:
+    """The highest small block of `subnet` that touches none of the `occupied` spans, for the nodes.
+
+    At most 256 addresses, at most a quarter of the subnet, never with the subnet's first or last address.
+    None where nothing is left.
+    """
+    if subnet.prefixlen > 28:
+        return None
+    prefix = max(24, subnet.prefixlen + 2)
+    size = 2 ** (32 - prefix)
+    spans = [*occupied, (subnet.network_address,) * 2, (subnet.broadcast_address,) * 2]
+    start = int(subnet.broadcast_address) + 1 - size
+    while start >= int(subnet.network_address):
+        touched = [int(first) for first, last in spans if int(first) < start + size and start <= int(last)]
+        if not touched:
+            return ipaddress.IPv4Network((start, prefix))
+        # The block below the span: a range of millions of addresses is passed in one step.
+        start = min(touched) // size * size - size
+    return None
+
+
+def _name(section: Section) -> str:
+    name = section.text("name")
+    if name in ENGINES_OWN:
+        section.fault("name", f"{name!r} is one of the engine's own", "choose another name")
+    if name and not LABEL.fullmatch(name):
+        section.fault("name", f"Kubernetes refuses {shown(name)}", LABELS_RULE)
+    return name
+
+
+def _parent(section: Section) -> str | None:
+    parent = section.text("parent", "") or None
+    if parent and not INTERFACE.fullmatch(parent):
+        remedy = "give an interface of the machine: at most 15 characters, no blanks"
+        section.fault("parent", f"{shown(parent)} names no interface", remedy)
+    return parent
+
+
+def _nodes(section: Section, workers: Sequence[str]) -> tuple[str, ...]:
+    """The workers that join, in their own order, however they are listed."""
+    given = section.texts("nodes")
+    if not section.has("nodes"):
+        return tuple(workers)
+    if not given and not section.faulty_at("nodes"):
+        section.fault("nodes", "[] names no worker", "name one at least, or drop the key for all of them")
+    joining: list[str] = []
+    for i, name in enumerate(given):
+        worker = worker_called(name, workers)
+        if not workers:
+            continue
+        if worker is None and name.endswith("control-plane"):
+            section.fault(f"nodes[{i}]", f"{shown(name)} is a control plane, which stays out", "name workers alone")
+        elif worker is None:
+            known = f"known are: {', '.join(short_name(worker) for worker in workers)}"
+            section.fault(f"nodes[{i}]", f"there is no worker {shown(name)}", known)
+        elif worker in joining:
+            section.fault(f"nodes[{i}]", f"{worker} is there twice", "name each once")
+        else:
+            joining.append(worker)
+    return tuple(worker for worker in workers if worker in joining)
+
+
+def _check_link(network: NetworkSettings, section: Section) -> None:
+    if network.vlan and not network.parent:
+        section.fault("vlan", f"{network.vlan} is a tag on a parent, and there is none", "give `parent` or drop it")
+    if network.link and network.vlan and INTERFACE.fullmatch(network.parent or "") and len(network.link) > 15:
+        section.fault("vlan", f"the interface {network.link} has more than 15 characters", "rename the parent")
+    if network.mode.takes_parent_whole and len(network.nodes) > 1:
+        section.fault(
+            "mode",
+            f"{network.mode} leaves room for one macvlan on the parent, and {len(network.nodes)} workers join",
+            "name one worker in `nodes` or take another mode",
+        )

@@ -1,0 +1,894 @@
+"""Every rule of the config: what is refused, by which key, and how it is said."""
+
+import ast
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.settings import ConfigError
+from components.settings.faults import Faults
+from components.settings.ipam import IPAM_TYPES, HostLocal
+from tests.lab_config import ROOT, faults, lab, network, pod
+
+MANIFEST = {"source": "/srv/a.yaml", "sha256": "a" * 64}
+LAN = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"rangeEnd": "10.40.0.99"}}
+
+ON_LAN = {"name": "lan", "address": "10.40.0.7"}
+NODES = "10.40.254.7"
+
+
+class TakesAny(HostLocal):
+    """Stands for a type by which no pod can have an address of its choice."""
+
+    fixes_addresses = False
+
+
+class KnowsNoRange(HostLocal):
+    """Stands for a type whose addresses are others' to give."""
+
+    def capacity(self) -> None:  # type: ignore[override]
+        return None
+
+    def occupies(self) -> None:  # type: ignore[override]
+        return None
+
+
+@pytest.fixture(autouse=True)
+def other_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Types with what host-local has not."""
+    monkeypatch.setitem(IPAM_TYPES, "takes-any", TakesAny)
+    monkeypatch.setitem(IPAM_TYPES, "knows-no-range", KnowsNoRange)
+
+
+IMAGES: dict[str, Callable[[str], dict[str, Any]]] = {
+    "nodeImage": lambda name: {"nodeImage": name},
+    "multusImage": lambda name: {"multusImage": name},
+    "pods[0].image": lambda name: {"pods": [pod(image=name)]},
+}
+
+ROUTES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "routes": lambda route: network(routes=[route]),
+    "ipam.routes": lambda route: network(ipam={"routes": [route]}),
+}
+
+
+def nodes(*names: Any) -> dict[str, Any]:
+    """A lab of two workers, of which these join the network."""
+    return {"workers": 2, "networks": [network(nodes=list(names))]}
+
+
+def on(node: str, **changes: Any) -> dict[str, Any]:
+    """A lab of two workers and a pod on that one."""
+    return {"workers": 2, "networks": [network(**changes)], "pods": [pod(node=node)]}
+
+
+def fixed(*, without: str = "", workers: int = 1, node: Any = None, count: Any = None, **keys: Any) -> dict[str, Any]:
+    """A lab with a pod whose attachment has these keys."""
+    attachment = {key: value for key, value in ({"name": "ext-net"} | keys).items() if key != without}
+    return {"workers": workers, "pods": [pod(networks=[attachment], node=node, count=count)]}
+
+
+REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
+    # What is wrong, the config's changes, and the fault: its key, a piece of the problem, a piece of the remedy.
+    # Keys
+    ("an unknown key", {"colour": "red"}, "colour", "unknown key", "known here: calicoManifest, calicoVersion, "),
+    ("a mistyped key", {"worker": 1}, "worker", "unknown key", "did you mean `workers`?"),
+    (
+        "the seed's rangeStop",
+        {"networks": [network() | {"ipam": {"rangeStart": "10.23.0.100", "rangeStop": "10.23.0.240"}}]},
+        "networks[0].ipam.rangeStop",
+        "unknown key",
+        "did you mean `rangeEnd`?",
+    ),
+    (
+        "a mistyped key of a network",
+        {"networks": [network(subnett="10.23.0.0/16")]},
+        "networks[0].subnett",
+        "unknown key",
+        "did you mean `subnet`?",
+    ),
+    (
+        "a mistyped key of a pod",
+        {"pods": [pod(network=["ext-net"])]},
+        "pods[0].network",
+        "unknown key",
+        "did you mean `networks`?",
+    ),
+    (
+        "a mistyped key of a route",
+        {"networks": [network(ipam={"routes": [{"dst": "10.9.0.0/16", "dest": "10.9.0.0/16"}]})]},
+        "networks[0].ipam.routes[0].dest",
+        "unknown key",
+        "did you mean `dst`?",
+    ),
+    (
+        "a mistyped key of a source",
+        {"calicoManifest": MANIFEST | {"sha": "a"}},
+        "calicoManifest.sha",
+        "unknown key",
+        "did you mean `sha256`?",
+    ),
+    ("a missing name", {"networks": [network(without="name")]}, "networks[0].name", "missing", "give a text"),
+    ("a missing subnet", {"networks": [network(without="subnet")]}, "networks[0].subnet", "missing", "give a subnet"),
+    (
+        "a route to nowhere",
+        {"networks": [network(ipam={"routes": [{}]})]},
+        "networks[0].ipam.routes[0].dst",
+        "missing",
+        "give a subnet",
+    ),
+    # Types
+    ("a list as text", {"networks": "ext-net"}, "networks", "'ext-net' is not a list", "begin each item with `- `"),
+    ("a mapping as text", {"featureGates": "All"}, "featureGates", "'All' is not a mapping", "give keys and values"),
+    ("a network as text", {"networks": ["ext-net"]}, "networks[0]", "'ext-net' is not a mapping", "keys and values"),
+    (
+        "an ipam as text",
+        {"networks": [network() | {"ipam": "host-local"}]},
+        "networks[0].ipam",
+        "'host-local' is not a mapping",
+        "give keys and values",
+    ),
+    ("a manifest as text", {"calicoManifest": "/a"}, "calicoManifest", "'/a' is not a mapping", "keys and values"),
+    ("a number in words", {"workers": "one"}, "workers", "'one' is not a whole number", "give a whole number"),
+    ("a broken number", {"workers": 1.5}, "workers", "1.5 is not a whole number", "give a whole number"),
+    ("a truth for a number", {"workers": True}, "workers", "True is not a whole number", "give a whole number"),
+    ("a text as a number", {"clusterName": 5}, "clusterName", "5 is not a text", "give a text"),
+    ("a version as a number", {"calicoVersion": 3.29}, "calicoVersion", "3.29 is not a text", "give a text"),
+    ("an empty text", {"nodeImage": " "}, "nodeImage", "' ' is not a text", "give a text"),
+    ("a command as text", {"pods": [pod(command="sleep 1")]}, "pods[0].command", "is not a list", "begin each item"),
+    (
+        "a number in a command",
+        {"pods": [pod(command=["sleep", 1])]},
+        "pods[0].command[1]",
+        "1 is not a text",
+        "put it in quotes",
+    ),
+    (
+        "a gate that is neither on nor off",
+        {"featureGates": {"Some": "yes"}},
+        "featureGates.Some",
+        "'yes' is neither true nor false",
+        "give true or false",
+    ),
+    ("a gate without a name", {"featureGates": {1: True}}, "featureGates.1", "1 is not a name", "put it in quotes"),
+    # Names
+    ("an unknown engine", {"engine": "nerdctl"}, "engine", "'nerdctl' is not known", "known are: auto, podman, docker"),
+    (
+        "an unknown mode",
+        {"networks": [network(mode="l2")]},
+        "networks[0].mode",
+        "'l2' is not known",
+        "known are: bridge, private, vepa, passthru",
+    ),
+    (
+        "a way to addresses that is no name",
+        {"networks": [network(ipam={"type": 5})]},
+        "networks[0].ipam.type",
+        "5 is not a text",
+        "give a text",
+    ),
+    (
+        "an unknown way to addresses",
+        {"networks": [network(ipam={"type": "whereabout"})]},
+        "networks[0].ipam.type",
+        "'whereabout' is not known",
+        f"known are: {', '.join(IPAM_TYPES)}",
+    ),
+    (
+        "a cluster in capitals",
+        {"clusterName": "Kalico"},
+        "clusterName",
+        "'Kalico' cannot name a cluster and its nodes",
+        "use lower case letters",
+    ),
+    ("a cluster with a line's end", {"clusterName": "kalico\n"}, "clusterName", "cannot name", "lower case letters"),
+    ("a name too long for kind's nodes", {"clusterName": "a" * 50}, "clusterName", "cannot name", "at most 49"),
+    (
+        "a network in capitals",
+        {"networks": [network(name="Ext")], "pods": []},
+        "networks[0].name",
+        "Kubernetes refuses 'Ext'",
+        "use lower case letters, digits and -",
+    ),
+    (
+        "a pod that begins with a dash",
+        {"pods": [pod(name="-pod")]},
+        "pods[0].name",
+        "Kubernetes refuses '-pod'",
+        "use lower case letters",
+    ),
+    ("a pod's name too long", {"pods": [pod(name="a" * 64)]}, "pods[0].name", "Kubernetes refuses", "use lower case"),
+    (
+        "two networks of one name",
+        {"networks": [network(), network(subnet="10.33.0.0/16", gateway=None) | {"ipam": {}}]},
+        "networks[1].name",
+        "'ext-net' is there twice",
+        "give each its own name",
+    ),
+    ("two pods of one name", {"pods": [pod(), pod()]}, "pods[1].name", "'samplepod' is there twice", "its own name"),
+    (
+        "a network that is not there",
+        {"pods": [pod(networks=["ext-net", "int-net"])]},
+        "pods[0].networks[1]",
+        "there is no network 'int-net'",
+        "known are: ext-net",
+    ),
+    (
+        "a network where there is none",
+        {"networks": []},
+        "pods[0].networks[0]",
+        "there is no network 'ext-net'",
+        "there is none in `networks`",
+    ),
+    # Subnets and addresses
+    (
+        "host bits",
+        {"podSubnet": "10.24.3.0/16"},
+        "podSubnet",
+        "10.24.3.0/16 has host bits set",
+        "write 10.24.0.0/16",
+    ),
+    (
+        "a subnet for loopback",
+        {"networks": [network(subnet="127.0.0.0/16", gateway="127.0.0.1", ipam={"rangeStart": "127.0.0.9"})]},
+        "networks[0].subnet",
+        "127.0.0.0/16 is for loopback, multicast or one link alone",
+        "private subnet",
+    ),
+    (
+        "a network named as the cluster's",
+        {"networks": [network(name="kalico")], "pods": []},
+        "networks[0].name",
+        "'kalico' is the cluster's own network",
+        "another name",
+    ),
+    (
+        "a network named as one of the engine's",
+        {"networks": [network(name="host")], "pods": []},
+        "networks[0].name",
+        "'host' is one of the engine's own",
+        "another name",
+    ),
+    ("a cluster named as a folder beside it", {"clusterName": "docker"}, "clusterName", "'docker' is taken", "another"),
+    (
+        "a parent that names no interface",
+        {"networks": [network(parent="no such; if")]},
+        "networks[0].parent",
+        "'no such; if' names no interface",
+        "at most 15 characters",
+    ),
+    (
+        "a missing prefix",
+        {"networks": [network(subnet="10.23.0.0")]},
+        "networks[0].subnet",
+        "10.23.0.0 has no prefix length",
+        "address/prefix, such as 10.23.0.0/16",
+    ),
+    ("a subnet of IPv6", {"podSubnet": "fd00::/56"}, "podSubnet", "fd00::/56 is IPv6", "give an IPv4 subnet"),
+    ("no subnet at all", {"podSubnet": "pods"}, "podSubnet", "'pods' is not a subnet", "address/prefix"),
+    ("a subnet that means nothing", {"podSubnet": "0.0.0.0/32"}, "podSubnet", "too small", "give a /8 to /24"),
+    ("no subnet for services", {"serviceSubnet": "0.0.0.0/32"}, "serviceSubnet", "kubeadm refuses", "a /12 to /28"),
+    ("too many services", {"serviceSubnet": "10.0.0.0/11"}, "serviceSubnet", "kubeadm refuses 10.0.0.0/11", "a /12 to"),
+    ("a small pod subnet", {"podSubnet": "10.24.0.0/25"}, "podSubnet", "10.24.0.0/25 is too small", "/8 to /24"),
+    (
+        "pods on the services' subnet",
+        {"serviceSubnet": "10.24.128.0/20"},
+        "serviceSubnet",
+        "10.24.128.0/20 overlaps podSubnet 10.24.0.0/16",
+        "keep the subnets apart",
+    ),
+    (
+        "a network on the pods' subnet",
+        {"podSubnet": "10.0.0.0/8"},
+        "networks[0].subnet",
+        "10.23.0.0/16 overlaps podSubnet 10.0.0.0/8",
+        "keep the subnets apart",
+    ),
+    (
+        "a network on the services' subnet",
+        {"serviceSubnet": "10.23.16.0/20"},
+        "networks[0].subnet",
+        "10.23.0.0/16 overlaps serviceSubnet 10.23.16.0/20",
+        "keep the subnets apart",
+    ),
+    (
+        "two networks on one subnet",
+        {"networks": [network(), {"name": "two", "subnet": "10.23.128.0/17"}]},
+        "networks[1].subnet",
+        "10.23.128.0/17 overlaps networks[0].subnet 10.23.0.0/16",
+        "keep the subnets apart",
+    ),
+    (
+        "a range's end of another network",
+        {"networks": [network(ipam={"rangeEnd": "10.24.0.240"})]},
+        "networks[0].ipam.rangeEnd",
+        "10.24.0.240 is no host address of 10.23.0.0/16",
+        "take one of 10.23.0.1 to 10.23.255.254",
+    ),
+    (
+        "a range that starts with the network's own address",
+        {"networks": [network(ipam={"rangeStart": "10.23.0.0"})]},
+        "networks[0].ipam.rangeStart",
+        "10.23.0.0 is no host address of 10.23.0.0/16",
+        "take one of 10.23.0.1 to",
+    ),
+    (
+        "the seed's broken address",
+        {"networks": [network(ipam={"rangeEnd": "10.23.240"})]},
+        "networks[0].ipam.rangeEnd",
+        "'10.23.240' is not an IPv4 address",
+        "write four numbers, such as 10.23.0.1",
+    ),
+    (
+        "a range that runs backwards",
+        {"networks": [network(ipam={"rangeStart": "10.23.0.240", "rangeEnd": "10.23.0.100"})]},
+        "networks[0].ipam.rangeStart",
+        "10.23.0.240 comes after rangeEnd 10.23.0.100",
+        "swap the two",
+    ),
+    (
+        "the gateway in the pods' range",
+        {"networks": [network(gateway="10.23.0.100")]},
+        "networks[0].ipam.rangeStart",
+        "the gateway 10.23.0.100 lies in the range 10.23.0.100 to 10.23.0.240",
+        "move either",
+    ),
+    (
+        "a gateway of another network",
+        {"networks": [network(gateway="10.24.0.1")]},
+        "networks[0].gateway",
+        "10.24.0.1 is no host address of 10.23.0.0/16",
+        "take one from the subnet",
+    ),
+    (
+        "the broadcast address as gateway",
+        {"networks": [network(gateway="10.23.255.255")]},
+        "networks[0].gateway",
+        "10.23.255.255 is no host address of 10.23.0.0/16",
+        "take one from the subnet",
+    ),
+    (
+        "a default route by no gateway",
+        {"networks": [network(without="gateway")]},
+        "networks[0].ipam.routes",
+        "a default route, but the network has no gateway",
+        "give `gateway` or drop it",
+    ),
+    (
+        "a range for fewer pods than there are",
+        {
+            "networks": [network(ipam={"rangeEnd": "10.23.0.101"})],
+            "pods": [pod(name=name) for name in ("one", "two", "three")],
+        },
+        "networks[0].ipam",
+        "the range holds 2 addresses, the pods want 3",
+        "widen the range",
+    ),
+    (
+        "a pod that wants two interfaces of a range for one",
+        {"networks": [network(ipam={"rangeEnd": "10.23.0.100"})], "pods": [pod(networks=["ext-net", "ext-net"])]},
+        "networks[0].ipam",
+        "the range holds 1 addresses, the pods want 2",
+        "widen the range",
+    ),
+    (
+        "a range that leaves nothing to the nodes",
+        {"networks": [{"name": "ext-net", "subnet": "10.23.0.0/24"}]},
+        "networks[0].subnet",
+        "10.23.0.0/24 has no block left for the nodes' own addresses",
+        "shrink the range or take a larger subnet",
+    ),
+    (
+        "a subnet of two addresses",
+        {"networks": [{"name": "ext-net", "subnet": "10.23.0.0/31"}]},
+        "networks[0].subnet",
+        "10.23.0.0/31 has no block left",
+        "a /28 at least",
+    ),
+    (
+        "the last address of all",
+        {"networks": [{"name": "ext-net", "subnet": "255.255.255.255/32"}]},
+        "networks[0].subnet",
+        "255.255.255.255/32 has no block left",
+        "a /28 at least",
+    ),
+    # Sources
+    (
+        "a checksum that is none",
+        {"multusManifest": {"source": "/srv/a.yaml", "sha256": "abc"}},
+        "multusManifest.sha256",
+        "'abc' is no sha256",
+        "give 64 hexadecimal digits",
+    ),
+    (
+        "a manifest without a checksum",
+        {"calicoManifest": {"source": "/srv/a.yaml"}},
+        "calicoManifest.sha256",
+        "missing",
+        "give a text",
+    ),
+    *(
+        (
+            f"a {key} without a pin",
+            {key: "v0.0.1"},
+            key,
+            f"no checksum is known for 'v0.0.1' (known: {known}",
+            f"give `{source}` with source and sha256",
+        )
+        for key, known, source in (
+            ("calicoVersion", "v3.29.2", "calicoManifest"),
+            ("multusVersion", "v4.2.3", "multusManifest"),
+            ("cniPluginsVersion", "v1.8.0", "cniPluginsArchive"),
+        )
+    ),
+    # Workers
+    ("no worker", {"workers": 0}, "workers", "0 leaves nothing that joins a network", "give 1 or more"),
+    ("less than no worker", {"workers": "-1"}, "workers", "-1 leaves nothing that joins", "give 1 or more"),
+    ("more workers than there are machines", {"workers": 31}, "workers", "31 are more than one machine", "1 to 30"),
+    (
+        "fewer blocks than nodes",
+        {"workers": 4, "podSubnet": "10.24.0.0/24"},
+        "podSubnet",
+        "10.24.0.0/24 has 4 blocks (/26), and each of the 5 nodes needs one",
+        "take a larger subnet",
+    ),
+    ("pods all over IPv4", {"podSubnet": "16.0.0.0/7"}, "podSubnet", "kubeadm refuses 16.0.0.0/7", "a /8 to /24"),
+    # Mappings in place of lists
+    ("networks as a mapping", {"networks": {}}, "networks", "{} is not a list", "begin each item with `- `"),
+    ("gates as an empty list", {"featureGates": []}, "featureGates", "[] is not a mapping", "give keys and values"),
+    # Names
+    (
+        "a gate that Kubernetes cannot have",
+        {"featureGates": {"all-alpha": True}},
+        "featureGates.all-alpha",
+        "'all-alpha' is no name of a feature gate",
+        "a capital first",
+    ),
+    ("a cluster that ends with a dash", {"clusterName": "lab-"}, "clusterName", "'lab-' cannot name", "not at an end"),
+    ("a pod that ends with a dash", {"pods": [pod(name="pod-")]}, "pods[0].name", "refuses 'pod-'", "not at an end"),
+    (
+        "a network of 64 characters",
+        {"networks": [network(name="a" * 64)], "pods": []},
+        "networks[0].name",
+        "Kubernetes refuses 'aaa",
+        "at most 63",
+    ),
+    (
+        "a name too long with its number behind",
+        {"pods": [pod(name="a" * 62, count=2)]},
+        "pods[0].name",
+        "Kubernetes refuses 'aaa",
+        "at most 63 with -2 behind",
+    ),
+    (
+        "a namespace in capitals",
+        {"pods": [pod(namespace="Team")]},
+        "pods[0].namespace",
+        "Kubernetes refuses 'Team'",
+        "use lower case letters",
+    ),
+    *(
+        (f"the namespace {name}", {"pods": [pod(namespace=name)]}, "pods[0].namespace", "the cluster's own", "another")
+        for name in ("kube-system", "kube-lab", "calico-system", "tigera-operator", "local-path-storage")
+    ),
+    (
+        "a name that a count brings about",
+        {"pods": [pod(name="a", count=2), pod(name="a-2")]},
+        "pods[1].name",
+        "'a-2' is there twice",
+        "give each its own name",
+    ),
+    *(
+        (f"the parent {name!r}", {"networks": [network(parent=name)]}, "networks[0].parent", "no interface", "at most")
+        for name in ("a/b", "eth0:1", ".", "..", "sixteen-letters.", "eth0\n", "\u00e9th0")
+    ),
+    # Images and sources
+    *(
+        (f"the image {name[:9]!r} for {key}", change(name), key, f"{name[:9]}", "registry/path:tag")
+        for name in ("Alpine", "a b", "alpine:", "alpine@sha256:abc", "-/a", "a//b", "http://a/b", "a" * 256)
+        for key, change in IMAGES.items()
+    ),
+    (
+        "a version that no image can have",
+        {"multusVersion": "v 4", "multusManifest": MANIFEST},
+        "multusVersion",
+        "multus-cni:v 4-thick' names no image",
+        "registry/path:tag",
+    ),
+    *(
+        (
+            f"a file at {location}",
+            {"multusManifest": MANIFEST | {"source": location}},
+            "multusManifest.source",
+            f"'{location}' cannot be had",
+            "a path, or a URL of http or https",
+        )
+        for location in ("ftp://mirror.lab/a.yaml", "file:///srv/a.yaml", "https://", "s3://bucket/a")
+    ),
+    # Networks
+    *(
+        (f"an mtu of {mtu}", {"networks": [network(mtu=mtu)]}, "networks[0].mtu", f"{mtu} is out of", "68 to 65535")
+        for mtu in (67, 65536, -1)
+    ),
+    *(
+        (
+            f"vlan {vlan}",
+            {"networks": [network(vlan=vlan, parent="eth0")]},
+            "networks[0].vlan",
+            f"{vlan} is out of",
+            "1 to 4094",
+        )
+        for vlan in (0, 4095)
+    ),
+    ("an mtu in words", {"networks": [network(mtu="jumbo")]}, "networks[0].mtu", "'jumbo' is not a whole", "68 to"),
+    ("a vlan on nothing", {"networks": [network(vlan=7)]}, "networks[0].vlan", "7 is a tag on a parent", "`parent`"),
+    (
+        "a vlan on a parent with a long name",
+        {"networks": [network(vlan=4000, parent="enp0s31f6u2")]},
+        "networks[0].vlan",
+        "the interface enp0s31f6u2.4000 has more than 15 characters",
+        "rename the parent",
+    ),
+    (
+        "two networks on one parent",
+        {"networks": [network(parent="eth7"), LAN | {"parent": "eth7"}]},
+        "networks[1].parent",
+        "networks[0] is on eth7 too",
+        "tell them apart by `vlan`",
+    ),
+    (
+        "two networks on one vlan",
+        {"networks": [network(parent="eth7", vlan=5), LAN | {"parent": "eth7.5"}]},
+        "networks[1].parent",
+        "networks[0] is on eth7.5 too",
+        "tell them apart by `vlan`",
+    ),
+    (
+        "passthru for two nodes",
+        {"workers": 2, "networks": [network(mode="passthru")], "pods": []},
+        "networks[0].mode",
+        "passthru leaves room for one macvlan on the parent, and 2 workers join",
+        "name one worker in `nodes`",
+    ),
+    (
+        "passthru for a pod",
+        {"networks": [network(mode="passthru")]},
+        "pods[0].networks[0]",
+        "ext-net is passthru: its node has the one macvlan that the parent takes",
+        "take another mode",
+    ),
+    ("a node that is not there", nodes("worker3"), "networks[0].nodes[0]", "no worker 'worker3'", "worker, worker2"),
+    ("a node of another lab", nodes("e2e-worker"), "networks[0].nodes[0]", "no worker 'e2e-worker'", "worker, worker2"),
+    ("a control plane", nodes("kalico-control-plane"), "networks[0].nodes[0]", "stays out", "name workers alone"),
+    ("a node twice", nodes("worker", "kalico-worker"), "networks[0].nodes[1]", "kalico-worker is there twice", "once"),
+    ("no node at all", nodes(), "networks[0].nodes", "[] names no worker", "drop the key for all of them"),
+    ("a node as a number", nodes(2), "networks[0].nodes[0]", "2 is not a text", "put it in quotes"),
+    (
+        "a subnet that means this network",
+        {"networks": [LAN | {"subnet": "0.40.0.0/16"}], "pods": []},
+        "networks[0].subnet",
+        "0.40.0.0/16 is no subnet that hosts can be in",
+        "private subnet",
+    ),
+    ("a gateway of IPv6", {"networks": [network(gateway="fd00::1")]}, "networks[0].gateway", "fd00::1 is IPv6", "IPv4"),
+    # Routes
+    *(
+        (
+            f"{what} by {key}",
+            {"networks": [change({"dst": "10.9.0.0/16", "gw": gw})]},
+            f"networks[0].{key}[0].gw",
+            problem,
+            remedy,
+        )
+        for key, change in ROUTES.items()
+        for what, gw, problem, remedy in (
+            ("a route out of another subnet", "10.24.0.1", "10.24.0.1 is no host address of 10.23.0.0/16", "take one"),
+            ("a route through a pod", "10.23.0.101", "10.23.0.101 lies in the pods' range 10.23.0.100", "move either"),
+            ("a route through IPv6", "fd00::1", "fd00::1 is IPv6", "give an IPv4 address"),
+        )
+    ),
+    (
+        "a route twice",
+        {"networks": [network(routes=[{"dst": "10.9.0.0/16"}, {"dst": "10.9.0.0/16", "gw": "10.23.0.2"}])]},
+        "networks[0].routes[1].dst",
+        "10.9.0.0/16 is there twice",
+        "drop one",
+    ),
+    (
+        "a route in both places",
+        {"networks": [network(routes=[{"dst": "0.0.0.0/0", "gw": "10.23.0.2"}])]},
+        "networks[0].routes",
+        "0.0.0.0/0 is in `ipam.routes` too",
+        "say it in one place",
+    ),
+    (
+        "a default route of the network by no gateway",
+        {"networks": [network(without="gateway", ipam={"routes": []}, routes=[{"dst": "0.0.0.0/0"}])]},
+        "networks[0].routes",
+        "a default route, but the network has no gateway",
+        "give `gateway` or drop it",
+    ),
+    (
+        "the node's block in the way of a route's gateway",
+        {
+            "networks": [
+                LAN
+                | {"subnet": "10.40.0.0/28", "ipam": {"rangeStart": "10.40.0.1", "rangeEnd": "10.40.0.7"}}
+                | {"routes": [{"dst": "10.9.0.0/16", "gw": "10.40.0.9"}]}
+            ],
+            "pods": [],
+        },
+        "networks[0].subnet",
+        "has no block left",
+        "a /28 at least",
+    ),
+    # Pods
+    *(
+        (
+            f"{count} pods",
+            {"pods": [pod(count=count)]},
+            "pods[0].count",
+            f"{count} is out of bounds",
+            "give 1 to 110, 110 on a worker",
+        )
+        for count in (0, -1, 111, 10**12)
+    ),
+    (
+        "more pods than the workers run",
+        {"pods": [pod(name="a", networks=[], count=60), pod(name="b", networks=[], count=51)]},
+        "pods",
+        "111 pods on 1 worker",
+        "each runs 110 at most",
+    ),
+    ("a worker that is not there", on("worker3"), "pods[0].node", "there is no worker 'worker3'", "worker, worker2"),
+    (
+        "a worker that does not join",
+        on("worker2", nodes=["worker"]),
+        "pods[0].node",
+        "kalico-worker2 does not join ext-net",
+        "those that do (worker)",
+    ),
+    (
+        "networks that no worker joins both of",
+        {
+            "workers": 2,
+            "networks": [network(nodes=["worker"]), LAN | {"nodes": ["worker2"]}],
+            "pods": [pod(networks=["lan", "ext-net", "lan"])],
+        },
+        "pods[0].networks",
+        "no worker joins all of lan, ext-net",
+        "add one to the `nodes` of each",
+    ),
+    ("an attachment as a number", {"pods": [pod(networks=[5])]}, "pods[0].networks[0]", "5 is not a text", "give"),
+    ("an attachment of none", fixed(without="name"), "pods[0].networks[0].name", "missing", "give a text"),
+    (
+        "a mistyped key of an attachment",
+        fixed(adress="10.23.0.100"),
+        "pods[0].networks[0].adress",
+        "unknown key",
+        "did you mean `address`?",
+    ),
+    (
+        "an attachment to a network that is not there",
+        fixed(name="lan"),
+        "pods[0].networks[0].name",
+        "there is no network 'lan'",
+        "known are: ext-net",
+    ),
+    # Fixed addresses and MACs
+    *(
+        (f"the fixed address {address}", fixed(address=address), "pods[0].networks[0].address", problem, remedy)
+        for address, problem, remedy in (
+            ("10.24.0.100", "10.24.0.100 is no host address of 10.23.0.0/16", "take one of 10.23.0.1 to"),
+            ("10.23.0.0", "10.23.0.0 is no host address", "take one of"),
+            ("10.23.255.255", "10.23.255.255 is no host address", "take one of"),
+            ("10.23.0.1", "10.23.0.1 is the gateway of ext-net", "take another one"),
+            ("10.23.0.99", "10.23.0.99 is not in the range of ext-net", "take one of 10.23.0.100 to 10.23.0.240"),
+            ("10.23.0.100/16", "'10.23.0.100/16' is not an IPv4 address", "write four numbers"),
+            ("fd00::7", "fd00::7 is IPv6", "give an IPv4 address"),
+        )
+    ),
+    *(
+        (f"the MAC {mac!r}", fixed(mac=mac), "pods[0].networks[0].mac", problem, remedy)
+        for mac, problem, remedy in (
+            ("02:00:00:00:00", "'02:00:00:00:00' is not a MAC", 'in quotes, such as "02:'),
+            ("02-00-00-00-00-01", "is not a MAC", "six pairs"),
+            ("0g:00:00:00:00:01", "is not a MAC", "six pairs"),
+            ("02:00:00:00:00:01\n", "is not a MAC", "six pairs"),
+            (102003040, "102003040 is not a MAC", "in quotes"),
+            ("01:00:5e:00:00:01", "01:00:5e:00:00:01 is a multicast MAC", "second digit is even"),
+            ("FF:FF:FF:FF:FF:FF", "ff:ff:ff:ff:ff:ff is a multicast MAC", "second digit is even"),
+            ("00:00:00:00:00:00", "is no interface's MAC", "begins with 02"),
+        )
+    ),
+    ("one address for two", fixed(address="10.23.0.100", count=2), "pods[0].networks[0].address", "2 pods", "`count`"),
+    (
+        "one MAC for two",
+        fixed(mac="02:00:00:00:00:01", count=2),
+        "pods[0].networks[0].mac",
+        "that of 2 pods",
+        "`count`",
+    ),
+    (
+        "an address twice",
+        {"pods": [pod(networks=[{"name": "ext-net", "address": "10.23.0.100"}] * 2)]},
+        "pods[0].networks[1].address",
+        "10.23.0.100 is that of pods[0].networks[0].address too",
+        "give each its own",
+    ),
+    (
+        "a MAC twice, however it is written",
+        {
+            "pods": [
+                pod(networks=[{"name": "ext-net", "mac": "02:00:00:00:00:0a"}]),
+                pod(name="b", networks=["ext-net", {"name": "ext-net", "mac": "02:00:00:00:00:0A"}]),
+            ]
+        },
+        "pods[1].networks[1].mac",
+        "02:00:00:00:00:0a is that of pods[0].networks[0].mac too",
+        "give each its own",
+    ),
+    (
+        "an address of a part, for a pod that may run elsewhere",
+        fixed(address="10.23.0.240", workers=2),
+        "pods[0].networks[0].address",
+        "10.23.0.240 is in kalico-worker2's part of the range, the pod may run elsewhere",
+        "give `node: worker2`",
+    ),
+    (
+        "an address of another worker's part",
+        fixed(address="10.23.0.240", workers=2, node="worker"),
+        "pods[0].networks[0].address",
+        "10.23.0.240 is in kalico-worker2's part of the range, the pod runs on kalico-worker",
+        "take one of 10.23.0.100 to 10.23.0.169 or give `node: worker2`",
+    ),
+    (
+        "a fixed address of an IPAM type that gives none",
+        {
+            "networks": [LAN | {"ipam": {"type": "takes-any", "rangeEnd": "10.40.0.99"}}],
+            "pods": [pod(networks=[ON_LAN])],
+        },
+        "pods[0].networks[0].address",
+        "10.40.0.7: the IPAM of lan fixes no address",
+        "drop it or take type host-local or knows-no-range",
+    ),
+    (
+        "a fixed address of the nodes' own",
+        {
+            "networks": [LAN | {"ipam": {"type": "knows-no-range"}}],
+            "pods": [pod(networks=[ON_LAN | {"address": NODES}])],
+        },
+        "pods[0].networks[0].address",
+        "10.40.254.7 is one of the nodes' own 10.40.254.0/24",
+        "take another one",
+    ),
+    # Ranges
+    (
+        "a range for fewer workers than join",
+        {"workers": 3, "networks": [network(ipam={"rangeEnd": "10.23.0.101"})], "pods": []},
+        "networks[0].ipam",
+        "the range holds 2 addresses, and 3 workers need a part each",
+        "let fewer join",
+    ),
+    (
+        "a worker's part for fewer pods than are bound to it",
+        {
+            "workers": 2,
+            "networks": [network(ipam={"rangeEnd": "10.23.0.103"})],
+            "pods": [pod(count=3, node="worker2")],
+        },
+        "networks[0].ipam",
+        "kalico-worker2 (10.23.0.102 to 10.23.0.103) has 2 addresses of the range, the pods that run there alone want",
+        "widen the range or move pods",
+    ),
+    (
+        "the parts of two workers for fewer pods than can run nowhere else",
+        {
+            "workers": 3,
+            "networks": [
+                network(ipam={"rangeEnd": "10.23.0.102"}),
+                LAN | {"nodes": ["worker", "worker2"]},
+            ],
+            "pods": [pod(networks=["ext-net", "lan"], count=2), pod(name="b", node="worker")],
+        },
+        "networks[0].ipam",
+        "has 2 addresses of the range, the pods that run there alone want 3",
+        "widen the range or move pods",
+    ),
+    (
+        "a range for fewer pods than a count asks for",
+        {"networks": [network(ipam={"rangeEnd": "10.23.0.109"})], "pods": [pod(count=11)]},
+        "networks[0].ipam",
+        "the range holds 10 addresses, the pods want 11",
+        "widen the range",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "problem", "remedy"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+)
+def test_what_cannot_be_used_is_refused_by_key_with_problem_and_remedy(
+    changes: dict[str, Any], key: str, problem: str, remedy: str
+) -> None:
+    found = faults(**changes)
+    matching = [fault for fault in found if fault.key == key and problem in fault.problem and remedy in fault.remedy]
+    assert matching, "\n".join(str(fault) for fault in found)
+
+
+@pytest.mark.parametrize(("changes"), [row[1] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_nothing_is_said_twice(changes: dict[str, Any]) -> None:
+    said = [str(fault) for fault in faults(**changes)]
+    assert sorted(set(said)) == sorted(said)
+
+
+def test_all_faults_come_in_one_message() -> None:
+    ipam = {"rangeStart": "10.23.0.100", "rangeStop": "10.23.0.240"}
+    with pytest.raises(ConfigError) as caught:
+        lab(worker=2, podSubnet="10.24.3.0/16", networks=[network() | {"ipam": ipam}])
+    message = str(caught.value)
+    assert "nothing was touched" in message.splitlines()[0]
+    assert "  - worker: unknown key; did you mean `workers`?" in message.splitlines()
+    assert "  - podSubnet: 10.24.3.0/16 has host bits set; write 10.24.0.0/16" in message.splitlines()
+    assert "  - networks[0].ipam.rangeStop: unknown key; did you mean `rangeEnd`?" in message.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("subnet", network(subnet="10.23.0.0")),
+        ("subnet", network(subnet="10.23.0.0") | {"ipam": {"rangeStart": "10.23.0.100"}}),
+        ("subnet", network(subnet="10.23.0.0") | {"ipam": {"rangeEnd": "10.23.0.100"}}),
+        ("ipam.rangeStart", network(ipam={"rangeStart": "10.23.100"})),
+        ("ipam.rangeEnd", network(ipam={"rangeEnd": "10.23.240"})),
+        ("ipam.rangeStop", network() | {"ipam": {"rangeStart": "10.23.0.100", "rangeStop": "10.23.0.240"}}),
+        ("ipam", network() | {"ipam": "host-local"}),
+    ],
+    ids=["subnet", "subnet and a start", "subnet and an end", "start", "end", "key", "ipam"],
+)
+def test_what_could_not_be_read_brings_no_faults_of_its_stand_in(key: str, changes: dict[str, Any]) -> None:
+    [fault] = faults(networks=[changes])
+    assert fault.key == f"networks[0].{key}"
+
+
+SETTINGS = ROOT / "components/settings"
+
+
+def rules() -> set[tuple[Path, int, int]]:
+    """Every place of the settings that notes a fault: its file, its first and its last line."""
+    return {
+        (path, node.lineno, node.end_lineno or node.lineno)
+        for path in SETTINGS.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith((".fault", "faults.add"))
+        and ast.unparse(node.func) != "self._faults.add"
+    }
+
+
+def test_the_table_goes_through_every_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted: set[tuple[Path, int]] = set()
+    add = Faults.add
+
+    def noticing(self: Faults, key: str, problem: str, remedy: str) -> None:
+        frame = sys._getframe(1)
+        while frame is not None and Path(frame.f_code.co_filename).parent == SETTINGS:
+            noted.add((Path(frame.f_code.co_filename), frame.f_lineno))
+            frame = frame.f_back  # type: ignore[assignment]
+        add(self, key, problem, remedy)
+
+    monkeypatch.setattr(Faults, "add", noticing)
+    for row in REFUSED:
+        with suppress(ConfigError):
+            lab(**row[1])
+    silent = [
+        f"{path.name}:{first}"
+        for path, first, last in sorted(rules())
+        if not any(file == path and first <= line <= last for file, line in noted)
+    ]
+    assert silent == []
+    assert len(rules()) > 50
