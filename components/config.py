@@ -49,7 +49,7 @@ def site_values(file: str | None) -> dict[str, Any]:
         return {}
     try:
         values = yaml.safe_load(Path(file).read_text()) or {}
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise pulumi.RunError(f"{file} (KALICO_SITE) cannot be read ({error}): mend it or unset KALICO_SITE") from None
     if not isinstance(values, dict):
         raise pulumi.RunError(f"{file} (KALICO_SITE) is not a mapping of config keys to values")
@@ -67,7 +67,7 @@ def architecture() -> str:
 def merged(
     declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any], site: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """`given` over `site` over the defaults of `declared`, lists and mappings decoded, empty values left out.
+    """`given` over `site` over the defaults of `declared`, lists and mappings decoded, empty defaults left out.
 
     Pulumi has already put its defaults into `given`, so a value that equals its default counts as not said.
     """
@@ -77,7 +77,8 @@ def merged(
         value = _decoded(given[key], declaration["type"]) if key in given else default
         values[key] = site.get(key, value) if value == default or value == str(default) else value
     values |= {key: value for key, value in {**site, **given}.items() if key not in declared}
-    return {key: value for key, value in values.items() if value != {}}
+    unsaid = {key: declaration.get("default") for key, declaration in declared.items()}
+    return {key: value for key, value in values.items() if value not in ({}, "") or value != unsaid.get(key)}
 
 
 def _decoded(value: Any, kind: str) -> Any:
@@ -86,5 +87,5 @@ def _decoded(value: Any, kind: str) -> Any:
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value

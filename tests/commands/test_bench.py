@@ -425,7 +425,7 @@ def test_the_bench_shares_no_name_or_subnet_with_the_default_lab_and_is_like_it_
     assert network.ipam.capacity() == its.ipam.capacity()
     [pod], [its_pod] = ours.pods, default.pods
     assert dataclasses.replace(pod, networks=()) == dataclasses.replace(its_pod, networks=())
-    assert pod.networks == ("bench-net",)
+    assert [each.network for each in pod.networks] == ["bench-net"]
 
 
 def test_what_an_earlier_bench_left_and_does_not_go_ends_the_bench_before_its_own_lab(bench_stack: Bench) -> None:
