@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Puts the CNI plugins of ARCHIVE (a tgz for ARCH) into /opt/cni/bin of each node; the machine's own is left alone.
 # Reads the nodes on stdin, one a line. Prints a line a node: NODE and what its macvlan says it is.
+# Leaves a mark in each node with BECAUSE, why this runs (see node-look.sh).
 set -euo pipefail
 : "${ENGINE:?}" "${ARCHIVE:?}" "${ARCH:?}"
 
@@ -17,6 +18,9 @@ for node in "${nodes[@]}"; do
     exit 1
   fi
   "$ENGINE" exec --interactive "$node" tar --extract --gzip --directory /opt/cni/bin --no-same-owner <"$ARCHIVE"
+  # shellcheck disable=SC2016 # expanded in the node
+  "$ENGINE" exec --interactive "$node" bash -c 'mkdir -p /run/kalico && cat >"/run/kalico/$1"' mark plugins \
+    <<<"${BECAUSE:-}"$'\n'/opt/cni/bin/macvlan
   said=$("$ENGINE" exec "$node" /opt/cni/bin/macvlan 2>&1 </dev/null)
   echo "$node ${said%%$'\n'*}"
 done

@@ -42,5 +42,7 @@ if ! log=$(kind create cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" 
   fi
   exit 1
 fi
+mkdir -p "$RUN/because"
+printf '%s\n' "${BECAUSE:-}" >"$RUN/because/cluster" # why this runs
 chmod 0600 "$RUN/kubeconfig"
 kubectl --kubeconfig "$RUN/kubeconfig" get namespace kube-system --output 'jsonpath={.metadata.uid}'

@@ -3,6 +3,7 @@
 # PARENT: the interface it lies on. Empty: an island, on the engine's own isolated link where ISLAND=engine and
 # the kernel has one, else on the bridge BRIDGE, which is made here and has no port.
 # RUN/networks/NETWORK remembers it from before the first step, for the clean-up after a run that was killed.
+# RUN/because/network.NETWORK keeps BECAUSE, why this runs, and the parent.
 # Does not touch a network of that name that the lab (label kalico=CLUSTER) did not make.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${BRIDGE:?}" "${RUN:?}"
@@ -27,9 +28,14 @@ fi
 
 (umask 077 && mkdir -p "$RUN/networks" && printf '%s %s\n' "$ENGINE" "$BRIDGE" >"$RUN/networks/$NETWORK")
 
+keep() {
+  (umask 077 && mkdir -p "$RUN/because" && printf '%s\n%s\n' "${BECAUSE:-}" "$1" >"$RUN/because/network.$NETWORK")
+}
+
 refusal=
 if [ -z "$PARENT" ] && [ "$ISLAND" = engine ]; then
   if refusal=$("$ENGINE" network create "${words[@]}" "$NETWORK" 2>&1 >/dev/null); then
+    keep ''
     echo "island of $ENGINE's own"
     exit 0
   fi
@@ -53,4 +59,5 @@ if ! "$ENGINE" network create "${words[@]}" --opt "parent=$PARENT" "$NETWORK" >/
   [ -z "$refusal" ] || echo "$ENGINE made no isolated link before: $refusal" >&2
   exit 1
 fi
+keep "$PARENT"
 echo "parent $PARENT"

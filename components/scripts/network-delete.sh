@@ -14,7 +14,7 @@ fi
 if ip link show "$BRIDGE" >/dev/null 2>&1; then
   ip link delete "$BRIDGE"
 fi
-rm -f "$RUN/networks/$NETWORK"
-for folder in "$RUN/networks" "$RUN"; do
+rm -f "$RUN/networks/$NETWORK" "$RUN/because/network.$NETWORK"
+for folder in "$RUN/networks" "$RUN/because" "$RUN"; do
   [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder"
 done

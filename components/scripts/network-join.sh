@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Joins nodes to the macvlan network NETWORK and takes the address off their new interface, as the seed does: the
 # network is the pods'. Reads the nodes on stdin, one a line. Prints a line a node: NODE INTERFACE MAC.
-# The interface is found by the MAC that the engine gave it, not guessed from the order.
+# The interface is found by the MAC that the engine gave it, not guessed from the order, and noted in the node beside
+# BECAUSE, why this runs (see node-look.sh).
 set -euo pipefail
 : "${ENGINE:?}" "${NETWORK:?}"
 
@@ -26,5 +27,8 @@ for node in "${nodes[@]}"; do
     exit 1
   fi
   "$ENGINE" exec "$node" ip address flush dev "$interface"
+  # shellcheck disable=SC2016 # expanded in the node
+  "$ENGINE" exec --interactive "$node" bash -c 'mkdir -p /run/kalico && cat >"/run/kalico/$1"' mark "join.$NETWORK" \
+    <<<"${BECAUSE:-}"$'\n'"$interface $mac"
   echo "$node $interface $mac"
 done

@@ -1,0 +1,259 @@
+"""What happened to the lab behind Pulumi's back: asked of the engine and the cluster, once, before anything is planned.
+
+Pulumi compares a program with its own state, and neither knows that somebody ran `kind delete cluster`. So whatever
+the lab makes keeps the reason for which it was made, '' at first: in `/run/kalico` of a node (gone with its restart),
+in the lab's folder of live files, or in an annotation. Where a thing is not as it was left, its reason becomes
+another, which is a changed input like any other: the preview shows it, and `up` makes the thing again.
+"""
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any
+
+from components import machine
+from components.engines import Engine, EngineError, last_line
+from components.scripts import script
+from components.workspace import Workspace
+
+BECAUSE = "kalico/because"
+"""The annotation with an object's reason."""
+CONTENT = "kalico/content"
+"""The annotation with the digest of an object's spec, as it was made."""
+NETWORKS = "k8s.v1.cni.cncf.io/networks"
+NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status"
+
+PODS = "/api/v1/pods"
+NADS = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions"
+PATIENCE = 20
+"""Seconds for each question."""
+
+
+class State(Enum):
+    RUNS = auto()
+    STOPPED = auto()
+    GONE = auto()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """What a node says of one thing that was made in it."""
+
+    because: str
+    wrong: str = ""
+    """What is not as it was left; '' where all is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeLook:
+    state: State
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What the lab's folder of live files says of a thing outside of the nodes."""
+
+    because: str
+    parent: str = ""
+    """Of a network: the link that it lies on, '' where the engine has one of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """All that was seen."""
+
+    nodes: Mapping[str, NodeLook]
+    networks: frozenset[str]
+    """Those of the lab that the engine has."""
+    links: frozenset[str]
+    records: Mapping[str, Record]
+    pods: Mapping[str, Mapping[str, Any]] | None
+    """By NAMESPACE/NAME; None where the cluster does not answer."""
+    nads: Mapping[str, Mapping[str, Any]] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """The reason for which each thing is made, given what was seen; without a look, the first."""
+
+    look: Look | None = None
+    now: str = ""
+
+    def cluster(self, nodes: Sequence[str]) -> str:
+        if self.look is None:
+            return ""
+        gone = [node for node in nodes if self.look.nodes[node].state is State.GONE]
+        return self._because(f"node {gone[0]} is gone" if gone else "", self.look.records.get("cluster"))
+
+    def network(self, name: str) -> str:
+        if self.look is None:
+            return ""
+        record = self.look.records.get(f"network.{name}")
+        wrong = ""
+        if name not in self.look.networks:
+            wrong = "the engine has no such network"
+        elif record and record.parent and record.parent not in self.look.links:
+            wrong = f"its parent {record.parent} is gone"
+        return self._because(wrong, record)
+
+    def in_nodes(self, thing: str, nodes: Sequence[str]) -> str:
+        """Of something that is made in several nodes at once."""
+        if self.look is None:
+            return ""
+        marks = []
+        for node in nodes:
+            seen = self.look.nodes.get(node)
+            if seen is None or seen.state is not State.RUNS:
+                return self._because(f"node {node} does not run", None)
+            mark = seen.marks.get(thing)
+            if mark is None:
+                return self._because(f"node {node} has no {thing} since it was started", None)
+            if mark.wrong:
+                return self._because(f"node {node}: {mark.wrong}", None)
+            marks.append(mark)
+        if len({mark.because for mark in marks}) > 1:
+            return self._because(f"some of the nodes have another {thing}", None)
+        return marks[0].because if marks else ""
+
+    def nad(self, name: str) -> str | None:
+        """None where nobody answers; it then stays as it is."""
+        if self.look is None:
+            return ""
+        return None if self.look.nads is None else self._object(self.look.nads.get(f"default/{name}"), nad_wrong)
+
+    def pod(self, namespace: str, name: str) -> str | None:
+        """None where nobody answers; it then stays as it is."""
+        if self.look is None:
+            return ""
+        return None if self.look.pods is None else self._object(self.look.pods.get(f"{namespace}/{name}"), pod_wrong)
+
+    def _object(self, found: Mapping[str, Any] | None, wrong: Any) -> str:
+        if found is None:
+            return self._because("there is none", None)
+        return self._because(wrong(found), Record(because=annotations(found).get(BECAUSE, "")))
+
+    def _because(self, wrong: str, recorded: Record | None) -> str:
+        if wrong:
+            return f"{self.now} {wrong}"
+        return recorded.because if recorded else ""
+
+
+def nad_wrong(nad: Mapping[str, Any]) -> str:
+    """What is not as the lab made it; '' where all is."""
+    made = annotations(nad).get(CONTENT, "")
+    return "" if made == digest(nad.get("spec", {}).get("config", "")) else "it was edited"
+
+
+def pod_wrong(pod: Mapping[str, Any]) -> str:
+    phase = pod.get("status", {}).get("phase", "")
+    if "deletionTimestamp" in pod["metadata"]:
+        return "it is being deleted"
+    if phase in ("Failed", "Succeeded"):
+        return f"it has {phase.lower()}"
+    status = json.loads(annotations(pod).get(NETWORK_STATUS, "[]"))
+    wanted = asked_for(annotations(pod).get(NETWORKS, ""))
+    missing = len(wanted) - sum(not each.get("default") for each in status)
+    return f"it lacks {missing} of {len(wanted)} interfaces" if missing > 0 else ""
+
+
+def annotations(found: Mapping[str, Any]) -> Mapping[str, str]:
+    given: Mapping[str, str] = found["metadata"].get("annotations") or {}
+    return given
+
+
+def asked_for(annotation: str) -> list[str]:
+    """The networks that a pod asks for, in either form of the annotation."""
+    if annotation.lstrip().startswith("["):
+        return [each["name"] for each in json.loads(annotation)]
+    return [network for network in annotation.split(",") if network]
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def find_drift(workspace: Workspace, nodes: Sequence[str]) -> Drift:
+    """Look at the lab, if it was made before. Raises EngineError where the engine does not answer."""
+    if not (workspace.run / "engine").exists():
+        return Drift()
+    return Drift(look=look(workspace, nodes), now=datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def look(workspace: Workspace, nodes: Sequence[str]) -> Look:
+    """One question to each node, one to the engine, two to the cluster, all at once."""
+    engine, kubeconfig = workspace.engine, workspace.kubeconfig
+    with ThreadPoolExecutor(max_workers=len(nodes) + 3) as pool:
+        seen = [pool.submit(look_at_node, engine, node) for node in nodes]
+        networks = pool.submit(networks_of, engine, workspace.cluster_name)
+        pods, nads = (pool.submit(objects, kubeconfig, path) for path in (PODS, NADS))
+        return Look(
+            nodes={node: each.result() for node, each in zip(nodes, seen, strict=True)},
+            networks=networks.result(),
+            links=machine.links(),
+            records=records(workspace.run),
+            pods=pods.result(),
+            nads=nads.result(),
+        )
+
+
+def look_at_node(engine: Engine, node: str) -> NodeLook:
+    words = [engine.command, "exec", "--interactive", node, "bash", "-s"]
+    asked = _ask(words, f"{engine.name} does not tell how node {node} is", script("node-look"))
+    if not asked.returncode:
+        return NodeLook(state=State.RUNS, marks=marks(asked.stdout))
+    said = asked.stderr.lower()
+    for state, texts in {State.GONE: ["no such container"], State.STOPPED: ["not running", "state improper"]}.items():
+        if any(text in said for text in texts):
+            return NodeLook(state=state)
+    raise EngineError(f"{engine.name} does not tell how node {node} is: {last_line(asked.stderr)}")
+
+
+def marks(text: str) -> dict[str, Mark]:
+    """The lines of node-look.sh: THING, what is wrong, the reason; between tabs."""
+    found = {}
+    for line in text.splitlines():
+        thing, wrong, because = line.split("\t")
+        found[thing] = Mark(because=because, wrong=wrong)
+    return found
+
+
+def networks_of(engine: Engine, cluster: str) -> frozenset[str]:
+    words = [engine.command, "network", "ls", "--filter", f"label=kalico={cluster}", "--format", "{{.Name}}"]
+    asked = _ask(words, f"{engine.name} does not tell its networks")
+    if asked.returncode:
+        raise EngineError(f"{engine.name} does not tell its networks: {last_line(asked.stderr)}")
+    return frozenset(asked.stdout.split())
+
+
+def objects(kubeconfig: Path, path: str) -> dict[str, Mapping[str, Any]] | None:
+    """What the API server lists at `path`, by NAMESPACE/NAME. (A plain `kubectl get` asks for all kinds first.)"""
+    words = ["kubectl", "--kubeconfig", str(kubeconfig), "--request-timeout", "5s", "get", "--raw", path]
+    asked = _ask(words, "kubectl cannot be run")
+    if asked.returncode:
+        # Without Multus's CRD there is no such list, and nothing in it.
+        return {} if "NotFound" in asked.stderr else None
+    items = json.loads(asked.stdout)["items"]
+    return {f"{each['metadata']['namespace']}/{each['metadata']['name']}": each for each in items}
+
+
+def records(run: Path) -> dict[str, Record]:
+    folder = run / "because"
+    found = {}
+    for path in folder.iterdir() if folder.is_dir() else []:
+        because, _, parent = path.read_text().partition("\n")
+        found[path.name] = Record(because=because, parent=parent.strip())
+    return found
+
+
+def _ask(words: list[str], complaint: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(words, input=given, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineError(f"{complaint}: {error}") from None

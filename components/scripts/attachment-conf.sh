@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Gives each node that joins NETWORK the CNI config of its own, where Multus finds it by the NAD's name.
+# Reads a line a node on stdin: NODE and its config as JSON, with @MASTER@ for the node's interface on the network, which
+# the join noted in the node. Leaves a mark with BECAUSE, why this runs (see node-look.sh). Prints NODE and interface.
+set -euo pipefail
+: "${ENGINE:?}" "${NETWORK:?}"
+file=/etc/cni/multus/net.d/kalico-$NETWORK.conf
+
+while read -r node config; do
+  interface=$("$ENGINE" exec "$node" sed -n '2s/ .*//p' "/run/kalico/join.$NETWORK" </dev/null)
+  if [ -z "$interface" ]; then
+    echo "$node has not joined network '$NETWORK'" >&2
+    exit 1
+  fi
+  content=${config//@MASTER@/$interface}
+  sum=$(sha256sum <<<"$content")
+  # shellcheck disable=SC2016 # expanded in the node
+  "$ENGINE" exec --interactive "$node" bash -c 'mkdir -p "${1%/*}" && cat >"$1"' write "$file" <<<"$content"
+  # shellcheck disable=SC2016 # expanded in the node
+  "$ENGINE" exec --interactive "$node" bash -c 'cat >"/run/kalico/$1"' mark "conf.$NETWORK" \
+    <<<"${BECAUSE:-}"$'\n'"$file ${sum%% *}"
+  echo "$node $interface"
+done

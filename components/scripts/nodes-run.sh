@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Has every node of the cluster run and its API answer: starts what was stopped. Reads the nodes on stdin, one a line.
+# SECONDS_AT_MOST ends the wait. Leaves a mark in each node that is gone when the node is started again (BECAUSE: why
+# this runs). Prints the nodes.
+set -euo pipefail
+: "${ENGINE:?}" "${RUN:?}" "${SECONDS_AT_MOST:?}"
+
+mapfile -t nodes
+for node in "${nodes[@]}"; do
+  if [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$node")" != true ]; then
+    "$ENGINE" start "$node" >/dev/null
+  fi
+done
+until said=$(kubectl --kubeconfig "$RUN/kubeconfig" get --raw /readyz 2>&1); do
+  if [ $SECONDS -ge "$SECONDS_AT_MOST" ]; then
+    echo "the cluster's API does not answer: ${said##*$'\n'}" >&2
+    exit 1
+  fi
+  sleep 0.5
+done
+for node in "${nodes[@]}"; do
+  # shellcheck disable=SC2016 # expanded in the node
+  "$ENGINE" exec --interactive "$node" bash -c 'mkdir -p /run/kalico && cat >"/run/kalico/$1"' mark node <<<"${BECAUSE:-}"
+  echo "$node"
+done
