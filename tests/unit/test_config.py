@@ -18,6 +18,7 @@ TYPES: dict[str, dict[str, Any]] = {
     "count": {"type": "integer", "default": 1},
     "list": {"type": "array", "default": [{"a": 1}]},
     "map": {"type": "object", "default": {}},
+    "text": {"type": "string", "default": ""},
 }
 
 SAID: list[tuple[str, Any, Any, Any]] = [
@@ -26,6 +27,7 @@ SAID: list[tuple[str, Any, Any, Any]] = [
     ("count", "3", 2, 1),
     ("list", '[{"b": 2}]', [{"c": 3}], [{"a": 1}]),
     ("map", '{"stack": true}', {"site": True}, None),
+    ("text", "stack", "site", None),
 ]
 
 
@@ -61,6 +63,10 @@ def test_keys_that_are_not_declared_go_on_to_be_refused() -> None:
     }
 
 
+def test_an_empty_value_that_is_no_default_goes_on_to_be_refused() -> None:
+    assert merged(TYPES, {"list": "{}", "name": ""}, {"count": {}}) == {"list": {}, "name": "", "count": {}}
+
+
 def test_a_list_that_is_no_json_goes_on_to_be_refused_as_it_is() -> None:
     assert merged(TYPES, {"list": "- a"}, {})["list"] == "- a"
 
@@ -94,6 +100,15 @@ def test_a_site_file_is_over_the_defaults_and_under_the_stack(stack: Path) -> No
 def test_an_empty_site_file_says_nothing(stack: Path) -> None:
     stack.touch()
     assert load_settings() == lab()
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [1", "\x00", "n: " + "9" * 5000, "[" * 5000], ids=["cut off", "binary", "a huge number", "too deep"]
+)
+def test_a_site_file_that_is_no_yaml_is_named(stack: Path, text: str) -> None:
+    stack.write_text(text)
+    with pytest.raises(pulumi.RunError, match=r"site\.yaml \(KALICO_SITE\) cannot be read as YAML: "):
+        load_settings()
 
 
 def test_a_site_file_is_checked_as_the_stack_is(stack: Path) -> None:
