@@ -81,10 +81,6 @@ def check_ranges(networks: Iterable[tuple[int, NetworkSettings]], pods: Sequence
         if total > capacity:
             faults.add(key, f"the range holds {capacity} addresses, the pods want {total}", "widen the range")
             continue
-        if capacity < len(network.nodes):
-            problem = f"the range holds {capacity} addresses, and {len(network.nodes)} workers need a part each"
-            faults.add(key, problem, "widen the range or let fewer join (`nodes`)")
-            continue
         ranges = network.ranges
         for nodes in dict.fromkeys(nodes for nodes, want in wants if want):
             parts = [part for part in ranges if part.worker in nodes]

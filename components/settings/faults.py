@@ -104,10 +104,10 @@ class Section:
                 near = [
                     match
                     for known in ([key for key in self._asked if key not in self._values], self._asked)
-                    for match in difflib.get_close_matches(cut(str(name)), known, n=1, cutoff=0.5)
+                    for match in difflib.get_close_matches(known_as(name), known, n=1, cutoff=0.5)
                 ]
                 remedy = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(self._asked))}"
-                self.fault(cut(str(name)), "unknown key", remedy)
+                self.fault(known_as(name), "unknown key", remedy)
 
     def text(self, name: str, default: str | None = None) -> str:
         return self._read(name, default, "", _text, "a text")
@@ -271,7 +271,12 @@ def shown(value: Any) -> str:
     try:
         return cut(repr(value))
     except (RecursionError, ValueError):  # nested, or a number, beyond what Python writes
-        return f"a {type(value).__name__} too large to show"
+        return f"({type(value).__name__}, too large to show)"
+
+
+def known_as(key: Any) -> str:
+    """A key of the user's own in a path; in YAML it need not be a text."""
+    return cut(key) if isinstance(key, str) and key.strip() else shown(key)
 
 
 def cut(text: str) -> str:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from components.settings import checks
-from components.settings.faults import NOWHERE, Faults, Section, cut, shown
+from components.settings.faults import NOWHERE, Faults, Section, known_as, shown
 from components.settings.ipam import Subnet
 from components.settings.names import (
     ENGINES_OWN,
@@ -135,7 +135,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
 def _feature_gates(section: Section) -> tuple[tuple[str, bool], ...]:
     gates = section.pairs("featureGates")
     for name, value in gates.items():
-        key = f"featureGates.{cut(str(name))}"
+        key = f"featureGates.{known_as(name)}"
         if not isinstance(name, str):
             section.fault(key, f"{shown(name)} is not a name", "put it in quotes")
         elif not FEATURE_GATE.fullmatch(name):
@@ -143,7 +143,7 @@ def _feature_gates(section: Section) -> tuple[tuple[str, bool], ...]:
             section.fault(key, f"{shown(name)} is no name of a feature gate", remedy)
         if not isinstance(value, bool):
             section.fault(key, f"{shown(value)} is neither true nor false", "give true or false")
-    return tuple(sorted((str(name), value is True) for name, value in gates.items()))
+    return tuple(sorted((known_as(name), value is True) for name, value in gates.items()))
 
 
 def _source(

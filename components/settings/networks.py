@@ -105,6 +105,11 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         section.fault("gateway", f"{gateway} is no host address of {subnet}", "take one from the subnet")
     if ipam_section.faulty:
         return network
+    try:
+        _ = network.ranges
+    except ValueError:
+        problem = f"the range holds {ipam.capacity()} addresses, and {len(network.nodes)} workers need a part each"
+        section.fault("ipam", problem, "widen the range or let fewer join (`nodes`)")
     occupied = [
         (address, address) for address in (gateway, *(route.gw for route in (*ipam.routes, *routes))) if address
     ]

@@ -445,6 +445,18 @@ def test_more_networks_and_pods_are_more_of_the_same(run_lab: RunLab) -> None:
     assert done["Pod pods-two"].depends_on >= {"NetworkAttachmentDefinition attachments-lan", "Command pods-attachable"}
 
 
+def test_pods_of_a_count_and_of_other_namespaces_are_each_a_resource(run_lab: RunLab) -> None:
+    done = run_lab(pods=[pod(count=2), pod(name="b", namespace="team"), pod(name="c", namespace="team")])
+    assert done.error is None
+    made = {each.label for each in done if each.label.startswith("Pod ") and each.read_by is None}
+    assert made == {"Pod pods-samplepod-1", "Pod pods-samplepod-2", "Pod pods-team.b", "Pod pods-team.c"}
+    assert done["Namespace pods-team"].inputs["metadata"] == {"name": "team"}
+    for name in "bc":
+        assert done[f"Pod pods-team.{name}"].depends_on >= {"Namespace pods-team", "Command pods-attachable"}
+        assert done[f"Pod pods-team.{name}"].inputs["metadata"]["namespace"] == "team"
+    assert "Namespace pods-team" not in done["Pod pods-samplepod-1"].depends_on
+
+
 # What ends the program before it begins
 
 

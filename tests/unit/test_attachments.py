@@ -32,3 +32,10 @@ def test_the_default_nad_is_the_seeds() -> None:
 def test_master_and_mode_are_the_networks(mode: MacvlanMode) -> None:
     config = json.loads(nad_config(lab(networks=[network(mode=mode.value)], pods=[]).networks[0], "eth7"))
     assert (config["master"], config["mode"]) == ("eth7", mode.value)
+
+
+def test_the_networks_routes_follow_those_of_its_ipam() -> None:
+    routes = [{"dst": "10.9.0.0/16", "gw": "10.23.0.2"}]
+    config = json.loads(nad_config(lab(networks=[network(routes=routes)]).networks[0], "eth1"))
+    assert config["ipam"]["routes"] == [{"dst": "0.0.0.0/0"}, *routes]
+    assert "routes" not in config

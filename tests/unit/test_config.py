@@ -18,6 +18,7 @@ TYPES: dict[str, dict[str, Any]] = {
     "count": {"type": "integer", "default": 1},
     "list": {"type": "array", "default": [{"a": 1}]},
     "map": {"type": "object", "default": {}},
+    "text": {"type": "string", "default": ""},
 }
 
 SAID: list[tuple[str, Any, Any, Any]] = [
@@ -26,6 +27,7 @@ SAID: list[tuple[str, Any, Any, Any]] = [
     ("count", "3", 2, 1),
     ("list", '[{"b": 2}]', [{"c": 3}], [{"a": 1}]),
     ("map", '{"stack": true}', {"site": True}, None),
+    ("text", "stack", "site", None),
 ]
 
 
@@ -59,6 +61,10 @@ def test_keys_that_are_not_declared_go_on_to_be_refused() -> None:
         "rangeStop": "1",
         "colour": "red",
     }
+
+
+def test_an_empty_value_that_is_no_default_goes_on_to_be_refused() -> None:
+    assert merged(TYPES, {"list": "{}", "name": ""}, {"count": {}}) == {"list": {}, "name": "", "count": {}}
 
 
 def test_a_list_that_is_no_json_goes_on_to_be_refused_as_it_is() -> None:
@@ -106,7 +112,11 @@ def test_a_site_file_that_is_named_and_not_there_ends_the_program(stack: Path) -
         load_settings()
 
 
-@pytest.mark.parametrize("content", [b"a: [", b"\xff"], ids=["no YAML", "no text"])
+@pytest.mark.parametrize(
+    "content",
+    [b"a: [1", b"\xff", b"\x00", b"n: " + b"9" * 5000, b"[" * 5000],
+    ids=["cut off", "no text", "binary", "a huge number", "too deep"],
+)
 def test_a_site_file_that_cannot_be_read_ends_the_program(stack: Path, content: bytes) -> None:
     stack.write_bytes(content)
     with pytest.raises(pulumi.RunError, match=r"site\.yaml \(KALICO_SITE\) cannot be read"):

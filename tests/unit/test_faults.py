@@ -112,3 +112,50 @@ def test_a_long_value_is_shown_by_its_beginning() -> None:
     assert len(shown("x" * 1000)) == 60
     assert shown("x" * 1000).startswith("'xxx")
     assert shown("short") == "'short'"
+
+
+def test_what_cannot_be_written_is_shown_by_its_kind() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert shown(deep) == "(list, too large to show)"
+    assert shown(10**5000) == "(int, too large to show)"
+
+
+def test_a_fault_is_one_line_that_any_terminal_takes() -> None:
+    odd = str(Fault(key="a\nb", problem="\ud800 é", remedy="\x1b[31m"))
+    assert odd == r"a\nb: \ud800 é; \x1b[31m"
+
+
+def test_an_item_that_is_a_text_stands_for_the_one_key_of_a_mapping() -> None:
+    values, faults = section({"list": ["a", {"name": "b", "more": "c"}, 5]})
+    items = values.entries("list", "name")
+    assert [(item.text("name"), item.text("more", "none")) for item in items] == [
+        ("a", "none"),
+        ("b", "c"),
+        ("", "none"),
+    ]
+    assert [str(fault) for fault in faults.found] == ["lab.list[2]: 5 is not a text; give a text"]
+    items[0].fault("name", "bad", "mend it")
+    items[1].fault("name", "bad", "mend it")
+    assert [fault.key for fault in faults.found[1:]] == ["lab.list[0]", "lab.list[1].name"]
+
+
+def test_a_number_within_bounds_may_be_left_out() -> None:
+    values, faults = section({"low": 1, "high": "9", "null": None})
+    read = [values.bounded(name, 1, 9, "because") for name in ("low", "high", "null", "none")]
+    assert (read, faults.found) == ([1, 9, None, None], [])
+
+
+@pytest.mark.parametrize("given", [0, 10, "0", True, 1.5, "x", [], 10**12])
+def test_a_number_out_of_bounds_is_none_and_says_which_are_not(given: Any) -> None:
+    values, faults = section({"n": given})
+    assert values.bounded("n", 1, 9, "for a reason") is None
+    [fault] = faults.found
+    assert (fault.key, fault.remedy) == ("lab.n", "give 1 to 9, for a reason")
+
+
+@pytest.mark.parametrize("given", ["02:00:00:00:00:0a", "02:00:00:00:00:0A"])
+def test_a_mac_is_read_in_lower_case(given: str) -> None:
+    values, faults = section({"mac": given})
+    assert (values.mac("mac"), values.mac("none"), faults.found) == ("02:00:00:00:00:0a", None, [])

@@ -59,3 +59,11 @@ def test_a_range_holds_both_its_ends() -> None:
     ipam = read({"rangeStart": "10.23.0.100", "rangeEnd": "10.23.0.240"})
     assert ipam.capacity() == 141
     assert ipam.occupies() == (IPv4Address("10.23.0.100"), IPv4Address("10.23.0.240"))
+
+
+def test_a_workers_config_is_that_of_its_own_part() -> None:
+    ipam = read({"rangeStart": "10.23.0.100", "rangeEnd": "10.23.0.240"})
+    whole = ipam.config(SUBNET, GATEWAY)
+    first, second = ipam.ranges(["lab-worker", "lab-worker2"])
+    assert ipam.config(SUBNET, GATEWAY, part=first) == whole | {"rangeEnd": "10.23.0.169"}
+    assert ipam.config(SUBNET, GATEWAY, part=second) == whole | {"rangeStart": "10.23.0.170"}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from components.pods import attachments, net1_address, pod_document
-from tests.lab_config import lab
+from components.pods import attachments, logical_name, net1_address, pod_document
+from tests.lab_config import lab, network, pod
 
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 STATUS = "k8s.v1.cni.cncf.io/network-status"
@@ -78,11 +78,69 @@ def test_a_pod_without_networks_waits_for_no_multus_and_without_a_command_has_th
 
 def test_a_pod_asks_for_its_networks_in_their_order() -> None:
     networks = [{"name": name, "subnet": f"10.{i}.0.0/16", "ipam": {"rangeEnd": f"10.{i}.0.99"}} for i, name in NAMES]
-    [pod] = lab(networks=networks, pods=[{"name": "two", "networks": ["b", "a"]}]).pods
-    assert pod_document(pod)["metadata"]["annotations"][NETWORKS] == "b,a"
+    [two] = lab(networks=networks, pods=[{"name": "two", "networks": ["b", "a"]}]).pods
+    assert pod_document(two)["metadata"]["annotations"][NETWORKS] == "b,a"
 
 
 NAMES = [(40, "a"), (41, "b")]
+
+
+def annotation(**changes: Any) -> str:
+    [asked] = lab(pods=[{"name": "one"} | changes]).pods
+    text: str = pod_document(asked)["metadata"]["annotations"][NETWORKS]
+    return text
+
+
+def test_a_fixed_address_or_mac_is_asked_for_in_the_form_that_has_a_place_for_it() -> None:
+    fixed = {"name": "ext-net", "address": "10.23.0.150", "mac": "02:00:00:00:00:01"}
+    assert json.loads(annotation(networks=["ext-net", fixed])) == [
+        {"name": "ext-net", "namespace": "default"},
+        {"name": "ext-net", "namespace": "default", "ips": ["10.23.0.150/16"], "mac": "02:00:00:00:00:01"},
+    ]
+    assert annotation(networks=[{"name": "ext-net"}]) == "ext-net"
+
+
+def test_a_pod_of_another_namespace_names_that_of_the_network() -> None:
+    assert json.loads(annotation(namespace="team", networks=["ext-net"])) == [
+        {"name": "ext-net", "namespace": "default"}
+    ]
+
+
+def test_each_pod_of_a_count_has_its_own_document() -> None:
+    [two] = lab(pods=[{"name": "one", "count": 2, "namespace": "team"}]).pods
+    assert [pod_document(each)["metadata"] for each in two.each()] == [
+        {
+            "name": name,
+            "namespace": "team",
+            "annotations": {"pulumi.com/waitFor": '["condition=Ready"]'},
+        }
+        for name in ("one-1", "one-2")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "nodes"),
+    [({"node": "worker2"}, ["kalico-worker2"]), ({}, ["kalico-worker", "kalico-worker2"]), ({"networks": []}, None)],
+    ids=["named", "joined", "any"],
+)
+def test_a_pod_is_kept_to_where_it_can_run(changes: dict[str, Any], nodes: list[str] | None) -> None:
+    networks = [network(nodes=["worker", "worker2"])]
+    [placed] = lab(workers=3, networks=networks, pods=[pod(**changes)]).pods
+    affinity = pod_document(placed)["spec"].get("affinity")
+    if nodes is None:
+        assert affinity is None
+        return
+    required = affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert required == {
+        "nodeSelectorTerms": [
+            {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": nodes}]}
+        ]
+    }
+
+
+def test_names_in_two_namespaces_are_told_apart() -> None:
+    pods = [pod(name="b"), pod(name="b", namespace="a"), pod(name="a-b")]
+    assert [logical_name(each) for each in lab(pods=pods).pods] == ["b", "a.b", "a-b"]
 
 
 def test_the_seeds_annotation_is_one_attachment() -> None:
@@ -116,9 +174,17 @@ def test_a_pod_with_fewer_interfaces_than_it_asked_for_is_named(status: str | No
         attachments(metadata(status), SPEC)
 
 
-def test_one_interface_of_two_is_not_enough() -> None:
+@pytest.mark.parametrize("networks", ["ext-net,lan", '[{"name": "ext-net"}, {"name": "lan", "mac": "02:00"}]'])
+def test_one_interface_of_two_is_not_enough(networks: str) -> None:
     with pytest.raises(ValueError, match="samplepod asked for ext-net, lan and got 1 interfaces"):
-        attachments(metadata(networks="ext-net,lan"), SPEC)
+        attachments(metadata(networks=networks), SPEC)
+
+
+def test_a_pod_of_another_namespace_is_named_with_it() -> None:
+    team = metadata() | {"namespace": "team"}
+    assert attachments(team, SPEC)[0]["pod"] == "team/samplepod"
+    with pytest.raises(ValueError, match=r"pod team/samplepod asked .* describe pod samplepod --namespace team shows"):
+        attachments(metadata(None) | {"namespace": "team"}, SPEC)
 
 
 def test_a_pod_that_asked_for_nothing_has_nothing() -> None:
