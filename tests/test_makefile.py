@@ -58,6 +58,13 @@ def test_a_short_installation_says_its_one_line(machine: dict[str, str]) -> None
     assert make(machine, "env").stderr == ""
 
 
+def test_a_later_checkout_with_the_same_requirements_installs_nothing(machine: dict[str, str]) -> None:
+    make(machine, "env")
+    (ready,) = Path(machine["KALICO_CACHE"]).glob("venv/*/ready")
+    os.utime(ready, (0, 0))
+    assert make(machine, "env").stderr == ""
+
+
 def test_an_installation_that_fails_is_not_taken_for_done(machine: dict[str, str]) -> None:
     for _ in range(2):
         done = make({**machine, "PIP_SECONDS": "no number"}, "env")
