@@ -5,29 +5,34 @@ SHELL := /bin/bash
 .PHONY: help up preview down test e2e bench env status
 
 STACK ?= dev
-ENGINE ?= $(or $(shell grep -oE '^ *kalico:engine: *"?(docker|podman)' Pulumi.$(STACK).yaml 2>/dev/null | grep -oE 'docker|podman'),auto)
-export KALICO_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kalico
+export KALICO_STACK := $(STACK)
+ifneq ($(ENGINE),)
 export KALICO_ENGINE := $(ENGINE)
-export KALICO_CLUSTER ?= $(or $(shell grep -oE '^ *kalico:clusterName: *"?[a-z0-9-]+' Pulumi.$(STACK).yaml 2>/dev/null | grep -oE '[a-z0-9-]+$$'),kalico)
+endif
+export KALICO_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kalico
 
 VENV := $(KALICO_CACHE)/venv/$(shell sha256sum requirements.txt | cut -c1-12)
 READY := $(VENV)/ready
 PYTHON := $(VENV)/bin/python
 ENVIRONMENT = exports=$$($(PYTHON) -m supply env); eval "$$exports"
+# The engine that was found, for what takes it from no stack's config.
+FOUND_ENGINE = export KALICO_ENGINE="$${KIND_EXPERIMENTAL_PROVIDER:-auto}"
+# Seconds between two signs of life.
+BEAT ?= 10
 
 help: ## what each target does
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: $(READY) ## all set-up that is missing, then the lab; ends with its outputs (ENGINE=podman|docker, STACK=dev)
-	@$(PYTHON) -m supply lab --engine $(ENGINE)
+	@$(PYTHON) -m supply lab
 	@$(ENVIRONMENT); python -m commands up --stack $(STACK)
 
 preview: $(READY) ## what `make up` would change
-	@$(PYTHON) -m supply tools
+	@$(PYTHON) -m supply tools --wake
 	@$(ENVIRONMENT); python -m commands preview --stack $(STACK)
 
 down: $(READY) ## the lab gone, nothing left behind
-	@$(PYTHON) -m supply tools
+	@$(PYTHON) -m supply tools --wake
 	@$(ENVIRONMENT); python -m commands down --stack $(STACK)
 	@$(PYTHON) -m supply docker-stop --idle
 
@@ -36,12 +41,12 @@ test: $(READY) ## style, types and unit tests; seconds once set up
 	@$(ENVIRONMENT); ruff format --check . ; ruff check . ; mypy ; pytest -q
 
 e2e: $(READY) ## a lab of its own for real: up, checks from inside, no-change preview, restart, down, nothing left
-	@$(PYTHON) -m supply lab --engine $(ENGINE)
-	@$(ENVIRONMENT); trap 'python -m supply docker-stop --idle' EXIT; pytest -v -m live tests/live
+	@$(PYTHON) -m supply lab
+	@$(ENVIRONMENT); $(FOUND_ENGINE); trap 'python -m supply docker-stop --idle' EXIT; pytest -v -m live tests/live
 
 bench: $(READY) ## the seed's shell steps and `up`, side by side on the same images
-	@$(PYTHON) -m supply lab --engine $(ENGINE)
-	@$(ENVIRONMENT); trap 'python -m supply docker-stop --idle' EXIT; python -m commands.bench
+	@$(PYTHON) -m supply lab
+	@$(ENVIRONMENT); $(FOUND_ENGINE); trap 'python -m supply docker-stop --idle' EXIT; python -m commands.bench
 
 env: $(READY) ## exports for plain pulumi, kubectl and kind: eval "$$(make -s env)"
 	@$(PYTHON) -m supply env
@@ -49,10 +54,12 @@ env: $(READY) ## exports for plain pulumi, kubectl and kind: eval "$$(make -s en
 status: $(READY) ## which tool and image came which way
 	@$(PYTHON) -m supply status
 
-# Its last file is its proof: an interrupted run makes it anew.
-$(READY): requirements.txt
+# Its last file is its proof: an interrupted run makes it anew. Its folder's name goes by the requirements: their date
+# says nothing, another checkout's is later. The signs of life end with the shell that has fd 3 open.
+$(READY):
 	@echo "python environment: installing requirements.txt" >&2
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kalico needs Python 3.11 or later")'
-	@rm -rf $(VENV) && python3 -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@exec 3> >(until read -rt $(BEAT) || [ $$? -le 128 ]; do echo "python environment: $$SECONDS s, pip at work"; done >&2); \
+	rm -rf $(VENV); python3 -m venv $(VENV); \
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@touch $@

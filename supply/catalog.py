@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
+import yaml
+
 from supply.ways import (
+    Commands,
     DebianPackages,
     DockerServer,
     Download,
@@ -39,7 +43,7 @@ K8S = "v1.32.2"
 CNI = "v1.8.0"
 CALICO = "v3.29.0-6-gb559a70"  # git's own name for what is built; the images carry it beside their tag
 GITHUB = "https://github.com"
-RAW = "https://raw.githubusercontent.com"
+PINS = yaml.safe_load((Path(__file__).parent.parent / "manifests/upstream.yaml").read_text())  # the program's own
 PULUMI_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 
 
@@ -125,6 +129,24 @@ def _plugin(name: str, version: str, last: Way, seconds: float = 1) -> Thing:
             PluginThere(name=name, version=version),
             LeftTo(whom="Pulumi", urls=(official,), only_without_mirror=True),
             Download(url=official, sums=sums, members=(f"pulumi-resource-{name}",)),
+            last,
+        ),
+    )
+
+
+def _file(name: str, version: str, pins: Mapping[str, str], last: Way) -> Thing:
+    """A file that the program downloads itself, by the pin in `pins` for each architecture; it knows no mirror."""
+    pinned = {arch: PINS[pin][version] for arch, pin in pins.items()}
+    return Thing(
+        name=name,
+        version=version,
+        ways=(
+            Download(
+                url=pinned["amd64"]["url"].replace("amd64", "{arch}"),
+                sha256={arch: pin["sha256"] for arch, pin in pinned.items()},
+                only_from_mirror=True,
+            ),
+            LeftTo(whom="the program", urls=(pinned["amd64"]["url"],)),
             last,
         ),
     )
@@ -310,40 +332,31 @@ _ROWS = (
         ways=(_multus(packages=("multus-daemon", "multus-shim", "install_multus", "passthru-cni")),),
     ),
     Thing(name="cni", version=CNI, seconds=10, ways=(_cni(),)),
-    Thing(
-        name="cni-archive",
-        version=CNI,
-        ways=(
-            LeftTo(
-                whom="the program",
-                urls=(
-                    f"{GITHUB}/containernetworking/plugins/releases/download/{CNI}/cni-plugins-linux-amd64-{CNI}.tgz",
-                ),
-            ),
-            Packed(thing="cni", archive=f"cni-plugins-linux-{{arch}}-{CNI}.tgz"),
-        ),
+    _file(
+        "cni-archive",
+        CNI,
+        {"amd64": "cni-plugins-amd64", "arm64": "cni-plugins-arm64"},
+        Packed(thing="cni", archive=f"cni-plugins-linux-{{arch}}-{CNI}.tgz"),
+    ),
+    _file(
+        "calico-manifest",
+        "v3.29.2",
+        {"amd64": "calico-operator", "arm64": "calico-operator"},
+        # The module's own manifest is older than v3.29.2, whose operator the node image has.
+        _calico(files=("manifests/tigera-operator.yaml",), changed=(("v1.36.0", "v1.36.5"),)),
+    ),
+    _file(
+        "multus-manifest",
+        "v4.2.3",
+        {"amd64": "multus-thick", "arm64": "multus-thick"},
+        _multus(files=("deployments/multus-daemonset-thick.yml",)),
     ),
     Thing(
-        name="calico-manifest",
-        version="v3.29.2",
+        name="script-tools",
+        version="any",
         ways=(
-            LeftTo(
-                whom="the program",
-                urls=(f"{RAW}/projectcalico/calico/v3.29.2/manifests/tigera-operator.yaml",),
-            ),
-            # The module's own manifest is older than v3.29.2, whose operator the node image has.
-            _calico(files=("manifests/tigera-operator.yaml",), changed=(("v1.36.0", "v1.36.5"),)),
-        ),
-    ),
-    Thing(
-        name="multus-manifest",
-        version="v4.2.3",
-        ways=(
-            LeftTo(
-                whom="the program",
-                urls=(f"{RAW}/k8snetworkplumbingwg/multus-cni/v4.2.3/deployments/multus-daemonset-thick.yml",),
-            ),
-            _multus(files=("deployments/multus-daemonset-thick.yml",)),
+            Commands(packages={"openssl": "openssl", "ip": "iproute2", "flock": "util-linux"}),
+            DebianPackages(names=("openssl", "iproute2", "util-linux")),
         ),
     ),
     Thing(
@@ -384,7 +397,7 @@ _ROWS = (
 CATALOG: Mapping[str, Thing] = MappingProxyType({thing.name: thing for thing in _ROWS})
 
 TOOLS = ("pulumi", "pulumi-resource-kubernetes", "pulumi-resource-command", "kind", "kubectl")
-LAB = (*TOOLS, "node-image", "cni-archive", "calico-manifest", "multus-manifest")
+LAB = (*TOOLS, "script-tools", "node-image", "cni-archive", "calico-manifest", "multus-manifest")
 ENGINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "docker": ("docker",),

@@ -6,47 +6,85 @@ Run before every make target, so it has to be fast: nothing heavy is imported he
 import importlib
 import json
 import os
+import pwd
+import re
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 from supply.store import Store
 
+PROJECT = Path(__file__).parent.parent
 
-def pulumi_home(env: Mapping[str, str], store: Store) -> tuple[Path, bool]:
-    """Pulumi's home, and whether it is the lab's own: not where the user set one, or logged in to a backend."""
-    ours = store.root / "pulumi"
-    if (chosen := env.get("PULUMI_HOME")) and Path(chosen) != ours:
-        return Path(chosen), False
-    users = Path(env.get("HOME") or Path.home()) / ".pulumi"
-    if env.get("PULUMI_ACCESS_TOKEN"):
-        return users, False
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the supply has to know of a stack's config; whether it is right is for the program to say."""
+
+    engine: str = "auto"
+    cluster: str = "kalico"
+
+
+def asked_for(stack: str, env: Mapping[str, str], project: Path = PROJECT) -> Asked:
+    """Of the config of `stack`; KALICO_ENGINE goes before its engine. ValueError when the file is no YAML."""
+    place = project / f"Pulumi.{stack.rsplit('/', 1)[-1]}.yaml"
     try:
-        if json.loads((users / "credentials.json").read_text()).get("current"):
-            return users, False
-    except (OSError, ValueError, AttributeError):
-        pass
-    return ours, True
+        read = yaml.safe_load(place.read_text())
+    except FileNotFoundError:
+        read = None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{place.name} is not YAML: {' '.join(str(error).split())}") from error
+    config = read.get("config") if isinstance(read, dict) else None
+    said = config if isinstance(config, dict) else {}
+    cluster = str(said.get("kalico:clusterName", ""))
+    engine = env.get("KALICO_ENGINE") or said.get("kalico:engine") or Asked.engine
+    return Asked(
+        engine=str(engine),
+        cluster=cluster if re.fullmatch("[a-z0-9][a-z0-9-]*", cluster) else Asked.cluster,  # it becomes a folder
+    )
 
 
-def engine_of(env: Mapping[str, str], store: Store) -> str:
-    """The engine asked for in KALICO_ENGINE; for auto, the one that `lab` found; '' when it has not looked yet."""
-    asked = env.get("KALICO_ENGINE") or "auto"
-    if asked != "auto":
-        return asked
+def pulumi_home(env: Mapping[str, str], store: Store) -> Path:
+    """Pulumi's home: the one that the user has set, else the lab's own, so that the user's plugins stay as they are."""
+    return Path(env.get("PULUMI_HOME") or store.root / "pulumi")
+
+
+def users_home() -> Path:
+    """Where Pulumi keeps its things for this user when nothing is set: it asks the user database, not HOME."""
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir) / ".pulumi"
+    except KeyError:  # a user without an entry, as in a container
+        return Path.home() / ".pulumi"
+
+
+def logged_in(env: Mapping[str, str]) -> bool:
+    """Whether the user has a backend already: by a token, or by `pulumi login` at any time."""
+    place = Path(env.get("PULUMI_CREDENTIALS_PATH") or users_home())
+    try:
+        return bool(env.get("PULUMI_ACCESS_TOKEN") or json.loads((place / "credentials.json").read_text())["current"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def engine_of(asked: Asked, store: Store) -> str:
+    """The engine asked for; for auto, the one that `lab` found; '' when it has not looked yet."""
+    if asked.engine != "auto":
+        return asked.engine
     try:
         return (store.run / "engine").read_text().strip()
     except FileNotFoundError:
         return ""
 
 
-def exports(env: Mapping[str, str], store: Store) -> dict[str, str]:
+def exports(env: Mapping[str, str], store: Store, asked: Asked) -> dict[str, str]:
     """What has to be set, by name, given what the user has set. Nothing of the user's own is overridden."""
-    cluster = env.get("KALICO_CLUSTER") or "kalico"
     found = {
         "PATH": _path(env, store),
-        "KUBECONFIG": str(store.run / cluster / "kubeconfig"),
+        "KUBECONFIG": str(store.run / asked.cluster / "kubeconfig"),
         "KALICO_CACHE": str(store.root),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
@@ -56,15 +94,19 @@ def exports(env: Mapping[str, str], store: Store) -> dict[str, str]:
             found["KALICO_SITE"] = str(store.site)
         elif "KALICO_SITE" in env:
             found["KALICO_SITE"] = ""  # of an earlier `env`
-    home, ours = pulumi_home(env, store)
-    if ours:
-        found["PULUMI_HOME"] = str(home)
-        if "PULUMI_BACKEND_URL" not in env:
+    ours = store.root / "pulumi"
+    if pulumi_home(env, store) == ours:  # else all of it is the user's own affair
+        found["PULUMI_HOME"] = str(ours)
+        if logged_in(env):
+            # plugins and logs are ours then, the login and its backend stay the user's
+            if "PULUMI_CREDENTIALS_PATH" not in env:
+                found["PULUMI_CREDENTIALS_PATH"] = str(users_home())
+        elif "PULUMI_BACKEND_URL" not in env:
             state = env.get("XDG_STATE_HOME") or f"{env.get('HOME') or Path.home()}/.local/state"
             found["PULUMI_BACKEND_URL"] = f"file://{state}/kalico"
     if not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & set(env):
         found["PULUMI_CONFIG_PASSPHRASE"] = ""
-    if engine := engine_of(env, store):
+    if engine := engine_of(asked, store):
         found["KIND_EXPERIMENTAL_PROVIDER"] = engine
     # Both engines': a lab stays on its own, whichever was asked for since.
     prepared = importlib.import_module("supply.machine").environment

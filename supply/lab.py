@@ -14,10 +14,11 @@ import yaml
 
 from supply.catalog import CATALOG, ENGINES, LAB, TOOLS
 from supply.environment import pulumi_home
-from supply.plan import Choice, choose, decide, make
+from supply.plan import Choice, Impossible, choose, decide, folder_of, make
+from supply.prune import prune
 from supply.schedule import watched
 from supply.store import RECORD, Store
-from supply.ways import Machine
+from supply.ways import DebianPackages, Machine, PluginThere
 
 # site.yaml's key for each thing that the program would otherwise download by itself
 SITE_KEYS = {
@@ -39,19 +40,24 @@ def tools(machine: Machine) -> None:
 
 
 def lab(machine: Machine, engine: str) -> None:
-    """Have everything, in the engine `auto`, `podman` or `docker`; write site.yaml and the engine's name."""
+    """Have everything, in the engine `auto`, `podman` or `docker`; write site.yaml and the engine's name.
+
+    What makes a lab impossible here is said before anything is made: builds take many minutes.
+    """
+    if engine not in ("auto", *ENGINES):
+        raise ValueError(f"engine is {engine!r}; choose auto, {' or '.join(ENGINES)} (KALICO_ENGINE, kalico:engine)")
     store, env = machine.store, dict(machine.env)
     found = (
         watched("looking for an engine", partial(which_engine, machine), machine.say) if engine == "auto" else engine
     )
-    choices = _decide((*TOOLS, *LAB, *ENGINES[found]), machine)
+    choices = install(decide_lab(found, machine), machine)
+    prepare = partial(importlib.import_module("supply.machine").prepare, found, store.root, machine.say)
+    adapted = watched("adapting to this machine", prepare, machine.say)
+    env |= adapted.environment
     folders = make(choices, machine)
     link(choices, machine)
     if engine == "auto" or not (store.run / "engine").exists():
         store.write(store.run / "engine", f"{found}\n")  # what `env` takes for auto
-    prepare = partial(importlib.import_module("supply.machine").prepare, found, store.root, machine.say)
-    adapted = watched("adapting to this machine", prepare, machine.say)
-    env |= adapted.environment
     if found == "docker" and "docker" in folders:
         env["DOCKER_HOST"] = watched("docker server", partial(start_docker, folders["docker"], machine), machine.say)
     site = {**adapted.site, **files_for_site(folders)}
@@ -65,7 +71,33 @@ def lab(machine: Machine, engine: str) -> None:
         )
     else:
         store.site.unlink(missing_ok=True)
+    wake(machine)
+    watched("pruning", partial(prune, machine, found, env), machine.say)
     drop_caches(store)
+
+
+def decide_lab(engine: str, machine: Machine) -> dict[str, Choice]:
+    """A way for everything. RuntimeError names at once all that cannot be had and all that the machine lacks."""
+    problems, choices = [], dict[str, Choice]()
+    try:
+        choices = _decide((*TOOLS, *LAB, *ENGINES[engine]), machine)
+    except Impossible as error:
+        problems.append(str(error))
+    try:
+        importlib.import_module("supply.machine").check(engine)
+    except RuntimeError as error:
+        problems.append(str(error))
+    if problems:
+        raise RuntimeError("\n".join(problems))
+    return choices
+
+
+def install(choices: Mapping[str, Choice], machine: Machine) -> dict[str, Choice]:
+    """Install what comes as packages: seconds, and the machine can be looked at as it will be. The choices then."""
+    due = {name: choice for name, choice in choices.items() if isinstance(choice.way, DebianPackages)}
+    if due:
+        make(due, machine)
+    return {**choices, **{name: replace(choice, done=True) for name, choice in due.items()}}
 
 
 def drop_caches(store: Store) -> None:
@@ -93,6 +125,38 @@ def start_docker(root: Path, machine: Machine) -> str:
     """Start the supply's own docker server, unless it runs; its DOCKER_HOST."""
     url: str = importlib.import_module("supply.docker_server").start(root, machine.store.root, machine.say)
     return url
+
+
+def wake(machine: Machine) -> None:
+    """Start the supply's own docker server again where a lab lives on it, as after a reboot.
+
+    Not where the user names a server, nor where the machine's own answers: then the lab is there, or nowhere.
+    """
+    store, server = machine.store, importlib.import_module("supply.docker_server")
+    labs = docker_labs(store)
+    if not labs or "DOCKER_HOST" in machine.env or not CATALOG["docker"].ways[0].refusal(machine):
+        return
+    if server.answers(server.places(store.root).socket):
+        return
+    current = folder_of(CATALOG["docker"], CATALOG["docker"].ways[-1], store, CATALOG)
+    roots = [current, *sorted((store.root / "things/docker").glob("*"))]  # an earlier one is as good for this
+    if root := next((root for root in roots if root and store.made(root)), None):
+        machine.say(f"docker server: needed by {', '.join(labs)}")
+        watched("docker server", partial(start_docker, root, machine), machine.say)
+
+
+def docker_labs(store: Store) -> list[str]:
+    """The clusters that are recorded to be on docker, and whose network is in our own server's records.
+
+    Those keep networks of the past for a while: only together with the lab's own record does one count.
+    """
+    records = store.root / "docker/network/files/local-kv.db"
+    networks = records.read_bytes() if records.exists() else b""
+    return [
+        record.parent.name
+        for record in sorted(store.run.glob("*/engine"))
+        if record.read_text().strip() == "docker" and f'"name":"{record.parent.name}"'.encode() in networks
+    ]
 
 
 def which_engine(machine: Machine) -> str:
@@ -129,17 +193,20 @@ def link(choices: Mapping[str, Choice], machine: Machine) -> None:
             elif not choice.folder:
                 (store.bin / tool).unlink(missing_ok=True)  # the machine's own is used now
         if choice.thing.plugin:
-            _link_plugin(choice, pulumi_home(machine.env, store)[0], store)
+            _link_plugin(choice, machine)
 
 
-def _link_plugin(choice: Choice, home: Path, store: Store) -> None:
+def _link_plugin(choice: Choice, machine: Machine) -> None:
     """A real folder with links in it: Pulumi passes over a folder that is a link itself."""
-    name, version = choice.thing.plugin, choice.thing.version
-    place = home / "plugins" / f"resource-{name}-{version}"
-    if not choice.folder:
+    name, version, store = choice.thing.plugin, choice.thing.version, machine.store
+    place = pulumi_home(machine.env, store) / "plugins" / f"resource-{name}-{version}"
+    source = choice.folder
+    if isinstance(choice.way, PluginThere) and (users := choice.way.place(machine)) != place:
+        source = users  # the user's own home of Pulumi, which ours does not look into
+    if not source:
         if (place / f"pulumi-resource-{name}").is_symlink():
             shutil.rmtree(place)  # ours, of a time when the real one could not be had
         return
-    for path in choice.folder.iterdir():
+    for path in source.iterdir():
         if path.name != RECORD:
             store.link(place / path.name, path)

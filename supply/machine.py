@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-CAP_SYS_RESOURCE = 24
+CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_SYS_RESOURCE = 12, 21, 24
 INOTIFY_INSTANCES = 1024
 MODULES = Path("/lib/modules")
 PID_MAX = Path("/proc/sys/kernel/pid_max")
@@ -42,6 +42,7 @@ class Facts:
 
     engine: str
     root: bool = True
+    admin: bool = True  # of mounts and links
     sys_resource: bool = True
     cgroup: int = 2
     files_limit: int = 1048576
@@ -56,13 +57,25 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True)
 class Cure:
-    """What a condition comes to: settings, or a change to the machine that only root can make."""
+    """What a condition comes to: settings, a change to the machine that only root can make, or the end."""
 
     says: str
     containers: Toml = field(default_factory=dict)  # for podman's containers.conf
     site: Mapping[str, object] = field(default_factory=dict)
     act: Callable[[], None] | None = None
     by_hand: str = ""  # the command that does what `act` does
+    hopeless: bool = False  # no lab here, whatever is done
+
+
+def no_admin(facts: Facts) -> Cure | None:
+    """Root of a container that was given no rights of its own: podman can mount nothing and make no link."""
+    if facts.engine != "podman" or not facts.root or facts.admin:
+        return None
+    return Cure(
+        says="without CAP_SYS_ADMIN and CAP_NET_ADMIN podman makes no node here: "
+        "run in a virtual machine or in a container started with --privileged",
+        hopeless=True,
+    )
 
 
 def no_sys_resource(facts: Facts) -> Cure | None:
@@ -145,6 +158,7 @@ def few_inotify_instances(facts: Facts) -> Cure | None:
 
 
 CONDITIONS: tuple[Callable[[Facts], Cure | None], ...] = (
+    no_admin,
     no_sys_resource,
     crun_on_cgroup_v1,
     no_names_on_networks,
@@ -158,12 +172,26 @@ def cures(facts: Facts) -> list[Cure]:
     return [cure for condition in CONDITIONS if (cure := condition(facts))]
 
 
-def prepare(engine: str, cache: Path, say: Say) -> Prepared:
-    """Looks, cures and says what it did. RuntimeError names all that only the user can do, with the commands."""
-    facts = look(engine)
+def obstacles(facts: Facts) -> list[str]:
+    """What stands in the way of a lab and is not ours to change, with the user's way out."""
     found = cures(facts)
-    if by_hand := [cure.by_hand for cure in found if cure.act] if not facts.root else []:
-        raise RuntimeError("this machine needs a change that only root can make; run:\n" + "\n".join(by_hand))
+    by_hand = [cure.by_hand for cure in found if cure.act] if not facts.root else []
+    said = ["this machine needs a change that only root can make; run:\n" + "\n".join(by_hand)] if by_hand else []
+    return [f"this machine: {cure.says}" for cure in found if cure.hopeless] + said
+
+
+def check(engine: str) -> None:
+    """Looks, changes nothing. RuntimeError names all that the user has to see to."""
+    if found := obstacles(look(engine)):
+        raise RuntimeError("\n".join(found))
+
+
+def prepare(engine: str, cache: Path, say: Say) -> Prepared:
+    """Looks, cures and says what it did. RuntimeError as of `check`."""
+    facts = look(engine)
+    if obstacle := obstacles(facts):
+        raise RuntimeError("\n".join(obstacle))
+    found = cures(facts)
     for cure in found:
         if cure.act:
             cure.act()
@@ -204,10 +232,12 @@ def _listens(path: Path) -> bool:
 def look(engine: str) -> Facts:
     """The facts of this machine."""
     podman = _podman_info() if engine == "podman" else {}
+    status = Path("/proc/self/status").read_text()
     return Facts(
         engine=engine,
         root=os.geteuid() == 0,
-        sys_resource=has_capability(Path("/proc/self/status").read_text(), CAP_SYS_RESOURCE),
+        admin=has_capability(status, CAP_SYS_ADMIN) and has_capability(status, CAP_NET_ADMIN),
+        sys_resource=has_capability(status, CAP_SYS_RESOURCE),
         cgroup=2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
         files_limit=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         processes_limit=processes_limit(resource.getrlimit(resource.RLIMIT_NPROC)[1], int(PID_MAX.read_text())),
@@ -232,7 +262,9 @@ def has_capability(status: str, number: int) -> bool:
 
 
 def _podman_info() -> dict[str, str]:
-    """podman's own defaults: asked without what an earlier run has written."""
+    """podman's own defaults: asked without what an earlier run has written. Nothing where podman is not yet there."""
+    if not shutil.which("podman"):
+        return {}
     done = subprocess.run(
         ["podman", "info", "--format", "{{.Host.OCIRuntime.Name}} {{.Host.NetworkBackend}}"],
         env={name: value for name, value in os.environ.items() if name != "CONTAINERS_CONF"},

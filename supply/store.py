@@ -9,13 +9,14 @@ import fcntl
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 RECORD = ".kalico.json"
 
@@ -111,15 +112,32 @@ class Store:
         self.write(self.root / "ways.json", json.dumps(ways, indent=1, sort_keys=True) + "\n")
 
     @contextmanager
-    def locked(self, say: Callable[[str], None]) -> Iterator[None]:
-        """Only one run at a time makes things here; the kernel frees the lock of a run that was killed."""
+    def locked(self, say: Callable[[str], None], interval: float = 10) -> Iterator[None]:
+        """Only one run at a time makes things here; the kernel frees the lock of a run that was killed.
+
+        The others wait, as long as builds take, and say every `interval` seconds what for.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / "lock").open("w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                say(f"another run is making things in {self.root}: waiting for it")
-                fcntl.flock(handle, fcntl.LOCK_EX)
+        place = self.root / "lock"
+        with place.open("a+") as handle:  # not emptied: it says who holds it
+            start = time.monotonic()
+            spoken = start - interval
+            while not _taken(handle):
+                if (now := time.monotonic()) >= spoken + interval:
+                    spoken = now
+                    holder = place.read_text().strip() or "another process"
+                    say(f"{now - start:4.0f} s: waiting for {place}, which {holder} holds")
+                time.sleep(0.1)
+            place.write_text(f"process {os.getpid()} (supply {' '.join(sys.argv[1:])})\n")
             for draft in self.root.glob("things/*/.draft-*"):  # of a run that was killed: we hold the lock
                 shutil.rmtree(draft, ignore_errors=True)
             yield
+
+
+def _taken(handle: IO[str]) -> bool:
+    """Whether the lock on this file is ours now."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from supply.download import Refused, Web, checksum_for
-from supply.environment import pulumi_home
+from supply.environment import pulumi_home, users_home
+from supply.machine import CAP_SYS_ADMIN, has_capability
 from supply.schedule import Say
 from supply.store import RECORD, Store
 
@@ -41,6 +42,7 @@ class Machine:
     env: Mapping[str, str]
     say: Say
     root: bool = field(default_factory=lambda: os.geteuid() == 0)
+    mounts: bool = field(default_factory=lambda: has_capability(Path("/proc/self/status").read_text(), CAP_SYS_ADMIN))
     apt: threading.Lock = field(default_factory=threading.Lock)  # apt wants to be alone
 
     def which(self, command: str) -> str | None:
@@ -133,17 +135,38 @@ class HasFiles(Way):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Commands(Way):
+    """These commands are on PATH; each with the package that has it."""
+
+    folder = False
+    packages: Mapping[str, str]
+
+    def refusal(self, machine: Machine) -> str:
+        missing = [f"{name} (package {self.packages[name]})" for name in self.packages if not machine.which(name)]
+        return f"no {', no '.join(missing)} on PATH" if missing else ""
+
+    def says(self) -> str:
+        return "already on this machine"
+
+
+@dataclass(frozen=True, kw_only=True)
 class PluginThere(Way):
-    """Laid out in Pulumi's home already, and not by us."""
+    """Laid out already, and not by us: in the home of Pulumi that the lab uses, or in the user's own."""
 
     folder = False
     name: str
     version: str
 
+    def place(self, machine: Machine) -> Path | None:
+        for home in (pulumi_home(machine.env, machine.store), users_home()):
+            place = home / f"plugins/resource-{self.name}-v{self.version}"
+            file = place / f"pulumi-resource-{self.name}"
+            if file.is_file() and not file.is_symlink():
+                return place
+        return None
+
     def refusal(self, machine: Machine) -> str:
-        home = pulumi_home(machine.env, machine.store)[0]
-        file = home / f"plugins/resource-{self.name}-v{self.version}/pulumi-resource-{self.name}"
-        return "" if file.is_file() and not file.is_symlink() else f"no {file}"
+        return "" if self.place(machine) else f"no resource-{self.name}-v{self.version} in Pulumi's home"
 
     def says(self) -> str:
         return "already in Pulumi's home"
@@ -173,7 +196,7 @@ class LeftTo(Way):
 
 @dataclass(frozen=True, kw_only=True)
 class Download(Way):
-    """The official file: a program as it is, or a tar.gz of which `members` are kept.
+    """The official file: a program, a tar.gz of which `members` are kept, or with neither a file as it is.
 
     `sha256` by architecture where it is pinned here; else it is read from `sums`, the release's checksum file.
     """
@@ -184,12 +207,15 @@ class Download(Way):
     program: str = ""  # the file is this program
     members: tuple[str, ...] = ()
     arch_names: Mapping[str, str] = field(default_factory=dict)  # what the release calls an architecture
+    only_from_mirror: bool = field(default=False, repr=False)  # who else fetches it knows no mirror
 
     @property
     def address(self) -> str:
         return self.url.format(arch=self.arch_names.get(ARCH, ARCH))
 
     def refusal(self, machine: Machine) -> str:
+        if self.only_from_mirror and not machine.web.mirror:
+            return "no mirror is set"
         return machine.web.refusal(self.address)
 
     def says(self) -> str:
@@ -203,6 +229,8 @@ class Download(Way):
             (out / self.program).chmod(0o755)
             return
         machine.web.fetch(self.address, wanted, out / name)
+        if not self.members:
+            return
         with tarfile.open(out / name) as archive:
             for member in archive:
                 base = member.name.rsplit("/", 1)[-1]
@@ -432,7 +460,7 @@ class NodeImage(Way):
         return (*self.parts, *self.tools)
 
     def refusal(self, machine: Machine) -> str:
-        return "" if machine.root else "building a root file system needs root"
+        return "" if machine.root and machine.mounts else "a root file system is built by root with CAP_SYS_ADMIN only"
 
     def says(self) -> str:
         return "built here from Debian packages and Go modules"
@@ -460,8 +488,12 @@ class DockerServer(Way):
         return self.tools
 
     def refusal(self, machine: Machine) -> str:
-        if not machine.root:
-            return "a docker server of our own needs root; start yours, or use podman"
+        if not machine.root or not machine.mounts:
+            return "a docker server of our own needs root with CAP_SYS_ADMIN; start yours, or use podman"
+        try:
+            importlib.import_module("supply.docker_server").places(machine.store.root)
+        except ValueError as error:  # the socket's path is too long
+            return str(error)
         return "" if machine.which("docker") else "no docker client; install docker.io or docker-cli, or use podman"
 
     def says(self) -> str:

@@ -12,8 +12,14 @@ export KIND_EXPERIMENTAL_DOCKER_NETWORK="$CLUSTER" KIND_EXPERIMENTAL_PODMAN_NETW
 config=$(cat)
 mkdir -p "$RUN"
 # An orphan of a killed run may still be at it; its children do not inherit the lock.
-exec 9>"$RUN/lock"
-flock --timeout 300 9
+exec 9<>"$RUN/lock" # not emptied: it says who holds it
+if ! flock --timeout 300 9; then
+  holder=$(<"$RUN/lock")
+  echo "cluster '$CLUSTER': ${holder:-another process} has held $RUN/lock for 300 s;" \
+    "wait for its end, or end it, then run again" >&2
+  exit 1
+fi
+printf 'process %s (kind-create)\n' "$$" >"$RUN/lock"
 
 clusters=$(kind get clusters --quiet 9>&-)
 if [ ! -e "$RUN/engine" ]; then

@@ -6,8 +6,14 @@ set -euo pipefail
 export KIND_EXPERIMENTAL_PROVIDER="$ENGINE"
 
 mkdir -p "$RUN"
-exec 9>"$RUN/lock"
-flock --timeout 300 9
+exec 9<>"$RUN/lock" # not emptied: it says who holds it
+if ! flock --timeout 300 9; then
+  holder=$(<"$RUN/lock")
+  echo "cluster '$CLUSTER': ${holder:-another process} has held $RUN/lock for 300 s;" \
+    "wait for its end, or end it, then run again" >&2
+  exit 1
+fi
+printf 'process %s (kind-delete)\n' "$$" >"$RUN/lock"
 
 kind delete cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" --quiet 9>&-
 if "$ENGINE" network inspect "$CLUSTER" >/dev/null 2>&1; then

@@ -12,7 +12,7 @@ for mark in /run/kalico/*; do
   case "$thing" in
     join.*)
       read -r interface mac <<<"$left"
-      line=$(grep -F " $mac " <<<"$links" | grep -oE "^[0-9]+: $interface[@:]" || true)
+      line=$(grep -F " $mac " <<<"$links" | grep -oE "^[0-9]+: ${interface}[@:]" || true)
       if [ -z "$line" ]; then
         wrong="it is not on the network any more"
       elif [ -n "$(ip -oneline -4 address show dev "$interface")" ]; then

@@ -40,7 +40,13 @@ class Bench:
     environment: dict[str, str] = field(default_factory=dict)
 
     def on(self, pattern: str, *answers: str) -> None:
-        """`pattern`: of bash, over the whole command line. The first rule that fits is taken."""
+        """`pattern`: of bash, over the whole command line. The first rule that fits is taken.
+
+        The tools are fakes from the start, anything else (flock) with its first rule.
+        """
+        name = pattern.split()[0]
+        (self.folder / "bin" / name).write_text(TOOL)
+        (self.folder / "bin" / name).chmod(0o755)
         rule = self.folder / "rules" / f"{self.rules:03}"
         rule.mkdir(parents=True)
         self.rules += 1

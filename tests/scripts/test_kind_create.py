@@ -1,6 +1,7 @@
 """kind-create.sh: a cluster made once, made anew over a part of one, and never over somebody else's."""
 
 import fcntl
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -173,6 +174,29 @@ def test_it_waits_for_an_orphan_that_is_still_at_it(kind: Bench, run_folder: Pat
         assert create(fresh(kind)).returncode == 0
         assert time.monotonic() - begun > 0.4
         freed.join()
+
+
+def test_the_lock_says_who_holds_it(kind: Bench, run_folder: Path) -> None:
+    kind.on("kind get clusters *")
+    kind.on(CREATE, f'cp "$RUN/lock" "$BENCH/holder"; {MADE}')
+    assert create(kind).returncode == 0
+    assert re.fullmatch(r"process \d+ \(kind-create\)\n", kind.left("holder"))
+
+
+@pytest.mark.parametrize(
+    ("written", "holder"), [("process 4711 (kind-delete)\n", "process 4711 (kind-delete)"), ("", "another process")]
+)
+def test_a_lock_that_does_not_come_free_is_said_with_its_holder(
+    kind: Bench, run_folder: Path, written: str, holder: str
+) -> None:
+    run_folder.mkdir(parents=True)
+    (run_folder / "lock").write_text(written)
+    kind.on("flock --timeout 300 9", "exit 1")
+    done = create(fresh(kind))
+    assert (done.returncode, kind.calls) == (1, ["flock --timeout 300 9"])
+    (line,) = done.stderr.splitlines()
+    assert f"{holder} has held {run_folder}/lock for 300 s" in line
+    assert (run_folder / "lock").read_text() == written
 
 
 def test_what_kind_starts_does_not_inherit_the_lock(bench: Bench, run_folder: Path) -> None:

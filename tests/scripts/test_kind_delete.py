@@ -1,5 +1,6 @@
 """kind-delete.sh: the cluster goes with all it has on the machine; gone already is fine, anything else is not."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,23 @@ def test_a_cluster_that_does_not_go_is_an_error_and_stays_the_labs(bench: Bench,
     done = bench.run("kind-delete")
     assert done.returncode != 0
     assert "no engine" in done.stderr
+    assert (lived_in / "engine").exists()
+
+
+def test_the_lock_says_who_holds_it(bench: Bench, lived_in: Path) -> None:
+    bench.on("kind delete cluster *", 'cp "$RUN/lock" "$BENCH/holder"')
+    bench.on("podman network inspect lab", "exit 1")
+    assert bench.run("kind-delete").returncode == 0
+    assert re.fullmatch(r"process \d+ \(kind-delete\)\n", bench.left("holder"))
+
+
+def test_a_lock_that_does_not_come_free_is_said_with_its_holder(bench: Bench, lived_in: Path) -> None:
+    (lived_in / "lock").write_text("process 4711 (kind-create)\n")
+    bench.on("flock --timeout 300 9", "exit 1")
+    done = bench.run("kind-delete")
+    assert (done.returncode, bench.calls) == (1, ["flock --timeout 300 9"])
+    (line,) = done.stderr.splitlines()
+    assert f"process 4711 (kind-create) has held {lived_in}/lock for 300 s" in line
     assert (lived_in / "engine").exists()
 
 

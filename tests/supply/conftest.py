@@ -1,7 +1,9 @@
 """What the tests of the supply have in common: a web server on loopback, and a machine with an empty cache."""
 
+import pwd
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,6 +11,13 @@ from supply.download import Web
 from supply.store import Store
 from supply.ways import Machine
 from tests.supply.loopback import QUICK, Program, Site, serving
+
+
+@pytest.fixture(autouse=True)
+def users_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Pulumi's home of a user who has never used it: not the one who runs the tests."""
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: SimpleNamespace(pw_dir=str(tmp_path / "home")))
+    return tmp_path / "home/.pulumi"
 
 
 @pytest.fixture

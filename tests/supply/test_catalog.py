@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from supply.catalog import CATALOG, ENGINES, LAB, TOOLS, Thing
+from supply.catalog import CATALOG, ENGINES, LAB, PINS, TOOLS, Thing
 from supply.download import Web
 from supply.plan import decide, key
 from supply.ways import Download, FromModule, LeftTo, Machine, OnMachine, StandIn, Way
@@ -50,7 +50,8 @@ def test_a_download_is_checked_by_a_pin_or_by_the_release_itself(thing: Thing, w
     assert way.url.startswith("https://")
     assert way.sums.startswith("https://") or {"amd64", "arm64"} <= set(way.sha256)
     assert all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in way.sha256.values())
-    assert bool(way.program) != bool(way.members)
+    assert not (way.program and way.members)
+    assert way.program or way.members or not thing.tools
 
 
 @pytest.mark.parametrize("thing", CATALOG.values(), ids=_name)
@@ -86,14 +87,39 @@ def test_calicos_real_version_is_said_and_built_in() -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_on_a_connected_machine_nothing_is_built(machine: Machine, engine: str) -> None:
     connected = replace(machine, web=_Connected(), root=True)
-    table = {**CATALOG, **{name: replace(CATALOG[name], ways=(_HERE,)) for name in ENGINES[engine]}}
-    choices = decide((*TOOLS, *LAB, *ENGINES[engine]), connected, table)
+    choices = decide((*TOOLS, *LAB, *ENGINES[engine]), connected, _with_here("script-tools", *ENGINES[engine]))
     assert all(isinstance(choice.way, LeftTo | Download | OnMachine) for choice in choices.values())
     assert {name for name, choice in choices.items() if isinstance(choice.way, Download)} == {
         "pulumi",
         "kind",
         "kubectl",
     }
+
+
+def test_behind_a_mirror_every_file_comes_from_it_and_the_images_are_the_engines_affair(machine: Machine) -> None:
+    behind = replace(machine, web=_Connected(mirror="https://mirror.example"), root=True)
+    choices = decide((*TOOLS, *LAB), behind, _with_here("script-tools"))
+    others = {name for name, choice in choices.items() if not isinstance(choice.way, Download)}
+    assert others == {"script-tools", "node-image"}
+
+
+@pytest.mark.parametrize("name", ["cni-archive", "calico-manifest", "multus-manifest"])
+def test_a_file_of_the_programs_comes_from_a_mirror_by_the_programs_own_pin_and_else_by_the_program(
+    machine: Machine, name: str
+) -> None:
+    way, left, _ = CATALOG[name].ways
+    assert isinstance(way, Download)
+    pins = [pin for pinned in PINS.values() for pin in pinned.values()]
+    for arch, sha256 in way.sha256.items():
+        assert {"url": way.url.format(arch=arch), "sha256": sha256} in pins
+    assert way.refusal(replace(machine, web=_Connected())) == "no mirror is set"
+    assert isinstance(left, LeftTo)
+    assert left.refusal(replace(machine, web=_Connected())) == ""
+
+
+def _with_here(*names: str) -> dict[str, Thing]:
+    """The catalog, with these things on the machine."""
+    return {**CATALOG, **{name: replace(CATALOG[name], ways=(_HERE,)) for name in names}}
 
 
 class _Connected(Web):

@@ -1,17 +1,22 @@
 """Putting things in place, and what a user sees when they cannot be had."""
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from supply import docker_server, lab
+from supply import machine as conditions
 from supply.catalog import CATALOG, Thing
-from supply.lab import drop_caches, files_for_site, link, which_engine
-from supply.plan import Choice
-from supply.ways import LeftTo, Machine, StandIn
+from supply.lab import decide_lab, drop_caches, files_for_site, link, wake, which_engine
+from supply.plan import Choice, folder_of
+from supply.ways import DebianPackages, DockerServer, LeftTo, Machine, PluginThere, StandIn
+from tests.supply.loopback import Program
 
 LEFT = LeftTo(whom="Pulumi", urls=())
 MADE = StandIn(folder_name="command_plugin", words="")
@@ -63,6 +68,21 @@ def test_a_plugin_that_is_not_ours_is_left_alone(machine: Machine) -> None:
     assert theirs.read_text() == "real"
 
 
+def test_a_plugin_that_the_user_has_is_taken_by_a_link_and_left_as_it_is(machine: Machine, users_home: Path) -> None:
+    theirs = users_home / "plugins/resource-command-v1.2.1/pulumi-resource-command"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("real")
+    thing = CATALOG["pulumi-resource-command"]
+    way = PluginThere(name="command", version="1.2.1")
+    assert way.refusal(machine) == ""
+    link({thing.name: Choice(thing=thing, way=way, folder=None, done=True)}, machine)
+    ours = machine.store.root / "pulumi/plugins/resource-command-v1.2.1/pulumi-resource-command"
+    assert ours.readlink() == theirs
+    assert way.refusal(machine) == ""  # the link is not taken for a plugin of its own
+    theirs.unlink()
+    assert way.refusal(machine) != ""
+
+
 def test_the_files_made_here_are_named_to_the_program_with_their_sha256(machine: Machine) -> None:
     folder = folder_with(machine, "tigera-operator.yaml")
     assert files_for_site({"calico-manifest": folder, "kind": folder}) == {
@@ -104,3 +124,101 @@ def test_gos_caches_go_once_all_is_built_and_nothing_else_does(machine: Machine)
     while (machine.store.root / "go.dropped").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert [path.name for path in machine.store.root.iterdir()] == ["bin"]
+
+
+def test_all_that_makes_a_lab_impossible_is_said_at_once_before_anything_is_made(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = conditions.Facts(engine="podman", root=False, modules=False)
+    monkeypatch.setattr(conditions, "look", lambda engine: facts)
+    blind = replace(machine, web=replace(machine.web, mirror="http://127.0.0.1:1"))
+    with pytest.raises(RuntimeError) as caught:
+        decide_lab("podman", blind)
+    assert "kind cannot be had here:" in str(caught.value)
+    assert "no flock (package util-linux)" in str(caught.value)
+    assert "only root can make; run:\nmkdir -p /lib/modules" in str(caught.value)
+    assert not (machine.store.root / "things").exists()
+
+
+def test_the_machine_is_adapted_after_packages_are_installed_and_before_builds(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    podman, kind = (replace(CATALOG[name], ways=CATALOG[name].ways[-1:]) for name in ("podman", "kind"))
+    choices = {thing.name: Choice(thing=thing, way=thing.ways[0], folder=None, done=False) for thing in (podman, kind)}
+    assert isinstance(choices["podman"].way, DebianPackages)
+
+    def make(due: dict[str, Choice], machine: Machine) -> dict[str, Path]:
+        steps.extend(f"make {name}" for name, choice in due.items() if not choice.done)
+        return {}
+
+    def prepare(*_: object) -> conditions.Prepared:
+        steps.append("adapt")
+        return conditions.Prepared(environment={}, site={})
+
+    monkeypatch.setattr(lab, "decide_lab", lambda engine, machine: choices)
+    monkeypatch.setattr(lab, "make", make)
+    monkeypatch.setattr(lab, "link", lambda *_: None)
+    monkeypatch.setattr(lab, "prune", lambda *_: None)
+    monkeypatch.setattr(conditions, "prepare", prepare)
+    lab.lab(machine, "podman")
+    assert steps == ["make podman", "adapt", "make kind"]
+
+
+def test_an_engine_that_nobody_knows_is_named_with_where_it_may_come_from(machine: Machine) -> None:
+    with pytest.raises(ValueError, match=r"^engine is 'dokcer'; choose .* \(KALICO_ENGINE, kalico:engine\)$"):
+        lab.lab(machine, "dokcer")
+
+
+@pytest.fixture
+def started(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The roots from which our docker server was started: of a lab `kalico` that lives on it and is recorded."""
+    roots: list[Path] = []
+    monkeypatch.setattr(lab, "start_docker", lambda root, machine: roots.append(root))
+    monkeypatch.setattr(docker_server, "LONGEST_SOCKET_PATH", 1000)
+    machine.store.write(machine.store.run / "kalico/engine", "docker\n")
+    machine.store.write(machine.store.root / "docker/network/files/local-kv.db", 'x{"name":"kalico"}')
+    way = CATALOG["docker"].ways[-1]
+    assert isinstance(way, DockerServer)
+    root = folder_of(CATALOG["docker"], way, machine.store, CATALOG)
+    assert root
+    machine.store.make(root, "set up", lambda out: None)
+    return roots
+
+
+def test_our_docker_server_is_started_again_where_a_lab_lives_on_it(
+    machine: Machine, started: list[Path], said: list[str]
+) -> None:
+    wake(machine)
+    assert [root.parent for root in started] == [machine.store.root / "things/docker"]
+    assert said == ["docker server: needed by kalico"]
+
+
+def test_a_root_of_an_earlier_version_is_as_good(machine: Machine, started: list[Path]) -> None:
+    (root,) = (machine.store.root / "things/docker").iterdir()
+    root.rename(root.with_name("any-earlier"))
+    wake(machine)
+    assert [root.name for root in started] == ["any-earlier"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["lab on podman", "lab of another server", "machine's docker answers", "a server of the user's", "nothing set up"],
+)
+def test_our_docker_server_stays_off_where_no_lab_needs_it(
+    machine: Machine, started: list[Path], program: Program, change: str
+) -> None:
+    store = machine.store
+    match change:
+        case "lab on podman":
+            store.write(store.run / "kalico/engine", "podman\n")
+        case "lab of another server":
+            store.write(store.root / "docker/network/files/local-kv.db", '{"name":"kalico-e2e"}')
+        case "machine's docker answers":
+            machine = replace(machine, env={"PATH": str(program("docker", "echo 27.1"))})
+        case "a server of the user's":
+            machine = replace(machine, env={**machine.env, "DOCKER_HOST": "tcp://there:1"})
+        case "nothing set up":
+            shutil.rmtree(store.root / "things")
+    wake(machine)
+    assert started == []

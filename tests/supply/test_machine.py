@@ -24,6 +24,7 @@ ORDINARY = [
 ]
 # each condition with a machine that has it alone
 HAS: Mapping[Callable[[Facts], Cure | None], Facts] = {
+    machine.no_admin: replace(PODMAN, admin=False),
     machine.no_sys_resource: replace(PODMAN, sys_resource=False, files_limit=20000, processes_limit=32768),
     machine.crun_on_cgroup_v1: replace(PODMAN, cgroup=1),
     machine.no_names_on_networks: replace(PODMAN, network="cni"),
@@ -46,7 +47,7 @@ def test_a_condition_is_found_alone_and_said_in_one_line(condition: Callable[[Fa
     (cure,) = machine.cures(HAS[condition])
     assert cure == condition(HAS[condition]) or cure.act is not None  # an act is made anew each time
     assert "\n" not in cure.says
-    assert cure.containers or cure.act
+    assert cure.containers or cure.act or cure.hopeless
 
 
 def test_without_sys_resource_containers_keep_the_limits_there_are() -> None:
@@ -163,6 +164,27 @@ def test_what_only_root_can_do_is_asked_for_all_at_once_and_nothing_is_done(
     with pytest.raises(RuntimeError, match=r"apt-get install.* netavark aardvark-dns\nmkdir -p /lib/modules"):
         machine.prepare("podman", tmp_path / "cache", lambda line: None)
     assert not (tmp_path / "cache").exists()
+
+
+def test_what_only_the_user_can_see_to_is_all_said_and_nothing_is_changed(
+    tmp_path: Path, found: Callable[[Facts], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "MODULES", tmp_path / "lib/modules")
+    for facts, said in (
+        (replace(PODMAN, modules=False, admin=False), "this machine: without CAP_SYS_ADMIN"),
+        (replace(PODMAN, root=False, modules=False), "mkdir -p"),
+    ):
+        found(facts)
+        with pytest.raises(RuntimeError, match=said):
+            machine.check("podman")
+        with pytest.raises(RuntimeError, match=said):
+            machine.prepare("podman", tmp_path / "cache", lambda line: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_root_can_cure_is_no_obstacle(tmp_path: Path, found: Callable[[Facts], None]) -> None:
+    found(replace(PODMAN, modules=False, inotify=1, cgroup=1, sys_resource=False))
+    machine.check("podman")
 
 
 def test_root_has_it_done(tmp_path: Path, found: Callable[[Facts], None], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from supply.catalog import Thing
 from supply.download import Refused
 from supply.plan import Impossible, decide, make
 from supply.schedule import Failed
-from supply.ways import DebianPackages, Download, LeftTo, Machine, OnMachine, Way
+from supply.store import Store
+from supply.ways import ARCH, DebianPackages, DockerServer, Download, LeftTo, Machine, NodeImage, OnMachine, Way
 from tests.supply.loopback import Program, Site
 
 
@@ -151,6 +152,60 @@ def test_a_download_becomes_a_program_that_can_be_run(machine: Machine, site: Si
     site.put("/sums", f"{sha256}  kind\n".encode())
     folders = make(decide(["kind"], machine, catalog(thing("kind", way))), machine)
     assert (folders["kind"] / "kind").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_file_comes_from_the_mirror_as_it_is(machine: Machine, site: Site) -> None:
+    sha256 = site.put("/raw.example/a/x.yaml", b"kind: X\n")
+    way = Download(url="https://raw.example/a/x.yaml", sha256={ARCH: sha256}, only_from_mirror=True)
+    behind = replace(machine, web=replace(machine.web, mirror=site.base))
+    folders = make(decide(["x"], behind, catalog(thing("x", way, Handmade()))), behind)
+    assert (folders["x"] / "x.yaml").read_bytes() == b"kind: X\n"
+    assert decide(["y"], machine, catalog(thing("y", way, Handmade())))["y"].way == Handmade()
+
+
+def test_commands_that_scripts_need_are_named_all_at_once_with_their_packages(machine: Machine) -> None:
+    with pytest.raises(Impossible) as caught:
+        decide(["script-tools"], machine)
+    said = str(caught.value)
+    assert "no openssl (package openssl), no ip (package iproute2), no flock (package util-linux) on PATH" in said
+    assert "install openssl, iproute2, util-linux with this distribution's own package manager" in said
+
+
+def test_commands_that_scripts_need_are_installed_by_root_and_a_user_is_told_how(
+    machine: Machine, program: Program, tmp_path: Path
+) -> None:
+    folder = program("apt-get", f'echo "$@" >> {tmp_path}/log')
+    program("openssl", "exit 0")
+    user = replace(machine, env={"PATH": str(folder)})
+    with pytest.raises(Impossible, match=r"no ip .*, no flock .*(?s:.*)sudo apt-get install .* iproute2 util-linux"):
+        decide(["script-tools"], user)
+    root = replace(user, root=True)
+    make(decide(["script-tools"], root), root)
+    assert (tmp_path / "log").read_text().splitlines()[-1].endswith("openssl iproute2 util-linux")
+
+
+def test_commands_that_are_there_need_nothing(machine: Machine, program: Program) -> None:
+    for name in ("openssl", "ip", "flock"):
+        folder = program(name, "exit 0")
+    choice = decide(["script-tools"], replace(machine, env={"PATH": str(folder)}))["script-tools"]
+    assert choice.done
+
+
+def test_a_docker_server_whose_socket_would_be_too_deep_is_refused_before_it_is_made(
+    machine: Machine, program: Program, tmp_path: Path
+) -> None:
+    root = replace(machine, root=True, mounts=True, env={"PATH": str(program("docker", "exit 1"))})
+    way = DockerServer(tools=())
+    assert way.refusal(replace(root, store=Store(root=Path("/k")))) == ""
+    assert "set a shorter KALICO_CACHE" in way.refusal(replace(root, store=Store(root=tmp_path / ("x" * 100))))
+
+
+def test_without_the_right_to_mount_nothing_is_built_that_would_need_it_in_the_end(
+    machine: Machine, program: Program
+) -> None:
+    bare = replace(machine, root=True, mounts=False, env={"PATH": str(program("docker", "exit 1"))})
+    for way in (NodeImage(parts=(), modules={}, tools=()), DockerServer(tools=())):
+        assert "CAP_SYS_ADMIN" in way.refusal(bare)
 
 
 def test_a_download_with_a_wrong_checksum_ends_the_run_and_leaves_nothing(machine: Machine, site: Site) -> None:

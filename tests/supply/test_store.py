@@ -80,7 +80,25 @@ def test_a_second_run_says_that_it_waits_and_then_goes_on(store: Store) -> None:
 
     with store.locked(hear):
         child.join()
-    assert said == [f"another run is making things in {store.root}: waiting for it"]
+    (line,) = said
+    assert f"waiting for {store.root}/lock, which process {child.pid} (supply " in line
+    assert (store.root / "lock").read_text().startswith(f"process {os.getpid()} (supply ")
+
+
+def test_who_waits_says_so_again_and_again(store: Store) -> None:
+    begun, said = multiprocessing.Event(), list[str]()
+    child = multiprocessing.Process(target=_make_for_ever, args=(store.root, begun))
+    child.start()
+    assert begun.wait(5)
+
+    def hear(line: str) -> None:
+        said.append(line)
+        if len(said) == 3:
+            child.kill()
+
+    with store.locked(hear, interval=0.1):
+        child.join()
+    assert len(said) == 3
 
 
 def test_a_link_replaces_whatever_was_there(store: Store, tmp_path: Path) -> None:
