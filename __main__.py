@@ -6,32 +6,58 @@ from components.attachments import Attachments, AttachmentsArgs
 from components.calico import Calico, CalicoArgs
 from components.cni_plugins import CniPlugins, CniPluginsArgs
 from components.config import load_settings
+from components.drift import find_drift
 from components.kind_cluster import KindCluster, KindClusterArgs
 from components.macvlan_networks import MacvlanNetworks, MacvlanNetworksArgs
 from components.multus import Multus, MultusArgs
+from components.network_joins import NetworkJoins, NetworkJoinsArgs
 from components.pods import Pods, PodsArgs
 from components.readiness import Readiness, ReadinessArgs
 from components.workspace import find_workspace
 
 settings = load_settings()
 workspace = find_workspace(settings)
+drift = find_drift(workspace, settings.node_names)
 
-cluster = KindCluster("cluster", KindClusterArgs(settings=settings, workspace=workspace))
-networks = MacvlanNetworks(
-    "networks", MacvlanNetworksArgs(networks=settings.networks, workspace=workspace, cluster=cluster)
+macvlans = MacvlanNetworks(
+    "networks", MacvlanNetworksArgs(networks=settings.networks, workspace=workspace, drift=drift)
+)
+cluster = KindCluster(
+    "cluster", KindClusterArgs(settings=settings, workspace=workspace, macvlans=macvlans, drift=drift)
+)
+joins = NetworkJoins(
+    "joins",
+    NetworkJoinsArgs(networks=settings.networks, workspace=workspace, cluster=cluster, macvlans=macvlans, drift=drift),
 )
 calico = Calico("calico", CalicoArgs(settings=settings, workspace=workspace, cluster=cluster))
 plugins = CniPlugins(
-    "cni-plugins", CniPluginsArgs(archive=settings.cni_plugins, workspace=workspace, cluster=cluster, calico=calico)
+    "cni-plugins",
+    CniPluginsArgs(archive=settings.cni_plugins, workspace=workspace, cluster=cluster, calico=calico, drift=drift),
 )
-multus = Multus("multus", MultusArgs(settings=settings, workspace=workspace, cluster=cluster))
+multus = Multus("multus", MultusArgs(settings=settings, workspace=workspace, cluster=cluster, drift=drift))
 attachments = Attachments(
     "attachments",
-    AttachmentsArgs(networks=settings.networks, cluster=cluster, macvlans=networks, multus=multus),
+    AttachmentsArgs(
+        networks=settings.networks,
+        pods=settings.pods,
+        workspace=workspace,
+        cluster=cluster,
+        joins=joins,
+        multus=multus,
+        drift=drift,
+    ),
 )
 pods = Pods(
     "pods",
-    PodsArgs(pods=settings.pods, cluster=cluster, workspace=workspace, plugins=plugins, attachments=attachments),
+    PodsArgs(
+        pods=settings.pods,
+        cluster=cluster,
+        workspace=workspace,
+        plugins=plugins,
+        multus=multus,
+        attachments=attachments,
+        drift=drift,
+    ),
 )
 readiness = Readiness(
     "readiness",
@@ -42,5 +68,6 @@ readiness = Readiness(
 
 pulumi.export("net1_address", pods.net1_address)
 pulumi.export("attachments", pods.attachments)
+pulumi.export("networks", joins.networks)
 pulumi.export("cluster", readiness.cluster)
 pulumi.export("versions", readiness.versions)

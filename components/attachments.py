@@ -1,4 +1,8 @@
-"""The NetworkAttachmentDefinitions: one a network, by the network's name."""
+"""The NetworkAttachmentDefinitions: one a network, by the network's name.
+
+Where one worker joins, the NAD has the CNI config itself. Where several do, each hands out a part of the range of its
+own, since host-local keeps its leases on each node: the config then lies on the nodes, and Multus finds it by name.
+"""
 
 import json
 from dataclasses import dataclass
@@ -7,52 +11,109 @@ from typing import Any
 
 import pulumi
 
+from components import scripts
+from components.drift import CONTENT, Drift, digest
 from components.kind_cluster import KindCluster
-from components.macvlan_networks import MacvlanNetworks
 from components.multus import Multus
-from components.objects import KubernetesObject
-from components.settings import NetworkSettings
+from components.network_joins import NetworkJoins, master
+from components.objects import KubernetesObject, repairable
+from components.settings import NetworkSettings, PodSettings, WorkerRange
+from components.workspace import Workspace
 
 CNI_VERSION = "0.3.1"
+RANGES = "kalico/ranges"
+"""The annotation of a NAD whose config lies on the nodes: which worker hands out what."""
+MASTER = "@MASTER@"
+"""Stands for the node's interface in a config that is written on that node."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttachmentsArgs:
     networks: tuple[NetworkSettings, ...]
+    pods: tuple[PodSettings, ...]
+    workspace: Workspace
     cluster: KindCluster
-    macvlans: MacvlanNetworks
+    joins: NetworkJoins
     multus: Multus
+    drift: Drift
 
 
 class Attachments(pulumi.ComponentResource):
+    nads: dict[str, KubernetesObject]
+    """By network; a NAD is another when anything of the network is, and its pods with it."""
+
     def __init__(self, name: str, args: AttachmentsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(
             "kalico:lab:Attachments", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts)
         )
-        # The NAD's kind comes with Multus's manifest; its daemon need not run yet.
-        kinds = [made for made in args.multus.objects if made.is_crd]
-        for network in args.networks:
-            KubernetesObject(
-                f"{name}-{network.name}",
-                {
-                    "apiVersion": "k8s.cni.cncf.io/v1",
-                    "kind": "NetworkAttachmentDefinition",
-                    "metadata": {"name": network.name, "namespace": "default"},
-                    "spec": {"config": args.macvlans.masters[network.name].apply(partial(nad_config, network))},
-                },
-                pulumi.ResourceOptions(parent=self, depends_on=kinds),
-            )
+        self.nads = {network.name: self._nad(name, network, args) for network in args.networks}
         self.register_outputs({})
 
+    def _nad(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> KubernetesObject:
+        fixed = fixes_macs(network, args.pods)
+        if len(network.ranges) > 1:
+            made_with: pulumi.Resource = self._conf_on_nodes(name, network, fixed, args)
+            spec: dict[str, Any] = {}
+            annotations: dict[str, Any] = {RANGES: ranges(network), CONTENT: digest("")}
+        else:
+            made_with = args.joins.made[network.name]
+            config = args.joins.made[network.name].stdout.apply(master).apply(partial(nad_config, network, fixed=fixed))
+            spec = {"config": config}
+            annotations = {CONTENT: config.apply(digest)}
+        document, again = repairable(
+            {
+                "apiVersion": "k8s.cni.cncf.io/v1",
+                "kind": "NetworkAttachmentDefinition",
+                "metadata": {"name": network.name, "namespace": "default", "annotations": annotations},
+                "spec": spec,
+            },
+            args.drift.nad(network.name),
+        )
+        # The NAD's kind comes with Multus's manifest; its daemon need not run yet.
+        kinds = [made for made in args.multus.objects if made.is_crd]
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[*kinds, made_with], replace_with=[made_with])
+        return KubernetesObject(f"{name}-{network.name}", document, pulumi.ResourceOptions.merge(again, opts))
 
-def nad_config(network: NetworkSettings, master: str) -> str:
-    """The CNI config in a NAD, as JSON. `master`: the workers' interface on the network."""
+    def _conf_on_nodes(
+        self, name: str, network: NetworkSettings, fixed: bool, args: AttachmentsArgs
+    ) -> pulumi.Resource:
+        joined = args.joins.made[network.name]
+        return scripts.run(
+            f"{name}-{network.name}-conf",
+            create="attachment-conf",
+            delete="attachment-conf-delete",
+            environment=args.workspace.environment | {"NETWORK": network.name},
+            because=args.drift.in_nodes(f"conf.{network.name}", network.nodes),
+            lines=[f"{part.worker} {nad_config(network, MASTER, fixed=fixed, part=part)}" for part in network.ranges],
+            triggers=[joined.id],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[joined]),
+        )
+
+
+def nad_config(network: NetworkSettings, master: str, *, fixed: bool = False, part: WorkerRange | None = None) -> str:
+    """The CNI config of a NAD, as JSON.
+
+    `master`: the worker's interface on the network. `fixed`: whether pods may come with a MAC of their own. `part`: of
+    the range, where it is one worker's config.
+    """
     config: dict[str, Any] = {
         "cniVersion": CNI_VERSION,
         "name": network.name,
         "type": "macvlan",
         "master": master,
         "mode": network.mode.value,
-        "ipam": network.ipam.config(network.subnet, network.gateway, network.routes),
     }
-    return json.dumps(config)
+    if network.mtu is not None:
+        config["mtu"] = network.mtu
+    if fixed:
+        config["capabilities"] = {"mac": True}
+    return json.dumps(config | {"ipam": network.ipam.config(network.subnet, network.gateway, network.routes, part)})
+
+
+def fixes_macs(network: NetworkSettings, pods: tuple[PodSettings, ...]) -> bool:
+    """Whether any pod comes to the network with a MAC of its own."""
+    return any(each.network == network.name and each.mac for pod in pods for each in pod.networks)
+
+
+def ranges(network: NetworkSettings) -> str:
+    return ", ".join(f"{part.worker}: {part}" for part in network.ranges)

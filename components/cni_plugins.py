@@ -7,6 +7,7 @@ import pulumi
 from components import scripts, upstream
 from components.calico import Calico
 from components.config import architecture
+from components.drift import Drift
 from components.kind_cluster import KindCluster
 from components.settings import Source
 from components.workspace import Workspace
@@ -18,6 +19,7 @@ class CniPluginsArgs:
     workspace: Workspace
     cluster: KindCluster
     calico: Calico
+    drift: Drift
 
 
 class CniPlugins(pulumi.ComponentResource):
@@ -32,6 +34,7 @@ class CniPlugins(pulumi.ComponentResource):
             f"{name}-nodes",
             create="cni-plugins",
             environment=args.workspace.environment | {"ARCHIVE": str(archive), "ARCH": architecture()},
+            because=args.drift.in_nodes("plugins", args.cluster.nodes),
             lines=args.cluster.nodes,
             triggers=[args.cluster.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico.authority]),

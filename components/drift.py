@@ -17,6 +17,8 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
+import pulumi
+
 from components import machine
 from components.engines import Engine, EngineError, last_line
 from components.scripts import script
@@ -180,10 +182,13 @@ def digest(text: str) -> str:
 
 
 def find_drift(workspace: Workspace, nodes: Sequence[str]) -> Drift:
-    """Look at the lab, if it was made before. Raises EngineError where the engine does not answer."""
+    """Look at the lab, if it was made before. An engine that does not answer ends the program before any resource."""
     if not (workspace.run / "engine").exists():
         return Drift()
-    return Drift(look=look(workspace, nodes), now=datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    try:
+        return Drift(look=look(workspace, nodes), now=datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    except EngineError as error:
+        raise pulumi.RunError(str(error)) from None
 
 
 def look(workspace: Workspace, nodes: Sequence[str]) -> Look:

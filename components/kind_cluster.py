@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
+import pulumi_command.local as local
 import pulumi_kubernetes as kubernetes
 import yaml
 
 from components import scripts
 from components.config import ROOT
+from components.drift import Drift
+from components.macvlan_networks import MacvlanNetworks
 from components.settings import LabSettings
 from components.workspace import Workspace
 
@@ -17,13 +20,18 @@ from components.workspace import Workspace
 class KindClusterArgs:
     settings: LabSettings
     workspace: Workspace
+    macvlans: MacvlanNetworks
+    drift: Drift
 
 
 class KindCluster(pulumi.ComponentResource):
-    """Up when its API answers; its nodes are Ready only once they have a CNI."""
+    """Up when its nodes run and its API answers; the nodes are Ready only once they have a CNI."""
 
+    made: local.Command
     id: pulumi.Output[str]
     """Born with the cluster: what is in the nodes is made again when it changes."""
+    running: local.Command
+    """Its id is another after every start of a node."""
     provider: kubernetes.Provider
     nodes: tuple[str, ...]
     workers: tuple[str, ...]
@@ -34,25 +42,38 @@ class KindCluster(pulumi.ComponentResource):
         super().__init__("kalico:lab:KindCluster", name, None, opts)
         settings, workspace = args.settings, args.workspace
         self.workers = settings.worker_names
-        self.nodes = (f"{settings.cluster_name}-control-plane", *self.workers)
+        self.nodes = settings.node_names
         config = yaml.safe_dump(kind_config(settings), sort_keys=False)
-        command = scripts.run(
+        self.made = scripts.run(
             f"{name}-kind",
             create="kind-create",
             delete="kind-delete",
             environment=workspace.environment,
+            because=args.drift.cluster(self.nodes),
             lines=config.splitlines(),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.id = command.stdout
+        self.id = self.made.stdout
+        self.running = scripts.run(
+            f"{name}-running",
+            create="nodes-run",
+            environment=workspace.environment | {"SECONDS_AT_MOST": "120"},
+            because=args.drift.in_nodes("node", self.nodes),
+            lines=self.nodes,
+            triggers=[self.id],
+            # A node that was stopped starts only when the networks it has joined are there.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.made, *args.macvlans.made.values()]),
+        )
         self.provider = kubernetes.Provider(
             f"{name}-kubernetes",
-            kubeconfig=command.stdout.apply(lambda _: str(workspace.kubeconfig)),
+            kubeconfig=self.running.stdout.apply(lambda _: str(workspace.kubeconfig)),
             # Without it any change of the kubeconfig's text would replace everything in the cluster.
             cluster_identifier=self.id,
+            # `refresh` drops from the state what was in a cluster that is gone.
+            delete_unreachable=True,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.contents = pulumi.ResourceOptions(provider=self.provider, deleted_with=command)
+        self.contents = pulumi.ResourceOptions(provider=self.provider, deleted_with=self.made)
         self.register_outputs({"id": self.id})
 
 

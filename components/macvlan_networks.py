@@ -1,12 +1,13 @@
-"""The macvlan networks of the engine, and the workers' interfaces on them."""
+"""The macvlan networks: each an L2 of the engine, beside the cluster."""
 
 import hashlib
 from dataclasses import dataclass
 
 import pulumi
+import pulumi_command.local as local
 
 from components import scripts
-from components.kind_cluster import KindCluster
+from components.drift import Drift
 from components.settings import NetworkSettings
 from components.workspace import Workspace
 
@@ -18,56 +19,39 @@ BRIDGE_PREFIX = "kalico-"
 class MacvlanNetworksArgs:
     networks: tuple[NetworkSettings, ...]
     workspace: Workspace
-    cluster: KindCluster
+    drift: Drift
 
 
 class MacvlanNetworks(pulumi.ComponentResource):
-    """Each network is made beside the cluster and outlives it; the joins belong to the cluster."""
+    """Made while the cluster is, and outlives it."""
 
-    masters: dict[str, pulumi.Output[str]]
-    """By network: the interface that the workers have on it."""
+    made: dict[str, local.Command]
+    """By network."""
 
     def __init__(self, name: str, args: MacvlanNetworksArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:MacvlanNetworks", name, None, opts)
-        self.masters = {network.name: self._network(name, network, args) for network in args.networks}
-        self.register_outputs({"masters": self.masters})
+        self.made = {network.name: self._network(name, network, args) for network in args.networks}
+        self.register_outputs({})
 
-    def _network(self, name: str, network: NetworkSettings, args: MacvlanNetworksArgs) -> pulumi.Output[str]:
+    def _network(self, name: str, network: NetworkSettings, args: MacvlanNetworksArgs) -> local.Command:
         engine = args.workspace.engine
-        words = engine.network_words(network)
-        environment = args.workspace.environment | {"NETWORK": network.name}
-        made = scripts.run(
+        return scripts.run(
             f"{name}-{network.name}",
             create="network-create",
             delete="network-delete",
-            environment=environment
+            environment=args.workspace.environment
             | {
+                "NETWORK": network.name,
                 "BRIDGE": bridge_name(args.workspace.cluster_name, network.name),
-                "PARENT": network.parent or "",
+                "PARENT": network.link or "",
                 "ISLAND": "engine" if engine.makes_islands else "bridge",
             },
-            lines=words,
+            because=args.drift.network(network.name),
+            lines=engine.network_words(network),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        joined = scripts.run(
-            f"{name}-{network.name}-join",
-            create="network-join",
-            environment=environment,
-            lines=args.cluster.workers,
-            triggers=[args.cluster.id, made.id],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[made]),
-        )
-        return joined.stdout.apply(master)
 
 
 def bridge_name(cluster_name: str, network_name: str) -> str:
     """The name of the bridge that a network without a parent may need, of its own on this machine."""
     return BRIDGE_PREFIX + hashlib.sha256(f"{cluster_name}/{network_name}".encode()).hexdigest()[:8]
-
-
-def master(joined: str) -> str:
-    """The interface in lines such as `kalico-worker eth1 9a:..`; a NAD names one for all workers."""
-    interfaces = sorted({line.split()[1] for line in joined.splitlines()})
-    if len(interfaces) != 1:
-        raise ValueError(f"the workers' interfaces on the network differ ({', '.join(interfaces)}): a NAD needs one")
-    return interfaces[0]

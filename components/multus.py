@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
+import pulumi_command.local as local
 
-from components import upstream
+from components import scripts, upstream
+from components.drift import Drift
 from components.kind_cluster import KindCluster
 from components.objects import KubernetesObject, register
 from components.settings import LabSettings
@@ -21,18 +23,30 @@ class MultusArgs:
     settings: LabSettings
     workspace: Workspace
     cluster: KindCluster
+    drift: Drift
 
 
 class Multus(pulumi.ComponentResource):
     """Up when its daemon runs on every node; pods wait for what it writes there (see `pods`)."""
 
     objects: list[KubernetesObject]
+    conf: local.Command
+    """Its conf is on every node."""
 
     def __init__(self, name: str, args: MultusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:Multus", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts))
         documents = upstream.documents(args.settings.multus_manifest, args.workspace.cache)
         objects, daemon = register(self, name, daemonset_documents(documents, args.settings.multus_image))
         self.objects = [*objects, *daemon]
+        self.conf = scripts.run(
+            f"{name}-conf",
+            create="multus-conf",
+            environment=args.workspace.environment | {"SECONDS_AT_MOST": "300"},
+            because=args.drift.in_nodes("multus", args.cluster.nodes),
+            lines=args.cluster.nodes,
+            triggers=[args.cluster.id],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self.objects, deleted_with=args.cluster.made),
+        )
         self.register_outputs({})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pulumi
 
+from components.drift import BECAUSE
 from components.upstream import CRD
 
 WORKLOADS = ("Deployment", "DaemonSet")
@@ -24,6 +25,22 @@ class KubernetesObject(pulumi.CustomResource):
     def __init__(self, name: str, document: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(type_token(document), name, dict(document), opts)
         self.is_crd = document["kind"] == CRD
+
+
+def repairable(document: Mapping[str, Any], because: str | None) -> tuple[dict[str, Any], pulumi.ResourceOptions]:
+    """The document with its reason (see `drift`), and the options with which another reason replaces the object.
+
+    None: nobody can tell the reason now; it stays what it was.
+    """
+    metadata = document["metadata"]
+    if because:
+        metadata = metadata | {"annotations": {**metadata.get("annotations", {}), BECAUSE: because}}
+    opts = pulumi.ResourceOptions(
+        delete_before_replace=True,
+        replace_on_changes=["metadata.annotations", "spec"],
+        ignore_changes=[f'metadata.annotations["{BECAUSE}"]'] if because is None else None,
+    )
+    return {**document, "metadata": metadata}, opts
 
 
 def observe(

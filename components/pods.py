@@ -10,16 +10,16 @@ import pulumi
 from components import scripts
 from components.attachments import Attachments
 from components.cni_plugins import CniPlugins
+from components.drift import NETWORK_STATUS, NETWORKS, Drift, asked_for
 from components.kind_cluster import KindCluster
-from components.objects import KubernetesObject, observe
+from components.multus import Multus
+from components.objects import KubernetesObject, observe, repairable
 from components.settings import PodSettings
 from components.workspace import Workspace
 
 POD = {"apiVersion": "v1", "kind": "Pod"}
 DEFAULT = "default"
 """The namespace of the NADs, and of pods that name none."""
-NETWORKS = "k8s.v1.cni.cncf.io/networks"
-NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,9 @@ class PodsArgs:
     cluster: KindCluster
     workspace: Workspace
     plugins: CniPlugins
+    multus: Multus
     attachments: Attachments
+    drift: Drift
 
 
 class Pods(pulumi.ComponentResource):
@@ -45,7 +47,7 @@ class Pods(pulumi.ComponentResource):
             create="wait-attachable",
             environment=args.workspace.environment | {"SECONDS_AT_MOST": "300"},
             lines=args.cluster.workers,
-            triggers=[args.cluster.id, args.plugins.id],
+            triggers=[args.cluster.running.id, args.plugins.id, args.multus.conf.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[args.plugins]),
         )
         pods = [each for pod in args.pods for each in pod.each()]
@@ -55,18 +57,7 @@ class Pods(pulumi.ComponentResource):
             )
             for namespace in dict.fromkeys(pod.namespace for pod in pods if pod.namespace != DEFAULT)
         }
-        made = [
-            KubernetesObject(
-                f"{name}-{logical_name(pod)}",
-                pod_document(pod),
-                pulumi.ResourceOptions(
-                    parent=self,
-                    depends_on=[gate, args.attachments, *filter(None, [namespaces.get(pod.namespace)])],
-                    delete_before_replace=True,
-                ),
-            )
-            for pod in pods
-        ]
+        made = [self._pod(name, pod, [gate, *filter(None, [namespaces.get(pod.namespace)])], args) for pod in pods]
         self.ids = [pod.id for pod in made]
         # A pod whose node restarts gets another address without being another pod: asked anew each time.
         live = [
@@ -78,6 +69,13 @@ class Pods(pulumi.ComponentResource):
         ).apply(lambda lists: [attachment for each in lists for attachment in each])
         self.net1_address = self.attachments.apply(net1_address)
         self.register_outputs({"attachments": self.attachments, "net1_address": self.net1_address})
+
+    def _pod(self, name: str, pod: PodSettings, after: list[pulumi.Resource], args: PodsArgs) -> KubernetesObject:
+        nads = [args.attachments.nads[network] for network in dict.fromkeys(each.network for each in pod.networks)]
+        document, again = repairable(pod_document(pod), args.drift.pod(pod.namespace, pod.name))
+        # A network that becomes another is attached only to a pod that does.
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[*after, *nads], replace_with=nads)
+        return KubernetesObject(f"{name}-{logical_name(pod)}", document, pulumi.ResourceOptions.merge(again, opts))
 
 
 def logical_name(pod: PodSettings) -> str:
@@ -163,13 +161,6 @@ def attachments(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> list[di
             f"kubectl describe pod {metadata['name']} --namespace {namespace} shows what Multus did"
         )
     return found
-
-
-def asked_for(annotation: str) -> list[str]:
-    """The networks in either form of the annotation."""
-    if annotation.startswith("["):
-        return [each["name"] for each in json.loads(annotation)]
-    return [network for network in annotation.split(",") if network]
 
 
 def net1_address(attachments: list[dict[str, Any]]) -> str | None:

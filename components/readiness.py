@@ -40,7 +40,12 @@ class Readiness(pulumi.ComponentResource):
             create="wait-ready",
             environment=args.workspace.environment | {"WORKER": args.cluster.workers[0], "SECONDS_AT_MOST": "300"},
             # Asked again when anything that has a version is another, or a pod is.
-            triggers=[args.cluster.id, *(source.sha256 for source in args.sources), *args.pods.ids],
+            triggers=[
+                args.cluster.running.id,
+                args.multus.conf.id,
+                *(source.sha256 for source in args.sources),
+                *args.pods.ids,
+            ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico, args.multus, args.pods]),
         )
         # A node is there, with its address and version, when it has joined; no preview waits for the report first.

@@ -26,25 +26,25 @@ def run(
     create: str,
     delete: str | None = None,
     environment: Mapping[str, str],
+    because: str = "",
     lines: Sequence[str] = (),
     triggers: Sequence[pulumi.Input[Any]] = (),
     opts: pulumi.ResourceOptions,
 ) -> local.Command:
-    """A Command whose scripts are files here; `lines` go to its stdin.
+    """A Command whose scripts are files here; `lines` go to its stdin, the reason `because` to its environment.
 
     Any change of `triggers`, of the script or of a value replaces it, and with it what was made from it. Left alone,
     Pulumi would run `create` again as an update in place, over what is there, and nothing else would know.
     """
+    environment = dict(environment) | {"BECAUSE": because}
     inputs = "".join(f"{line}\n" for line in lines)
-    made_from = hashlib.sha256(
-        json.dumps([script(create), dict(environment), inputs], sort_keys=True).encode()
-    ).hexdigest()
+    made_from = hashlib.sha256(json.dumps([script(create), environment, inputs], sort_keys=True).encode()).hexdigest()
     return local.Command(
         name,
         create=script(create),
         delete=script(delete) if delete else None,
         interpreter=BASH,
-        environment=dict(environment),
+        environment=environment,
         stdin=inputs,
         triggers=[*triggers, made_from],
         # Only what goes wrong is shown; the previous output would repeat the stdout of each in the environment.

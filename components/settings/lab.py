@@ -66,6 +66,10 @@ class LabSettings:
         return worker_names(self.cluster_name, self.workers)
 
     @property
+    def node_names(self) -> tuple[str, ...]:
+        return (f"{self.cluster_name}-control-plane", *self.worker_names)
+
+    @property
     def sources(self) -> tuple[Source, ...]:
         """All that comes from upstream as a file."""
         return self.calico_manifest, self.multus_manifest, self.cni_plugins

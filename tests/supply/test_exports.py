@@ -105,23 +105,19 @@ def test_what_the_user_has_set_is_left_alone(
     assert not left_alone & set(exports({**env, **set_by_user}, store, Asked()))
 
 
-<<<<<<< HEAD
 def test_the_machines_site_file_is_named_only_while_it_is_there(store: Store, env: dict[str, str]) -> None:
-    assert "KALICO_SITE" not in exports(env, store)
+    assert "KALICO_SITE" not in exports(env, store, Asked())
     store.write(store.site, "engine: podman\n")
-    once = exports(env, store)
+    once = exports(env, store, Asked())
     assert once["KALICO_SITE"] == str(store.site)
-    assert exports({**env, **once}, store)["KALICO_SITE"] == str(store.site)
+    assert exports({**env, **once}, store, Asked())["KALICO_SITE"] == str(store.site)
     store.site.unlink()
-    assert exports({**env, **once}, store)["KALICO_SITE"] == ""
+    assert exports({**env, **once}, store, Asked())["KALICO_SITE"] == ""
 
 
-def test_who_is_logged_in_to_a_backend_keeps_it(store: Store, env: dict[str, str]) -> None:
-=======
 def test_who_is_logged_in_to_a_backend_keeps_it_and_their_plugins_are_left_alone(
     store: Store, env: dict[str, str]
 ) -> None:
->>>>>>> supply
     theirs = Path(env["HOME"]) / ".pulumi"
     theirs.mkdir(parents=True)
     (theirs / "credentials.json").write_text(json.dumps({"current": "https://api.pulumi.com"}))

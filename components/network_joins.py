@@ -1,0 +1,79 @@
+"""The workers on the networks: each gets an interface, without an address, since the network is the pods'."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pulumi
+import pulumi_command.local as local
+
+from components import scripts
+from components.drift import Drift
+from components.kind_cluster import KindCluster
+from components.macvlan_networks import MacvlanNetworks
+from components.settings import NetworkSettings
+from components.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkJoinsArgs:
+    networks: tuple[NetworkSettings, ...]
+    workspace: Workspace
+    cluster: KindCluster
+    macvlans: MacvlanNetworks
+    drift: Drift
+
+
+class NetworkJoins(pulumi.ComponentResource):
+    """A network is joined when each of its workers has an interface on it that is known by its MAC."""
+
+    made: dict[str, local.Command]
+    """By network; prints NODE INTERFACE MAC for each worker."""
+    networks: pulumi.Output[list[dict[str, Any]]]
+
+    def __init__(self, name: str, args: NetworkJoinsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kalico:lab:NetworkJoins", name, None, opts)
+        self.made = {network.name: self._join(name, network, args) for network in args.networks}
+        self.networks = pulumi.Output.all(
+            *(self.made[network.name].stdout.apply(partial(facts, network)) for network in args.networks)
+        )
+        self.register_outputs({"networks": self.networks})
+
+    def _join(self, name: str, network: NetworkSettings, args: NetworkJoinsArgs) -> local.Command:
+        made = args.macvlans.made[network.name]
+        return scripts.run(
+            f"{name}-{network.name}",
+            create="network-join",
+            delete="network-leave",
+            environment=args.workspace.environment | {"NETWORK": network.name},
+            because=args.drift.in_nodes(f"join.{network.name}", network.nodes),
+            lines=network.nodes,
+            triggers=[args.cluster.id, made.id],
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[made, args.cluster.running], deleted_with=args.cluster.made
+            ),
+        )
+
+
+def interfaces(joined: str) -> dict[str, str]:
+    """By node: its interface, of lines such as `kalico-worker eth1 9a:..`."""
+    return {node: interface for node, interface, _ in map(str.split, joined.splitlines())}
+
+
+def master(joined: str) -> str:
+    """The interface of the one worker on a network."""
+    (interface,) = interfaces(joined).values()
+    return interface
+
+
+def facts(network: NetworkSettings, joined: str) -> dict[str, Any]:
+    """A network's name and subnet, and its nodes: each with its interface and the range that it hands out."""
+    ranges = {part.worker: part for part in network.ranges}
+    return {
+        "name": network.name,
+        "subnet": str(network.subnet),
+        "nodes": [
+            {"name": node, "interface": interface} | ({"range": str(ranges[node])} if node in ranges else {})
+            for node, interface in interfaces(joined).items()
+        ],
+    }
