@@ -116,7 +116,7 @@ class Drift:
                 return self._because(f"node {node} does not run", None)
             mark = seen.marks.get(thing)
             if mark is None:
-                return self._because(f"node {node} has no {thing} since it was started", None)
+                return self._because(f"node {node} was started without {thing}", None)
             if mark.wrong:
                 return self._because(f"node {node}: {mark.wrong}", None)
             marks.append(mark)

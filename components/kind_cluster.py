@@ -31,7 +31,7 @@ class KindCluster(pulumi.ComponentResource):
     id: pulumi.Output[str]
     """Born with the cluster: what is in the nodes is made again when it changes."""
     running: local.Command
-    """Its id is another after every start of a node."""
+    """Its id is another after every start of a node; what is read of the cluster waits for it."""
     provider: kubernetes.Provider
     nodes: tuple[str, ...]
     workers: tuple[str, ...]
@@ -66,12 +66,12 @@ class KindCluster(pulumi.ComponentResource):
         )
         self.provider = kubernetes.Provider(
             f"{name}-kubernetes",
-            kubeconfig=self.running.stdout.apply(lambda _: str(workspace.kubeconfig)),
+            kubeconfig=self.id.apply(lambda _: str(workspace.kubeconfig)),
             # Without it any change of the kubeconfig's text would replace everything in the cluster.
             cluster_identifier=self.id,
             # `refresh` drops from the state what was in a cluster that is gone.
             delete_unreachable=True,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.running]),
         )
         self.contents = pulumi.ResourceOptions(provider=self.provider, deleted_with=self.made)
         self.register_outputs({"id": self.id})

@@ -48,7 +48,9 @@ def observe(
 ) -> KubernetesObject:
     """An object that others made, read anew by every preview and update: it is as it is now, not as of the last."""
     wanted = dict(kind) | {"metadata": None, "spec": None, "status": None}
-    return KubernetesObject(name, wanted, pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=id)))
+    # What becomes of a status is no change of the lab's.
+    read = pulumi.ResourceOptions(id=id, hide_diffs=["metadata", "spec", "status"])
+    return KubernetesObject(name, wanted, pulumi.ResourceOptions.merge(opts, read))
 
 
 def type_token(document: Mapping[str, Any]) -> str:

@@ -61,7 +61,12 @@ class Pods(pulumi.ComponentResource):
         self.ids = [pod.id for pod in made]
         # A pod whose node restarts gets another address without being another pod: asked anew each time.
         live = [
-            observe(f"{name}-{logical_name(pod)}-live", POD, made_pod.id, pulumi.ResourceOptions(parent=self))
+            observe(
+                f"{name}-{logical_name(pod)}-live",
+                POD,
+                pulumi.Output.all(made_pod.id, args.cluster.running.id).apply(lambda ids: str(ids[0])),
+                pulumi.ResourceOptions(parent=self),
+            )
             for pod, made_pod in zip(pods, made, strict=True)
         ]
         self.attachments = pulumi.Output.all(
@@ -71,7 +76,9 @@ class Pods(pulumi.ComponentResource):
         self.register_outputs({"attachments": self.attachments, "net1_address": self.net1_address})
 
     def _pod(self, name: str, pod: PodSettings, after: list[pulumi.Resource], args: PodsArgs) -> KubernetesObject:
-        nads = [args.attachments.nads[network] for network in dict.fromkeys(each.network for each in pod.networks)]
+        nads: list[pulumi.Resource] = [
+            args.attachments.nads[network] for network in dict.fromkeys(each.network for each in pod.networks)
+        ]
         document, again = repairable(pod_document(pod), args.drift.pod(pod.namespace, pod.name))
         # A network that becomes another is attached only to a pod that does.
         opts = pulumi.ResourceOptions(parent=self, depends_on=[*after, *nads], replace_with=nads)

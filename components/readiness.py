@@ -50,7 +50,11 @@ class Readiness(pulumi.ComponentResource):
         )
         # A node is there, with its address and version, when it has joined; no preview waits for the report first.
         contents = pulumi.ResourceOptions.merge(args.cluster.contents, pulumi.ResourceOptions(parent=self))
-        nodes = [observe(f"{name}-{node}", NODE, node, contents) for node in args.cluster.nodes]
+        running = args.cluster.running.id
+        nodes = [
+            observe(f"{name}-{node}", NODE, running.apply(lambda _, node=node: node), contents)
+            for node in args.cluster.nodes
+        ]
         self.cluster = pulumi.Output.all(*(pulumi.Output.all(each.metadata, each.status) for each in nodes)).apply(
             lambda found: {
                 "name": args.workspace.cluster_name,
