@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from components.settings import NetworkSettings
+from components.settings import EngineNetwork, NetworkSettings
 from components.settings.lab import EngineChoice
-from components.settings.machine import EngineNetwork
 
 LAB_LABEL = "kalico"
 """On each network that a lab made, with the lab's name (network-create.sh sets it)."""
@@ -36,6 +35,10 @@ class Engine:
     command: str
     mode_option: str
     """How `network create -o` calls the macvlan mode."""
+    mtu_option: str | None
+    """How it calls the MTU; None: the nodes' interfaces have the parent's (their pods' are the NAD's affair)."""
+    makes_vlans: bool
+    """Whether it makes a parent such as eth0.7 on eth0 that the machine has not, and takes it away with the network."""
     info_format: str
     """What `info --format` has to show to tell how the engine runs, in one call; nothing where no server answers."""
     rootless_answer: str
@@ -61,6 +64,8 @@ class Engine:
         they are of a block that neither the pods nor the gateway use; docker gives out the gateway's otherwise.
         """
         words = ["--driver", "macvlan", "--internal", "--opt", f"{self.mode_option}={network.mode}"]
+        if network.mtu and self.mtu_option:
+            words += ["--opt", f"{self.mtu_option}={network.mtu}"]
         words += ["--label", f"{SUBNET_LABEL}={network.subnet}"]
         if not self.addresses_nodes:
             return (*words, "--ipam-driver", "none")
@@ -101,6 +106,9 @@ ENGINES = {
             name="docker",
             command="docker",
             mode_option="macvlan_mode",
+            # Its macvlan driver reads the mode and the parent, and passes over any other option.
+            mtu_option=None,
+            makes_vlans=True,
             # The server alone knows the system; some clients answer the rest by themselves, and end well.
             info_format="{{with .OperatingSystem}}{{.}} {{$.SecurityOptions}}{{end}}",
             rootless_answer="name=rootless",
@@ -113,6 +121,8 @@ ENGINES = {
             name="podman",
             command="podman",
             mode_option="mode",
+            mtu_option="mtu",
+            makes_vlans=False,
             info_format="{{.Host.Security.Rootless}}",
             rootless_answer="true",
             apart_answer=None,

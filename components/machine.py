@@ -12,15 +12,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from components.engines import TIMEOUT, Engine, EngineError, last_line
-from components.settings.machine import EngineNetwork, MachineFacts
-
-FEATURES = {
-    "dummy": ("dummy", "CONFIG_DUMMY"),
-    "ipvlan": ("ipvlan", "CONFIG_IPVLAN"),
-    "macvlan": ("macvlan", "CONFIG_MACVLAN"),
-    "vlan": ("8021q", "CONFIG_VLAN_8021Q"),
-}
-"""By kind of link: the kernel's module for it, and the option that it is built by."""
+from components.settings.machine import FEATURES, EngineNetwork, MachineFacts
 
 UP, REJECT = 0x1, 0x200
 """Flags of a route, from linux/route.h."""
@@ -32,18 +24,26 @@ def facts(engine: Engine, root: Path = Path("/")) -> MachineFacts:
     """All facts. Raises EngineError where the engine does not tell its networks."""
     routes = _text(root / "proc/net/route") or ""
     return MachineFacts(
-        links=links(root),
+        links=mtus(root),
         default_link=default_link(routes),
         routes=routes_of(routes),
+        engine=engine.name,
+        makes_vlans=engine.makes_vlans,
         engine_networks=engine_networks(engine),
         features=features(root),
     )
 
 
 def links(root: Path = Path("/")) -> frozenset[str]:
+    return frozenset(mtus(root))
+
+
+def mtus(root: Path = Path("/")) -> dict[str, int]:
+    """The machine's links, with their MTU."""
     folder = root / "sys/class/net"
     # (The kernel puts files beside the links there, such as bonding_masters.)
-    return frozenset(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else frozenset()
+    read = {path.name: _text(path / "mtu") for path in folder.iterdir()} if folder.is_dir() else {}
+    return {name: int(text) for name, text in read.items() if text}
 
 
 def makes_links(root: Path = Path("/")) -> bool:
@@ -79,7 +79,7 @@ def known_features(loaded: set[str], config: str | None, modules: str | None) ->
         there = modules is None or f"/{module}.ko" in modules
         return module in loaded or f"{option}=y" in options or (f"{option}=m" in options and there)
 
-    return frozenset(kind for kind, (module, option) in FEATURES.items() if has(module, option))
+    return frozenset(kind for kind, feature in FEATURES.items() if has(feature.module, feature.option))
 
 
 def default_link(table: str) -> str | None:

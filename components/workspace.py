@@ -8,7 +8,7 @@ import pulumi
 
 from components import machine, upstream
 from components.engines import Engine, EngineError, Standing, choose, unfit
-from components.settings import LabSettings
+from components.settings import ConfigError, LabSettings, NetworkSettings, machine_faults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +43,12 @@ def cache_folder(environment: dict[str, str]) -> Path:
 def find_workspace(settings: LabSettings) -> Workspace:
     """The workspace of this lab, with the upstream files in its cache.
 
-    What cannot be had, an engine or a file, ends the program before any resource.
+    What cannot be had, an engine or a file, ends the program before any resource, and so does what the machine is in
+    the way of. A lab that is as it was made costs no question to anyone.
     """
     cache = cache_folder(dict(os.environ))
-    record = cache / "run" / settings.cluster_name / "engine"
+    run = cache / "run" / settings.cluster_name
+    record = run / "engine"
     used = record.read_text().strip() if record.exists() else None
 
     def unfit_here(engine: Engine, standing: Standing) -> str | None:
@@ -55,8 +57,31 @@ def find_workspace(settings: LabSettings) -> Workspace:
 
     try:
         engine = choose(settings.engine, used, unfit=unfit_here)
+        # What another engine has of the lab is no part of it on this one.
+        check_machine(settings, engine, run if used == engine.name else None)
         for source in settings.sources:
             upstream.fetch(source, cache)
-    except (EngineError, upstream.UpstreamError) as error:
+    except (ConfigError, EngineError, upstream.UpstreamError) as error:
         raise pulumi.RunError(str(error)) from None
     return Workspace(engine=engine, cluster_name=settings.cluster_name, cache=cache)
+
+
+def check_machine(settings: LabSettings, engine: Engine, run: Path | None) -> None:
+    """Raises ConfigError for what the machine is in the way of, among what is not made yet.
+
+    `run`: the live files of a lab that was made; None where there is none.
+    """
+    made = None if run is None else {network.name for network in settings.networks if is_made(network, run)}
+    if made == {network.name for network in settings.networks}:
+        return
+    if faults := machine_faults(settings, machine.facts(engine), made):
+        raise ConfigError(faults)
+
+
+def is_made(network: NetworkSettings, run: Path) -> bool:
+    """Whether the lab with these live files has made the network, on the link that the config says."""
+    record = run / "because" / f"network.{network.name}"
+    if not record.exists():
+        return False
+    _, _, parent = record.read_text().partition("\n")
+    return network.link in (None, parent.strip())

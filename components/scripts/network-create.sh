@@ -50,7 +50,8 @@ if [ -z "$PARENT" ]; then
   fi
   ip link set "$BRIDGE" up
   PARENT=$BRIDGE
-elif ! ip link show "$PARENT" >/dev/null 2>&1; then
+# An engine may make eth0.7 by itself, on eth0.
+elif ! ip link show "$PARENT" >/dev/null 2>&1 && ! ip link show "${PARENT%.*}" >/dev/null 2>&1; then
   echo "there is no interface '$PARENT' on this machine, named as the parent of network '$NETWORK'" >&2
   exit 1
 fi

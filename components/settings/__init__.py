@@ -3,13 +3,14 @@
 from components.settings.faults import ConfigError, Fault
 from components.settings.ipam import WorkerRange
 from components.settings.lab import LabSettings, Source, load
-from components.settings.machine import MachineFacts
+from components.settings.machine import EngineNetwork, MachineFacts, machine_faults, missing_features
 from components.settings.networks import NetworkSettings
 from components.settings.pods import AttachmentSettings, PodSettings
 
 __all__ = [
     "AttachmentSettings",
     "ConfigError",
+    "EngineNetwork",
     "Fault",
     "LabSettings",
     "MachineFacts",
@@ -18,4 +19,6 @@ __all__ = [
     "Source",
     "WorkerRange",
     "load",
+    "machine_faults",
+    "missing_features",
 ]

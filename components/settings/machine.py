@@ -1,7 +1,17 @@
-"""What of the machine a config has to fit: plain facts, gathered elsewhere."""
+"""What of a lab cannot be on the machine at hand. Pure: others gather the facts."""
 
+import difflib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+
+from components.settings.checks import subnets
+from components.settings.faults import Fault
+from components.settings.lab import LabSettings
+from components.settings.networks import NetworkSettings
+
+LEAST_PREFIX = 8
+"""Of a route to a subnet; VPNs set less, such as 0.0.0.0/1, in the place of a default route."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,11 +28,131 @@ class EngineNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class MachineFacts:
-    links: frozenset[str]
+    links: Mapping[str, int]
+    """With their MTU."""
     default_link: str | None
     """The link of the default route."""
     routes: tuple[tuple[IPv4Network, str], ...]
     """Where each subnet is reached, by link; without default routes."""
+    engine: str
+    """The name of the engine that makes the networks."""
+    makes_vlans: bool
+    """Whether the engine makes a link PARENT.VLAN that the machine has not."""
     engine_networks: tuple[EngineNetwork, ...]
+    """Also those of the lab itself, if it runs already."""
     features: frozenset[str]
-    """Kinds of links (vlan, dummy, macvlan, ipvlan) that the kernel makes, as far as it tells."""
+    """Those of FEATURES that the kernel has, as far as it tells."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """A kind of link that not every kernel makes."""
+
+    module: str
+    """The module that brings it, where it is not built in."""
+    option: str
+    """The kernel's option that it is built by."""
+    key: str = ""
+    """What of a network asks for it; '' where an engine does, by its own ways."""
+    wanted: Callable[[NetworkSettings], bool] = lambda _: False
+
+
+FEATURES = {
+    "dummy": Feature(module="dummy", option="CONFIG_DUMMY"),
+    "macvlan": Feature(module="macvlan", option="CONFIG_MACVLAN", key="mode", wanted=lambda _: True),
+    "vlan": Feature(
+        module="8021q", option="CONFIG_VLAN_8021Q", key="vlan", wanted=lambda network: network.vlan is not None
+    ),
+}
+"""By kind of link, as `ip link add type` names it."""
+
+
+def missing_features(settings: LabSettings, available: frozenset[str], made: Collection[str] = ()) -> tuple[Fault, ...]:
+    """What networks ask of the kernel and it does not have. `available`: names of FEATURES. `made`: not looked at."""
+    return tuple(
+        Fault(
+            key=f"networks[{i}].{feature.key}",
+            problem=f"{network.name} needs {name}, and the kernel has none (module {feature.module})",
+            remedy=f"load it (modprobe {feature.module}), take a kernel that has it, or leave it out",
+        )
+        for i, network in enumerate(settings.networks)
+        if network.name not in made
+        for name, feature in FEATURES.items()
+        if feature.wanted(network) and name not in available
+    )
+
+
+def machine_faults(
+    settings: LabSettings, machine: MachineFacts, made: Collection[str] | None = None
+) -> tuple[Fault, ...]:
+    """What the machine is in the way of, the kernel's missing features among it.
+
+    `made`: of a lab that has its cluster, the networks that are there too; then only the others are looked at.
+    The lab's own networks, kind's (which has the cluster's name) among them, are in nobody's way.
+    """
+    others = [each for each in machine.engine_networks if settings.cluster_name not in (each.name, each.lab)]
+    faults = list(missing_features(settings, machine.features, made or ()))
+    new = {i: network for i, network in enumerate(settings.networks) if network.name not in (made or ())}
+    for i, network in new.items():
+        faults += _parent_faults(f"networks[{i}]", network, machine, others)
+        if any(other.name == network.name for other in others):
+            problem = f"the engine has a network {network.name!r} that this lab did not make"
+            faults.append(Fault(key=f"networks[{i}].name", problem=problem, remedy="choose another name or remove it"))
+    parents = {f"networks[{i}].subnet": {network.parent, network.link} for i, network in new.items()}
+    for key, subnet in subnets(settings.pod_subnet, settings.service_subnet, settings.networks):
+        if made is not None and key not in parents:
+            continue
+        for where in _overlapping(subnet, machine, others, parents.get(key, set())):
+            faults.append(Fault(key=key, problem=f"{subnet} overlaps {where}", remedy="take another subnet"))
+    return tuple(faults)
+
+
+def _parent_faults(
+    key: str, network: NetworkSettings, machine: MachineFacts, others: Sequence[EngineNetwork]
+) -> list[Fault]:
+    """A parent is only ever one that the config names: the default route's is then meant, too."""
+    parent, link = network.parent, network.link
+    if parent is None or link is None:
+        return []
+    faults = []
+    if link not in machine.links:
+        if parent not in machine.links:
+            near = difflib.get_close_matches(parent, machine.links, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"take one of: {', '.join(sorted(machine.links))}"
+            return [Fault(key=f"{key}.parent", problem=f"the machine has no interface {parent!r}", remedy=remedy)]
+        # docker takes what follows the first dot for the tag.
+        if not machine.makes_vlans or "." in parent:
+            problem = f"{machine.engine} does not make {link}, and the machine has none"
+            remedy = f"make it first (ip link add link {parent} name {link} up type vlan id {network.vlan})"
+            faults.append(Fault(key=f"{key}.vlan", problem=problem, remedy=remedy))
+    for other in others:
+        if other.parent == link:
+            problem = f"{link} is the parent of the engine's network {other.name!r}"
+            remedy = "take another parent or remove that network"
+            faults.append(Fault(key=f"{key}.parent", problem=problem, remedy=remedy))
+    if network.mode.takes_parent_whole and link == machine.default_link:
+        problem = f"{network.mode} takes {link} whole, and the machine's default route is on it"
+        faults.append(Fault(key=f"{key}.mode", problem=problem, remedy="take another mode or another parent"))
+    on = link if link in machine.links else parent
+    if network.mtu and network.mtu > machine.links[on]:
+        problem = f"{network.mtu} is more than {on}'s own {machine.links[on]}"
+        faults.append(Fault(key=f"{key}.mtu", problem=problem, remedy=f"give less or raise that of {on}"))
+    return faults
+
+
+def _overlapping(
+    subnet: IPv4Network, machine: MachineFacts, others: Sequence[EngineNetwork], parents: set[str | None]
+) -> list[str]:
+    """What of the machine's own lies in `subnet`; not what leads to the very parents: people join their own LAN."""
+    # The machine has a route to each of the engine's networks: said once, or not at all of the lab's own.
+    known = {each for network in machine.engine_networks for each in network.subnets}
+    return [
+        f"the engine's network {other.name!r} {each}"
+        for other in others
+        for each in other.subnets
+        if subnet.overlaps(each)
+    ] + [
+        f"the machine's route to {each} by {link}"
+        for each, link in dict.fromkeys(machine.routes)
+        if each.prefixlen >= LEAST_PREFIX and subnet.overlaps(each) and each not in known and link not in parents
+    ]

@@ -2,9 +2,13 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from components.workspace import is_made
+from tests.lab_config import lab
+from tests.lab_config import network as described
 from tests.scripts.conftest import Bench, mode
 
 WORDS = ["--driver", "macvlan", "--subnet", "10.23.0.0/16", "--opt", "mode=bridge"]
@@ -48,6 +52,27 @@ def test_a_parent_that_is_not_there_is_refused_by_name(network: Bench) -> None:
     assert "there is no interface 'eth7' on this machine" in done.stderr
     assert "'ext-net'" in done.stderr
     assert not any("network create" in call for call in network.calls)
+
+
+def test_a_tagged_interface_is_left_to_the_engine_where_what_it_lies_on_is_there(network: Bench) -> None:
+    absent(network).on("ip link show eth7.5", "exit 1")
+    network.on("ip link show eth7", "", "exit 1")
+    network.on(CREATE)
+    assert create(network, PARENT="eth7.5").stdout == "parent eth7.5\n"
+    assert created(network)[-2] == "parent=eth7.5"
+    assert "there is no interface 'eth7.5'" in create(network, PARENT="eth7.5").stderr
+
+
+@pytest.mark.parametrize("given", [{"parent": "eth7"}, {"parent": "eth7", "vlan": 5}, {}])
+def test_a_network_that_was_made_is_known_by_its_record(
+    network: Bench, run_folder: Path, given: dict[str, Any]
+) -> None:
+    settings = lab(networks=[described(**given)]).networks[0]
+    absent(network).on("ip link *")
+    network.on(CREATE)
+    assert not is_made(settings, run_folder)
+    assert create(network, PARENT=settings.link or "", BECAUSE="a reason").returncode == 0
+    assert is_made(settings, run_folder)
 
 
 def test_an_island_lies_on_a_bridge_of_its_own(network: Bench) -> None:

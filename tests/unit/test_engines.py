@@ -12,6 +12,7 @@ import pytest
 from components.engines import ENGINES, TIMEOUT, Answer, Engine, EngineError, Standing, ask, choose, unfit
 from components.settings import NetworkSettings
 from components.settings.lab import EngineChoice
+from components.settings.machine import FEATURES
 from components.settings.networks import MacvlanMode
 from tests.lab_config import lab, network
 
@@ -40,8 +41,16 @@ def test_an_engine_makes_the_seeds_network_of_these_words(name: str) -> None:
 @pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.parametrize("mode", list(MacvlanMode))
 def test_an_engine_is_told_the_mode_by_its_own_option(name: str, mode: MacvlanMode) -> None:
-    words = ENGINES[name].network_words(lab(networks=[network(mode=mode.value)]).networks[0])
+    words = ENGINES[name].network_words(lab(networks=[network(mode=mode.value)], pods=[]).networks[0])
     assert words[words.index("--opt") + 1] == f"{ENGINES[name].mode_option}={mode.value}"
+
+
+@pytest.mark.parametrize(("name", "said"), [("docker", []), ("podman", ["--opt", "mtu=1400"])])
+def test_an_engine_is_told_the_mtu_where_its_macvlan_networks_have_one(name: str, said: list[str]) -> None:
+    plain = list(WORDS[name])
+    place = plain.index("--label")
+    words = ENGINES[name].network_words(lab(networks=[network(mtu=1400)]).networks[0])
+    assert list(words) == [*plain[:place], *said, *plain[place:]]
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -147,7 +156,7 @@ def test_an_engine_that_cannot_make_the_lab_is_passed_over_with_its_reason(stand
 
 
 ISLAND, ON_A_LINK = lab().networks, lab(networks=[network(parent="eth7")]).networks
-ALL_KINDS = frozenset({"dummy", "ipvlan", "macvlan", "vlan"})
+ALL_KINDS = frozenset(FEATURES)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from components.machine import (
     known_features,
     links,
     makes_links,
+    mtus,
     routes_of,
 )
 from components.settings.machine import EngineNetwork, MachineFacts
@@ -257,7 +258,6 @@ def test_the_default_link_is_that_of_the_default_route_with_the_lowest_metric() 
 CONFIG = """\
 CONFIG_MACVLAN=y
 CONFIG_MACVTAP=m
-CONFIG_IPVLAN=m
 # CONFIG_DUMMY is not set
 # CONFIG_VLAN_8021Q is not set
 """
@@ -269,12 +269,12 @@ MODULES = (
 @pytest.mark.parametrize(
     ("loaded", "config", "modules", "known"),
     [
-        (set(), CONFIG, None, {"macvlan", "ipvlan"}),
+        (set(), CONFIG, None, {"macvlan"}),
         (set(), CONFIG, MODULES, {"macvlan"}),
         ({"dummy", "8021q"}, CONFIG, "", {"macvlan", "dummy", "vlan"}),
         (set(), None, MODULES, {"macvlan", "dummy", "vlan"}),
-        ({"ipvlan"}, None, MODULES, {"macvlan", "dummy", "vlan", "ipvlan"}),
-        (set(), None, None, {"macvlan", "dummy", "vlan", "ipvlan"}),
+        ({"kvm"}, None, MODULES, {"macvlan", "dummy", "vlan"}),
+        (set(), None, None, {"macvlan", "dummy", "vlan"}),
     ],
     ids=["options", "a module that is not installed", "loaded", "modules alone", "loaded as well", "nothing is told"],
 )
@@ -290,17 +290,25 @@ def root(tmp_path: Path) -> Path:
     for folder in ("sys/class/net/eth0", "sys/class/net/lo", "sys/module/kvm", "proc/net", "boot"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "sys/class/net/bonding_masters").touch()
+    (tmp_path / "sys/class/net/eth0/mtu").write_text("1400\n")
+    (tmp_path / "sys/class/net/lo/mtu").write_text("65536\n")
     (tmp_path / "proc/net/route").write_text(ROUTES)
     return tmp_path
 
 
 def test_links_are_those_that_the_kernel_lists(root: Path) -> None:
     assert links(root) == {"eth0", "lo"}
+    assert mtus(root) == {"eth0": 1400, "lo": 65536}
     assert "lo" in links()
 
 
+def test_a_link_that_goes_while_it_is_read_is_none(root: Path) -> None:
+    (root / "sys/class/net/eth0/mtu").unlink()
+    assert mtus(root) == {"lo": 65536}
+
+
 def test_features_are_read_where_the_kernel_or_the_distribution_puts_them(root: Path) -> None:
-    assert features(root) == {"macvlan", "dummy", "vlan", "ipvlan"}
+    assert features(root) == {"macvlan", "dummy", "vlan"}
     modules = root / "lib/modules" / os.uname().release
     modules.mkdir(parents=True)
     (modules / "modules.builtin").write_text("kernel/drivers/net/macvlan.ko\n")
@@ -331,9 +339,11 @@ def test_a_machine_that_does_not_tell_capabilities_counts_as_without(root: Path)
 def test_all_facts_come_together(root: Path, install: Install) -> None:
     install("podman", f"cat <<'END'\n{PODMAN}END")
     assert facts(ENGINES["podman"], root) == MachineFacts(
-        links=frozenset({"eth0", "lo"}),
+        links={"eth0": 1400, "lo": 65536},
         default_link="eth0",
         routes=routes_of(ROUTES),
+        engine="podman",
+        makes_vlans=False,
         engine_networks=SHOWN["podman"][1],
-        features=frozenset({"macvlan", "dummy", "vlan", "ipvlan"}),
+        features=frozenset({"macvlan", "dummy", "vlan"}),
     )

@@ -213,7 +213,13 @@ def test_no_machine_is_too_odd_for_what_is_taken(values: dict[str, Any]) -> None
     taken = settings_or_faults(values)
     if taken is not None:
         bare = MachineFacts(
-            links={}, default_link=None, parents_in_use={}, routes=(), engine_networks=(), features=frozenset()
+            links={},
+            default_link=None,
+            routes=(),
+            engine="podman",
+            makes_vlans=False,
+            engine_networks=(),
+            features=frozenset(),
         )
         assert {str(fault) for fault in missing_features(taken, bare.features)} <= {
             str(fault) for fault in machine_faults(taken, bare)

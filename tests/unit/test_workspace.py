@@ -1,13 +1,19 @@
 """Where a lab lives, what its scripts are told, and which engine it is on."""
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pytest
 
 from components.engines import ENGINES
+from components.settings.machine import FEATURES
 from components.workspace import Workspace, cache_folder, find_workspace
 from tests.lab_config import lab, network
+
+Networks = Sequence[Mapping[str, Any]]
 
 
 @pytest.fixture
@@ -17,6 +23,36 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     monkeypatch.setattr("components.upstream.fetch", lambda source, cache: cache)
     return tmp_path
+
+
+def made(cache: Path, engine: str, parents: Mapping[str, str], cluster: str = "kalico") -> None:
+    """A lab's records: its engine, and the links of its networks by name."""
+    because = cache / "run" / cluster / "because"
+    because.mkdir(parents=True)
+    (because.parent / "engine").write_text(f"{engine}\n")
+    for name, parent in parents.items():
+        (because / f"network.{name}").write_text(f"\n{parent}\n")
+
+
+def podman(cache: Path, networks: Networks = ()) -> None:
+    """A podman that can be used, has these networks, and keeps the questions."""
+    listed = "\n".join(each["name"] for each in networks)
+    (cache / "bin").mkdir()
+    (cache / "bin/podman").write_text(
+        f"""#!/bin/sh
+echo "$1 $2" >>{cache}/asked
+case "$1 $2" in
+  info*) echo false ;;
+  "network ls") echo '{listed}' ;;
+  "network inspect") echo '{json.dumps(networks)}' ;;
+esac
+"""
+    )
+    (cache / "bin/podman").chmod(0o755)
+
+
+def asked(cache: Path) -> list[str]:
+    return (cache / "asked").read_text().splitlines()
 
 
 @pytest.mark.parametrize(
@@ -42,16 +78,12 @@ def test_the_live_files_of_each_lab_lie_apart_in_the_cache() -> None:
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_auto_stays_with_the_engine_that_the_labs_record_names(cache: Path, name: str) -> None:
-    record = cache / "run/kalico/engine"
-    record.parent.mkdir(parents=True)
-    record.write_text(f"{name}\n")
+    made(cache, name, {"ext-net": ""})
     assert find_workspace(lab()) == Workspace(engine=ENGINES[name], cluster_name="kalico", cache=cache)
 
 
 def test_the_record_of_another_lab_is_not_this_ones(cache: Path) -> None:
-    record = cache / "run/other/engine"
-    record.parent.mkdir(parents=True)
-    record.write_text("podman\n")
+    made(cache, "podman", {"ext-net": ""}, cluster="other")
     with pytest.raises(pulumi.RunError, match="no container engine can be used"):
         find_workspace(lab())
 
@@ -65,10 +97,10 @@ def test_a_named_engine_that_does_not_answer_is_refused_before_anything_is_made(
 def powerless(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user without root whose one engine, podman, answers that it has root itself."""
     monkeypatch.setenv("PATH", str(cache / "bin"))
-    (cache / "bin").mkdir()
-    (cache / "bin/podman").write_text("#!/bin/sh\necho false\n")
-    (cache / "bin/podman").chmod(0o755)
+    podman(cache)
     monkeypatch.setattr("components.machine.makes_links", lambda: False)
+    monkeypatch.setattr("components.machine.mtus", lambda root: {"eth7": 1500, "lo": 65536})
+    monkeypatch.setattr("components.machine.features", lambda root=None: frozenset(FEATURES))
     return cache
 
 
@@ -79,15 +111,81 @@ def test_a_bridge_that_nobody_may_make_is_refused_before_anything_is_made(powerl
     assert find_workspace(on_a_link).engine is ENGINES["podman"]
 
 
-def test_a_lab_with_a_record_asks_neither_the_engine_nor_the_kernel(
-    powerless: Path, monkeypatch: pytest.MonkeyPatch
+THEIRS = {"name": "theirs", "driver": "macvlan", "network_interface": "eth7", "subnets": [{"subnet": "10.24.7.0/24"}]}
+ON_ETH7 = {"networks": [network(parent="eth7")]}
+
+
+@pytest.fixture
+def machine(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One with podman, on which somebody else has a network on eth7."""
+    podman(cache, [THEIRS])
+    monkeypatch.setenv("PATH", str(cache / "bin"))
+    monkeypatch.setattr("components.machine.mtus", lambda root: {"eth7": 1500, "eth8": 1500})
+    monkeypatch.setattr("components.machine.features", lambda root=None: frozenset(FEATURES))
+    monkeypatch.setattr("components.machine.makes_links", lambda: True)
+    return cache
+
+
+def test_what_the_machine_is_in_the_way_of_is_refused_at_once_before_anything_is_made(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def asked() -> None:
+    def fetched(*_: object) -> None:
+        raise AssertionError("nothing is fetched for a lab that cannot be")
+
+    monkeypatch.setattr("components.upstream.fetch", fetched)
+    with pytest.raises(pulumi.RunError) as caught:
+        find_workspace(lab(**ON_ETH7))
+    assert str(caught.value).splitlines() == [
+        "2 faults in the config, nothing was touched:",
+        "  - networks[0].parent: eth7 is the parent of the engine's network 'theirs'; "
+        "take another parent or remove that network",
+        "  - podSubnet: 10.24.0.0/16 overlaps the engine's network 'theirs' 10.24.7.0/24; take another subnet",
+    ]
+    assert asked(machine) == ["info --format", "network ls", "network inspect"]
+
+
+def test_a_network_that_is_new_in_a_lab_is_looked_at_alone(machine: Path) -> None:
+    made(machine, "podman", {"ext-net": "eth7"})
+    lan = {"name": "lan", "subnet": "10.40.0.0/24", "ipam": {"rangeEnd": "10.40.0.20"}}
+    assert find_workspace(lab(networks=[*ON_ETH7["networks"], lan])).engine is ENGINES["podman"]
+    assert asked(machine) == ["network ls", "network inspect"]
+    with pytest.raises(pulumi.RunError, match=r"^1 fault .*\n.*networks\[1\].parent: the machine has no .*'eth9'"):
+        find_workspace(lab(networks=[*ON_ETH7["networks"], lan | {"parent": "eth9"}]))
+
+
+@pytest.mark.parametrize("parent", ["eth8", "kalico-0a1b2c3d", ""])
+def test_a_network_that_moves_to_another_link_is_looked_at_again(machine: Path, parent: str) -> None:
+    made(machine, "podman", {"ext-net": parent})
+    with pytest.raises(pulumi.RunError, match=r"^1 fault .*\n.*: eth7 is the parent of"):
+        find_workspace(lab(**ON_ETH7))
+
+
+def test_on_another_engine_a_lab_is_new(machine: Path) -> None:
+    made(machine, "docker", {"ext-net": "eth7"})
+    with pytest.raises(pulumi.RunError, match=r"^2 faults"):
+        find_workspace(lab(**ON_ETH7, engine="podman"))
+
+
+@pytest.mark.parametrize(
+    ("parents", "networks"),
+    [
+        ({"ext-net": ""}, [network()]),
+        ({"ext-net": "kalico-0a1b2c3d"}, [network()]),
+        ({"ext-net": "eth7"}, [network(parent="eth7")]),
+        ({"ext-net": "eth7.5"}, [network(parent="eth7", vlan=5)]),
+        ({"ext-net": "", "gone": "eth8"}, [network()]),
+        ({}, []),
+    ],
+    ids=["island of the engine's", "island", "parent", "tag", "one too many", "none"],
+)
+def test_a_lab_that_is_as_it_was_made_asks_neither_the_engine_nor_the_kernel(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, parents: dict[str, str], networks: list[dict[str, Any]]
+) -> None:
+    def asked(*_: object, **__: object) -> None:
         raise AssertionError("a preview would pay for this")
 
-    monkeypatch.setattr("components.machine.makes_links", asked)
-    monkeypatch.setattr("components.machine.features", asked)
+    for name in ("makes_links", "mtus", "features"):
+        monkeypatch.setattr(f"components.machine.{name}", asked)
     monkeypatch.setattr("subprocess.run", asked)
-    (powerless / "run/kalico").mkdir(parents=True)
-    (powerless / "run/kalico/engine").write_text("podman\n")
-    assert find_workspace(lab()).engine is ENGINES["podman"]
+    made(machine, "podman", parents)
+    assert find_workspace(lab(networks=networks, pods=[])).engine is ENGINES["podman"]
