@@ -38,7 +38,7 @@ class Calico(pulumi.ComponentResource):
             f"{name}-look",
             create="calico-look",
             environment=args.workspace.environment | {"SECONDS_AT_MOST": "300"},
-            triggers=[args.cluster.id],
+            triggers=[args.cluster.running.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=operator),
         )
         document = installation(args.settings)

@@ -136,6 +136,10 @@ class Drift:
             return ""
         return None if self.look.pods is None else self._object(self.look.pods.get(f"{namespace}/{name}"), pod_wrong)
 
+    def live_pod(self, name: str) -> Mapping[str, Any] | None:
+        """The pod NAMESPACE/NAME as it was seen."""
+        return self.look.pods.get(name) if self.look and self.look.pods else None
+
     def _object(self, found: Mapping[str, Any] | None, wrong: Any) -> str:
         if found is None:
             return self._because("there is none", None)

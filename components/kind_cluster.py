@@ -31,7 +31,7 @@ class KindCluster(pulumi.ComponentResource):
     id: pulumi.Output[str]
     """Born with the cluster: what is in the nodes is made again when it changes."""
     running: local.Command
-    """Its id is another after every start of a node; what is read of the cluster waits for it."""
+    """Its id is another after every start of a node. Prints NODE ROLE ADDRESS VERSION for each."""
     provider: kubernetes.Provider
     nodes: tuple[str, ...]
     workers: tuple[str, ...]
@@ -69,7 +69,7 @@ class KindCluster(pulumi.ComponentResource):
             kubeconfig=self.id.apply(lambda _: str(workspace.kubeconfig)),
             # Without it any change of the kubeconfig's text would replace everything in the cluster.
             cluster_identifier=self.id,
-            # `refresh` drops from the state what was in a cluster that is gone.
+            # `refresh` drops from the state what was in a cluster that is gone, or stopped.
             delete_unreachable=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.running]),
         )

@@ -23,7 +23,10 @@ class KubernetesObject(pulumi.CustomResource):
     status: pulumi.Output[dict[str, Any]]
 
     def __init__(self, name: str, document: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(type_token(document), name, dict(document), opts)
+        # All of it is the lab's, whoever wrote to it last: another's edit, or the lab before `refresh` forgot it.
+        force = {"pulumi.com/patchForce": "true"}
+        metadata = document["metadata"] | {"annotations": document["metadata"].get("annotations", {}) | force}
+        super().__init__(type_token(document), name, {**document, "metadata": metadata}, opts)
         self.is_crd = document["kind"] == CRD
 
 
@@ -41,16 +44,6 @@ def repairable(document: Mapping[str, Any], because: str | None) -> tuple[dict[s
         ignore_changes=[f'metadata.annotations["{BECAUSE}"]'] if because is None else None,
     )
     return {**document, "metadata": metadata}, opts
-
-
-def observe(
-    name: str, kind: Mapping[str, Any], id: pulumi.Input[str], opts: pulumi.ResourceOptions
-) -> KubernetesObject:
-    """An object that others made, read anew by every preview and update: it is as it is now, not as of the last."""
-    wanted = dict(kind) | {"metadata": None, "spec": None, "status": None}
-    # What becomes of a status is no change of the lab's.
-    read = pulumi.ResourceOptions(id=id, hide_diffs=["metadata", "spec", "status"])
-    return KubernetesObject(name, wanted, pulumi.ResourceOptions.merge(opts, read))
 
 
 def type_token(document: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -13,11 +14,10 @@ from components.cni_plugins import CniPlugins
 from components.drift import NETWORK_STATUS, NETWORKS, Drift, asked_for
 from components.kind_cluster import KindCluster
 from components.multus import Multus
-from components.objects import KubernetesObject, observe, repairable
+from components.objects import KubernetesObject, repairable
 from components.settings import PodSettings
 from components.workspace import Workspace
 
-POD = {"apiVersion": "v1", "kind": "Pod"}
 DEFAULT = "default"
 """The namespace of the NADs, and of pods that name none."""
 
@@ -59,18 +59,12 @@ class Pods(pulumi.ComponentResource):
         }
         made = [self._pod(name, pod, [gate, *filter(None, [namespaces.get(pod.namespace)])], args) for pod in pods]
         self.ids = [pod.id for pod in made]
-        # A pod whose node restarts gets another address without being another pod: asked anew each time.
-        live = [
-            observe(
-                f"{name}-{logical_name(pod)}-live",
-                POD,
-                pulumi.Output.all(made_pod.id, args.cluster.running.id).apply(lambda ids: str(ids[0])),
-                pulumi.ResourceOptions(parent=self),
-            )
-            for pod, made_pod in zip(pods, made, strict=True)
-        ]
+        # A pod whose node restarts gets another address without being another pod: as it was seen, if it is the same.
         self.attachments = pulumi.Output.all(
-            *(pulumi.Output.all(pod.metadata, pod.spec).apply(lambda parts: attachments(*parts)) for pod in live)
+            *(
+                pulumi.Output.all(pod.metadata, pod.spec).apply(partial(live_attachments, args.drift.live_pod(each)))
+                for each, pod in zip(map(full_name, pods), made, strict=True)
+            )
         ).apply(lambda lists: [attachment for each in lists for attachment in each])
         self.net1_address = self.attachments.apply(net1_address)
         self.register_outputs({"attachments": self.attachments, "net1_address": self.net1_address})
@@ -137,6 +131,20 @@ def placement(nodes: Sequence[str]) -> dict[str, Any]:
     wanted = {"key": "kubernetes.io/hostname", "operator": "In", "values": list(nodes)}
     terms = {"nodeSelectorTerms": [{"matchExpressions": [wanted]}]}
     return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}}
+
+
+def full_name(pod: PodSettings) -> str:
+    return f"{pod.namespace}/{pod.name}"
+
+
+def live_attachments(seen: Mapping[str, Any] | None, made: list[Mapping[str, Any]]) -> Any:
+    """The attachments of a pod, `made` being its metadata and spec; as it was `seen` now, if that is the same pod."""
+    metadata, spec = made
+    if seen and seen["metadata"]["uid"] == metadata.get("uid"):
+        metadata, spec = seen["metadata"], seen["spec"]
+    if pulumi.runtime.is_dry_run() and NETWORK_STATUS not in (metadata.get("annotations") or {}):
+        return pulumi.Output.from_input(pulumi.UNKNOWN)  # of a pod that is yet to be made
+    return attachments(metadata, spec)
 
 
 def attachments(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> list[dict[str, Any]]:

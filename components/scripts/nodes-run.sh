@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Has every node of the cluster run and its API answer: starts what was stopped. Reads the nodes on stdin, one a line.
 # SECONDS_AT_MOST ends the wait. Leaves a mark in each node that is gone when the node is started again (BECAUSE: why
-# this runs). Prints the nodes.
+# this runs). Prints NODE ROLE ADDRESS VERSION for each: the address on the cluster's network, the kubelet's version.
 set -euo pipefail
-: "${ENGINE:?}" "${RUN:?}" "${SECONDS_AT_MOST:?}"
+: "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}" "${SECONDS_AT_MOST:?}"
 
 mapfile -t nodes
 for node in "${nodes[@]}"; do
@@ -21,5 +21,8 @@ done
 for node in "${nodes[@]}"; do
   # shellcheck disable=SC2016 # expanded in the node
   "$ENGINE" exec --interactive "$node" bash -c 'mkdir -p /run/kalico && cat >"/run/kalico/$1"' mark node <<<"${BECAUSE:-}"
-  echo "$node"
+  told=$("$ENGINE" inspect --format \
+    "{{index .Config.Labels \"io.x-k8s.kind.role\"}} {{(index .NetworkSettings.Networks \"$CLUSTER\").IPAddress}}" "$node")
+  version=$("$ENGINE" exec "$node" kubelet --version)
+  echo "$node $told ${version##* }"
 done
