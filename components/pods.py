@@ -38,7 +38,6 @@ class Pods(pulumi.ComponentResource):
 
     attachments: pulumi.Output[list[dict[str, Any]]]
     net1_address: pulumi.Output[str | None]
-    ids: list[pulumi.Output[str]]
 
     def __init__(self, name: str, args: PodsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:Pods", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts))
@@ -58,7 +57,6 @@ class Pods(pulumi.ComponentResource):
             for namespace in dict.fromkeys(pod.namespace for pod in pods if pod.namespace != DEFAULT)
         }
         made = [self._pod(name, pod, [gate, *filter(None, [namespaces.get(pod.namespace)])], args) for pod in pods]
-        self.ids = [pod.id for pod in made]
         # A pod whose node restarts gets another address without being another pod: as it was seen, if it is the same.
         self.attachments = pulumi.Output.all(
             *(

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+from components.settings.blocks import Span, widest_range
 from components.settings.faults import Section
 from components.settings.routes import Route, read_routes
 
 Address = ipaddress.IPv4Address
 Subnet = ipaddress.IPv4Network
-Span = tuple[Address, Address]
-"""The first and the last of contiguous addresses."""
 
 EVERYWHERE = Subnet("0.0.0.0/0")
 
@@ -90,8 +89,9 @@ class HostLocal:
         # A subnet without host addresses is refused elsewhere: no second fault about what lies in it.
         hosts = subnet if subnet.num_addresses >= 4 else EVERYWHERE
         first, last = hosts[1], hosts[-2]
-        start = section.address("rangeStart") or first
-        end = section.address("rangeEnd") or last
+        widest = widest_range(hosts, gateway)
+        start = section.address("rangeStart") or widest[0]
+        end = section.address("rangeEnd") or (widest[1] if start <= widest[1] else last)
         readable = not section.faulty
         routes = read_routes(section, hosts, gateway, (start, end) if readable else None)
         section.closed()

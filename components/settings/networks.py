@@ -1,12 +1,12 @@
 """One network: what can be said of it, and what of that fits together."""
 
-import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from components.settings.blocks import node_range
 from components.settings.faults import NOWHERE, Section, shown
-from components.settings.ipam import Address, Ipam, Span, Subnet, WorkerRange, read_ipam
+from components.settings.ipam import Address, Ipam, Subnet, WorkerRange, read_ipam
 from components.settings.names import (
     ENGINES_OWN,
     INTERFACE,
@@ -122,27 +122,6 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         )
         return network
     return NetworkSettings(**{**vars(network), "node_range": block})
-
-
-def node_range(subnet: Subnet, occupied: Iterable[Span]) -> Subnet | None:
-    """The highest small block of `subnet` that touches none of the `occupied` spans, for the nodes.
-
-    At most 256 addresses, at most a quarter of the subnet, never with the subnet's first or last address.
-    None where nothing is left.
-    """
-    if subnet.prefixlen > 28:
-        return None
-    prefix = max(24, subnet.prefixlen + 2)
-    size = 2 ** (32 - prefix)
-    spans = [*occupied, (subnet.network_address,) * 2, (subnet.broadcast_address,) * 2]
-    start = int(subnet.broadcast_address) + 1 - size
-    while start >= int(subnet.network_address):
-        touched = [int(first) for first, last in spans if int(first) < start + size and start <= int(last)]
-        if not touched:
-            return ipaddress.IPv4Network((start, prefix))
-        # The block below the span: a range of millions of addresses is passed in one step.
-        start = min(touched) // size * size - size
-    return None
 
 
 def _name(section: Section) -> str:
