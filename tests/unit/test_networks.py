@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from components.settings.ipam import split
 from components.settings.blocks import node_range
-from components.settings.networks import 
 from tests.lab_config import lab, network, pod
 
 
