@@ -101,7 +101,7 @@ def steps(stack: Stack, command: str, *words: str) -> set[tuple[str, str]]:
 
 
 def previewed_and_done(stack: Stack) -> set[str]:
-    """The names of what `up` touched, which is what the preview said, step for step; afterwards nothing is left to do."""
+    """The names of what `up` touched: what the preview said, step for step. Afterwards nothing is left to do."""
     said = steps(stack, "preview")
     assert steps(stack, "up", "--yes", "--skip-preview") == said
     assert steps(stack, "preview") == set()

@@ -63,7 +63,7 @@ def test_the_preview_names_the_key_that_is_the_cause(lab: Lab, config: dict[str,
 
 def test_one_more_pod_is_one_more_pod(lab: Lab, config: dict[str, Any]) -> None:
     same = stays(lab, "samplepod")
-    config["kalico:pods"].append({**CONFIG["kalico:pods"][0], "name": "second"})  # type: ignore[index]
+    config["kalico:pods"].append(config["kalico:pods"][0] | {"name": "second"})
     assert changed(lab, config) == {"pods-second"}
     assert same()
     lab.kubectl("exec", "second", "--", "ping", "-c", "1", "-w", "10", "-I", "net1", lab.net1())

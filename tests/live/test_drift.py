@@ -1,4 +1,4 @@
-"""What happens to the lab behind Pulumi's back: the preview shows it, `up` does what it said, and the lab works again."""
+"""What happens to the lab behind Pulumi's back: the preview shows it, `up` does that, and the lab works again."""
 
 import ipaddress
 from collections.abc import Callable
