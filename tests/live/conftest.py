@@ -27,6 +27,8 @@ RANGE = (ipaddress.IPv4Address("10.33.0.100"), ipaddress.IPv4Address("10.33.0.24
 ORDER = ("test_lab", "test_drift", "test_changes", "test_down")
 """One lab goes through all of them."""
 
+os.environ["PULUMI_DEBUG_COMMANDS"] = "true"  # with it Pulumi has `--event-log`
+
 CONFIG = {
     "pulumi:disable-default-providers": ["kubernetes"],
     "kalico:clusterName": CLUSTER,
