@@ -39,7 +39,6 @@ attachments = Attachments(
     "attachments",
     AttachmentsArgs(
         networks=settings.networks,
-        pods=settings.pods,
         workspace=workspace,
         cluster=cluster,
         joins=joins,

@@ -17,7 +17,7 @@ from components.kind_cluster import KindCluster
 from components.multus import Multus
 from components.network_joins import NetworkJoins, master
 from components.objects import KubernetesObject, repairable
-from components.settings import NetworkSettings, PodSettings, WorkerRange
+from components.settings import NetworkSettings, WorkerRange
 from components.workspace import Workspace
 
 CNI_VERSION = "0.3.1"
@@ -30,7 +30,6 @@ MASTER = "@MASTER@"
 @dataclass(frozen=True, kw_only=True)
 class AttachmentsArgs:
     networks: tuple[NetworkSettings, ...]
-    pods: tuple[PodSettings, ...]
     workspace: Workspace
     cluster: KindCluster
     joins: NetworkJoins
@@ -50,14 +49,13 @@ class Attachments(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _nad(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> KubernetesObject:
-        fixed = fixes_macs(network, args.pods)
         if len(network.ranges) > 1:
-            made_with: pulumi.Resource = self._conf_on_nodes(name, network, fixed, args)
+            made_with: pulumi.Resource = self._conf_on_nodes(name, network, args)
             spec: dict[str, Any] = {}
             annotations: dict[str, Any] = {RANGES: ranges(network), CONTENT: digest("")}
         else:
             made_with = args.joins.made[network.name]
-            config = args.joins.made[network.name].stdout.apply(master).apply(partial(nad_config, network, fixed=fixed))
+            config = args.joins.made[network.name].stdout.apply(master).apply(partial(nad_config, network))
             spec = {"config": config}
             annotations = {CONTENT: config.apply(digest)}
         document, again = repairable(
@@ -74,9 +72,7 @@ class Attachments(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(parent=self, depends_on=[*kinds, made_with], replace_with=[made_with])
         return KubernetesObject(f"{name}-{network.name}", document, pulumi.ResourceOptions.merge(again, opts))
 
-    def _conf_on_nodes(
-        self, name: str, network: NetworkSettings, fixed: bool, args: AttachmentsArgs
-    ) -> pulumi.Resource:
+    def _conf_on_nodes(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> pulumi.Resource:
         joined = args.joins.made[network.name]
         return scripts.run(
             f"{name}-{network.name}-conf",
@@ -84,17 +80,17 @@ class Attachments(pulumi.ComponentResource):
             delete="attachment-conf-delete",
             environment=args.workspace.environment | {"NETWORK": network.name},
             because=args.drift.in_nodes(f"conf.{network.name}", network.nodes),
-            lines=[f"{part.worker} {nad_config(network, MASTER, fixed=fixed, part=part)}" for part in network.ranges],
+            lines=[f"{part.worker} {nad_config(network, MASTER, part=part)}" for part in network.ranges],
             triggers=[joined.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[joined]),
         )
 
 
-def nad_config(network: NetworkSettings, master: str, *, fixed: bool = False, part: WorkerRange | None = None) -> str:
+def nad_config(network: NetworkSettings, master: str, part: WorkerRange | None = None) -> str:
     """The CNI config of a NAD, as JSON.
 
-    `master`: the worker's interface on the network. `fixed`: whether pods may come with a MAC of their own. `part`: of
-    the range, where it is one worker's config.
+    `master`: the worker's interface on the network. `part`: of the range, where it is one worker's config. An address
+    or a MAC that a pod asks for reaches the plugins without a capability, by CNI_ARGS.
     """
     config: dict[str, Any] = {
         "cniVersion": CNI_VERSION,
@@ -105,14 +101,7 @@ def nad_config(network: NetworkSettings, master: str, *, fixed: bool = False, pa
     }
     if network.mtu is not None:
         config["mtu"] = network.mtu
-    if fixed:
-        config["capabilities"] = {"mac": True}
     return json.dumps(config | {"ipam": network.ipam.config(network.subnet, network.gateway, network.routes, part)})
-
-
-def fixes_macs(network: NetworkSettings, pods: tuple[PodSettings, ...]) -> bool:
-    """Whether any pod comes to the network with a MAC of its own."""
-    return any(each.network == network.name and each.mac for pod in pods for each in pod.networks)
 
 
 def ranges(network: NetworkSettings) -> str:

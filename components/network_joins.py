@@ -33,7 +33,9 @@ class NetworkJoins(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: NetworkJoinsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:NetworkJoins", name, None, opts)
-        self.made = {network.name: self._join(name, network, args) for network in args.networks}
+        self.made = {}
+        for network in args.networks:
+            self.made[network.name] = self._join(name, network, args)
         self.networks = pulumi.Output.all(
             *(self.made[network.name].stdout.apply(partial(facts, network)) for network in args.networks)
         )
@@ -50,7 +52,10 @@ class NetworkJoins(pulumi.ComponentResource):
             lines=network.nodes,
             triggers=[args.cluster.id, made.id],
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[made, args.cluster.running], deleted_with=args.cluster.made
+                parent=self,
+                # One after the other: the first network is eth1, the second eth2.
+                depends_on=[made, args.cluster.running, *self.made.values()],
+                deleted_with=args.cluster.made,
             ),
         )
 

@@ -1,9 +1,11 @@
 """One real lab for all live tests, beside whatever else runs: a stack, a cluster and subnets of its own."""
 
+import ipaddress
 import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -20,6 +22,13 @@ from components.settings.lab import EngineChoice
 
 CLUSTER = "kalico-e2e"
 WORKER = f"{CLUSTER}-worker"
+SUBNET = ipaddress.IPv4Network("10.33.0.0/16")
+RANGE = (ipaddress.IPv4Address("10.33.0.100"), ipaddress.IPv4Address("10.33.0.240"))
+ORDER = ("test_lab", "test_drift", "test_changes", "test_down")
+"""One lab goes through all of them."""
+
+os.environ["PULUMI_DEBUG_COMMANDS"] = "true"  # with it Pulumi has `--event-log`
+
 CONFIG = {
     "pulumi:disable-default-providers": ["kubernetes"],
     "kalico:clusterName": CLUSTER,
@@ -61,15 +70,44 @@ class Lab:
     def in_node(self, *words: str) -> str:
         return run(self.engine, "exec", WORKER, *words)
 
-    def pod(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.kubectl("get", "pod", "samplepod", "--output", "json"))
+    def pod(self, name: str = "samplepod") -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.kubectl("get", "pod", name, "--output", "json"))
         return found
 
-    def net1(self) -> str:
+    def net1(self, pod: str = "samplepod") -> str:
         """The address that the pod itself has on net1."""
-        shown = self.kubectl("exec", "samplepod", "--", "ip", "address", "show", "dev", "net1")
+        shown = self.kubectl("exec", pod, "--", "ip", "address", "show", "dev", "net1")
         (address,) = [line.split()[1].split("/")[0] for line in shown.splitlines() if line.strip().startswith("inet ")]
         return address
+
+
+def check_routes(lab: Lab) -> None:
+    """The worker's own way out is the cluster's network; its address on the L2, if any, is none of the pods'."""
+    (default,) = lab.in_node("ip", "-4", "route", "show", "default").splitlines()
+    assert " dev eth0" in default
+    shown = lab.in_node("ip", "-4", "-oneline", "address", "show", "dev", "eth1")
+    for line in shown.splitlines():
+        address = ipaddress.IPv4Interface(line.split()[3]).ip
+        assert not RANGE[0] <= address <= RANGE[1]
+        assert address != ipaddress.IPv4Address("10.33.0.1")
+
+
+def steps(stack: Stack, command: str, *words: str) -> set[tuple[str, str]]:
+    """What a `preview` says or an `up` does: (operation, name) of each resource that does not stay as it is."""
+    with tempfile.NamedTemporaryFile() as log:
+        ended = stack.pulumi(command, *words, "--event-log", log.name, quiet=True)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        events = [json.loads(line) for line in Path(log.name).read_text().splitlines()]
+    found = [event["resourcePreEvent"]["metadata"] for event in events if "resourcePreEvent" in event]
+    return {(each["op"], each["urn"].rsplit("::", 1)[1]) for each in found if each["op"] != "same"}
+
+
+def previewed_and_done(stack: Stack) -> set[str]:
+    """The names of what `up` touched: what the preview said, step for step. Afterwards nothing is left to do."""
+    said = steps(stack, "preview")
+    assert steps(stack, "up", "--yes", "--skip-preview") == said
+    assert steps(stack, "preview") == set()
+    return {name for _, name in said}
 
 
 def run(*words: str) -> str:
@@ -175,3 +213,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.when == "call" and report.failed and isinstance(stack, Stack):
         report.sections.append(("the lab after the failure", diagnosis(stack)))
     return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All files in the order of the one lab that goes through them."""
+    names = [f"tests.live.{name}" for name in ORDER]
+    items.sort(key=lambda item: names.index(module) if (module := item.module.__name__) in names else -1)  # type: ignore[attr-defined]

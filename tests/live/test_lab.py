@@ -14,12 +14,19 @@ import yaml
 
 from commands.leftovers import Snapshot, snapshot
 from commands.stack import Stack
-from tests.live.conftest import CLUSTER, WORKER, Lab, eventually, killed_up, nothing_added_to, run
+from tests.live.conftest import (
+    CLUSTER,
+    RANGE,
+    SUBNET,
+    WORKER,
+    Lab,
+    check_routes,
+    eventually,
+    killed_up,
+    nothing_added_to,
+)
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
-
-SUBNET = ipaddress.IPv4Network("10.33.0.0/16")
-RANGE = (ipaddress.IPv4Address("10.33.0.100"), ipaddress.IPv4Address("10.33.0.240"))
 
 
 def test_down_after_a_killed_up_leaves_nothing(stack: Stack, before: Snapshot) -> None:
@@ -93,7 +100,7 @@ def test_calico_has_the_nodes_addresses_on_the_clusters_own_network(lab: Lab) ->
 
 def test_the_worker_is_on_the_network_without_address_or_route_of_it(lab: Lab) -> None:
     assert lab.in_node("ip", "-4", "-oneline", "address", "show", "dev", "eth1") == ""
-    _check_routes(lab)
+    check_routes(lab)
 
 
 def test_neighbours_on_the_network_reach_each_other_over_net1(lab: Lab) -> None:
@@ -165,46 +172,9 @@ def test_faults_in_the_config_of_the_running_lab_are_all_told_and_nothing_of_it_
     eventually(lambda: nothing_added_to(before), seconds=20)
 
 
-def test_a_restarted_worker_works_again_and_its_pods_have_net1(lab: Lab) -> None:
-    started = lab.pod()["status"]["containerStatuses"][0]["containerID"]
-    run(lab.engine, "restart", WORKER)
-
-    def pod_is_back() -> bool:
-        status = lab.pod()["status"]["containerStatuses"][0]
-        return bool(status["ready"]) and status["containerID"] != started
-
-    eventually(pod_is_back)
-    eventually(lambda: RANGE[0] <= ipaddress.IPv4Address(lab.net1()) <= RANGE[1])
-    lab.kubectl("wait", "--for=condition=Ready", f"node/{WORKER}", "--timeout=120s")
-    _check_routes(lab)
-
-
-def test_up_after_a_restart_tells_the_addresses_of_now(lab: Lab) -> None:
-    assert lab.stack.up() == 0
-    assert lab.stack.outputs()["net1_address"] == lab.net1()
-    shown = {node["name"]: node["address"] for node in lab.stack.outputs()["cluster"]["nodes"]}
-    assert shown[WORKER] in lab.in_node("ip", "-4", "-oneline", "address", "show", "dev", "eth0")
-
-
-def test_down_leaves_nothing_on_the_machine(lab: Lab) -> None:
-    assert lab.stack.down() == 0
-    eventually(lambda: nothing_added_to(lab.before), seconds=20)
-
-
 def _resources(stack: Stack) -> list[dict[str, Any]]:
     """What the stack's state knows of."""
     found: list[dict[str, Any]] = json.loads(stack.pulumi("stack", "export", quiet=True).stdout)["deployment"][
         "resources"
     ]
     return found
-
-
-def _check_routes(lab: Lab) -> None:
-    """The worker's own way out is the cluster's network; its address on the L2, if any, is none of the pods'."""
-    (default,) = lab.in_node("ip", "-4", "route", "show", "default").splitlines()
-    assert " dev eth0" in default
-    shown = lab.in_node("ip", "-4", "-oneline", "address", "show", "dev", "eth1")
-    for line in shown.splitlines():
-        address = ipaddress.IPv4Interface(line.split()[3]).ip
-        assert not RANGE[0] <= address <= RANGE[1]
-        assert address != ipaddress.IPv4Address("10.33.0.1")

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.settings.ipam import split
 from components.settings.blocks import node_range
-from components.settings.networks import 
+from components.settings.ipam import split
 from tests.lab_config import lab, network, pod
 
 
