@@ -1,4 +1,4 @@
-"""The whole program, run once for all tests here, on small stand-ins for upstream's files, the machine and its tools."""
+"""The whole program, run once for most tests here, on stand-ins for upstream's files, the machine and the tools."""
 
 import hashlib
 import json

@@ -20,7 +20,7 @@ from components.kind_cluster import kind_config
 from components.macvlan_networks import bridge_name
 from tests.components.conftest import ANSWERS, MULTUS, STDOUT, Left, RunLab, pod_as_it_runs
 from tests.lab_config import ROOT, lab, network, pod
-from tests.recorder import Recorded, Run, is_unknown
+from tests.recorder import Answers, Recorded, Run, is_unknown
 
 STACK = "Stack kalico-test"
 FORCE = {"pulumi.com/patchForce": "true"}
@@ -149,6 +149,11 @@ def script(name: str) -> str:
 def labs_environment(cache: Path) -> dict[str, str]:
     """What each script of a lab that is made for the first time is told."""
     return {"ENGINE": "podman", "CLUSTER": "kalico", "RUN": str(cache / "run/kalico"), "BECAUSE": ""}
+
+
+def saying(stdout: Mapping[str, str]) -> Answers:
+    """The stand-ins, of which each script says what is in `stdout`."""
+    return {**ANSWERS, "command:local:Command": lambda name, inputs: {"stdout": stdout[name]}}
 
 
 def test_the_lab_is_these_resources_and_no_others(program: Run) -> None:
@@ -372,10 +377,7 @@ def test_a_pod_is_awaited_until_it_is_ready_and_multus_has_spoken(program: Run) 
 
 
 def test_the_nads_master_is_the_interface_that_the_worker_has(run_lab: RunLab) -> None:
-    def stdout(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
-        return {"stdout": "kalico-worker eth7 9a:00:00:00:00:01" if name == "joins-ext-net" else STDOUT[name]}
-
-    done = run_lab(answers={**ANSWERS, "command:local:Command": stdout})
+    done = run_lab(answers=saying(STDOUT | {"joins-ext-net": "kalico-worker eth7 9a:00:00:00:00:01"}))
     config = json.loads(done[NAD].inputs["spec"]["config"])
     assert config["master"] == "eth7"
 
@@ -383,12 +385,6 @@ def test_the_nads_master_is_the_interface_that_the_worker_has(run_lab: RunLab) -
 def test_the_nad_keeps_the_digest_of_the_config_that_it_was_made_with(program: Run) -> None:
     inputs = program[NAD].inputs
     assert inputs["metadata"]["annotations"]["kalico/content"] == digest(inputs["spec"]["config"])
-
-
-def test_a_nad_serves_a_mac_only_where_a_pod_brings_one(run_lab: RunLab, program: Run) -> None:
-    fixed = run_lab(pods=[pod(networks=[{"name": "ext-net", "mac": "02:00:00:00:00:01"}])])
-    assert "capabilities" not in json.loads(program[NAD].inputs["spec"]["config"])
-    assert json.loads(fixed[NAD].inputs["spec"]["config"])["capabilities"] == {"mac": True}
 
 
 def test_multus_runs_the_pinned_image(program: Run) -> None:
@@ -462,11 +458,9 @@ def test_a_pod_without_the_interface_it_asked_for_ends_the_run(run_lab: RunLab) 
 
 
 def test_more_networks_and_pods_are_more_of_the_same(run_lab: RunLab) -> None:
-    def stdout(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
-        return {"stdout": STDOUT.get(name, "kalico-worker eth2 9a:00:00:00:00:02")}
-
+    lan = {"networks-lan": "parent kalico-bridge2", "joins-lan": "kalico-worker eth2 9a:00:00:00:00:02"}
     done = run_lab(
-        answers={**ANSWERS, "command:local:Command": stdout},
+        answers=saying(STDOUT | lan),
         networks=[network(), {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"rangeEnd": "10.40.0.99"}}],
         pods=[pod(), {"name": "two", "networks": ["lan"]}],
     )
@@ -485,6 +479,9 @@ def test_more_networks_and_pods_are_more_of_the_same(run_lab: RunLab) -> None:
     assert done["Pod pods-two"].depends_on >= {"NetworkAttachmentDefinition attachments-lan", "Command pods-attachable"}
     assert done["Pod pods-two"].replace_with == {"NetworkAttachmentDefinition attachments-lan"}
     assert done[RUNNING].depends_on == {KIND, NETWORK, "Command networks-lan"}
+    # The networks' order is that of the interfaces in a node.
+    assert done["Command joins-lan"].depends_on == {KIND, RUNNING, "Command networks-lan", JOIN}
+    assert JOIN not in done[JOIN].depends_on
 
 
 def test_pods_of_a_count_and_of_other_namespaces_are_each_a_resource(run_lab: RunLab) -> None:
@@ -502,19 +499,16 @@ def test_pods_of_a_count_and_of_other_namespaces_are_each_a_resource(run_lab: Ru
 # Several workers
 
 
-TWO_WORKERS = """\
-kalico-worker eth1 9a:00:00:00:00:01
-kalico-worker2 eth2 9a:00:00:00:00:02
-"""
 NODE_CONF = "Command attachments-ext-net-conf"
+OF_TWO_WORKERS = STDOUT | {
+    "joins-ext-net": "kalico-worker eth1 9a:00:00:00:00:01\nkalico-worker2 eth2 9a:00:00:00:00:02\n",
+    "attachments-ext-net-conf": "kalico-worker eth1\nkalico-worker2 eth2\n",
+}
 
 
 @pytest.fixture(scope="session")
 def two_workers(run_lab: RunLab) -> Run:
-    def stdout(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
-        return {"stdout": {**STDOUT, "joins-ext-net": TWO_WORKERS, "attachments-ext-net-conf": ""}[name]}
-
-    done = run_lab(answers={**ANSWERS, "command:local:Command": stdout}, workers=2)
+    done = run_lab(answers=saying(OF_TWO_WORKERS), workers=2)
     assert done.error is None, done.error
     return done
 
@@ -681,13 +675,10 @@ def test_another_reason_makes_a_command_anew(run_lab: RunLab, left: Left, progra
 
 
 def test_the_configs_on_the_nodes_are_written_again_where_one_is_not_the_labs(run_lab: RunLab, left: Left) -> None:
-    def stdout(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
-        return {"stdout": {**STDOUT, "joins-ext-net": TWO_WORKERS, "attachments-ext-net-conf": ""}[name]}
-
     both = worker(left, **{"conf.ext-net": "\t"})
     second = (both.nodes["kalico-worker"] or {}) | {"conf.ext-net": "kalico-ext-net.conf is not the lab's\t"}
     edited = replace(both, nodes=both.nodes | {"kalico-worker2": second}, nads=None, pods=None)
-    done = run_lab(left=edited, answers={**ANSWERS, "command:local:Command": stdout}, workers=2)
+    done = run_lab(left=edited, answers=saying(OF_TWO_WORKERS), workers=2)
     assert done.error is None, done.error
     assert reasons(done) == {NODE_CONF: "node kalico-worker2: kalico-ext-net.conf is not the lab's"}
 

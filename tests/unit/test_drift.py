@@ -1,0 +1,462 @@
+"""What is seen of a lab that was made, and the reasons for which its things are made again."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import drift
+from components.drift import (
+    NADS,
+    PODS,
+    Drift,
+    Look,
+    Mark,
+    NodeLook,
+    Record,
+    State,
+    asked_for,
+    digest,
+    find_drift,
+    look_at_node,
+    marks,
+    nad_wrong,
+    networks_of,
+    objects,
+    pod_wrong,
+    records,
+)
+from components.engines import ENGINES, EngineError
+from components.workspace import Workspace
+
+NOW = "2025-11-25T04:00:00Z"
+BEFORE = "2025-11-24T04:00:00Z it was gone"
+NODES = ("lab-control-plane", "lab-worker")
+
+
+def drift_of(
+    nodes: Mapping[str, NodeLook] | None = None,
+    networks: tuple[str, ...] = ("ext-net",),
+    links: tuple[str, ...] = ("eth0",),
+    records: Mapping[str, Record] | None = None,
+    pods: Mapping[str, Mapping[str, Any]] | None = None,
+    nads: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Drift:
+    """What follows from such a look; nothing is wrong and nobody answers for the cluster unless it is said."""
+    seen = Look(
+        nodes=dict.fromkeys(NODES, NodeLook(state=State.RUNS)) | dict(nodes or {}),
+        networks=frozenset(networks),
+        links=frozenset(links),
+        records=records or {},
+        pods=pods,
+        nads=nads,
+    )
+    return Drift(look=seen, now=NOW)
+
+
+def found(annotations: Mapping[str, str] | None = None, **changes: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "one", "namespace": "default", "annotations": annotations}, **changes}
+
+
+def pod(networks: str = "", interfaces: int = 0, because: str = "", **changes: Any) -> dict[str, Any]:
+    """A pod that asks for these networks and has so many interfaces besides the cluster's own."""
+    status = [{"name": "k8s-pod-network", "default": True}]
+    status += [{"name": "default/ext-net", "interface": f"net{i + 1}"} for i in range(interfaces)]
+    annotations = {
+        "k8s.v1.cni.cncf.io/networks": networks,
+        "k8s.v1.cni.cncf.io/network-status": json.dumps(status),
+        "kalico/because": because,
+    }
+    return found(annotations, status={"phase": "Running"}) | changes
+
+
+def nad(config: str = "{}", because: str = "", **changes: Any) -> dict[str, Any]:
+    annotations = {"kalico/content": digest(config), "kalico/because": because}
+    return found(annotations, spec={"config": config}) | changes
+
+
+# The reason for each thing
+
+
+def test_a_lab_that_nobody_looked_at_is_made_for_the_first_reason() -> None:
+    unseen = Drift()
+    assert [
+        unseen.cluster(NODES),
+        unseen.network("ext-net"),
+        unseen.in_nodes("plugins", NODES),
+        unseen.nad("ext-net"),
+        unseen.pod("default", "samplepod"),
+    ] == [""] * 5
+    assert unseen.live_pod("default/samplepod") is None
+
+
+def test_a_cluster_is_made_again_when_a_node_is_gone_and_not_when_one_stopped() -> None:
+    gone = drift_of(nodes={"lab-worker": NodeLook(state=State.GONE)}, records={"cluster": Record(because=BEFORE)})
+    assert gone.cluster(NODES) == f"{NOW} node lab-worker is gone"
+    stopped = drift_of(nodes={"lab-worker": NodeLook(state=State.STOPPED)}, records={"cluster": Record(because=BEFORE)})
+    assert stopped.cluster(NODES) == BEFORE
+    assert drift_of().cluster(NODES) == ""
+
+
+@pytest.mark.parametrize(
+    ("seen", "because"),
+    [
+        ({}, BEFORE),
+        ({"networks": ("ext-net-2",)}, f"{NOW} the engine has no such network"),
+        ({"links": ("eth0",)}, f"{NOW} its parent eth7 is gone"),
+        ({"networks": (), "links": ()}, f"{NOW} the engine has no such network"),
+    ],
+    ids=["well", "no network", "no parent", "neither"],
+)
+def test_a_network_is_made_again_when_it_or_its_parent_is_gone(seen: dict[str, Any], because: str) -> None:
+    kept = {"network.ext-net": Record(because=BEFORE, parent="eth7")}
+    assert drift_of(**{"links": ("eth7",), "records": kept} | seen).network("ext-net") == because
+
+
+def test_a_network_on_the_engines_own_link_or_without_a_record_needs_no_parent() -> None:
+    own = {"network.ext-net": Record(because=BEFORE)}
+    assert drift_of(links=(), records=own).network("ext-net") == BEFORE
+    assert drift_of(links=()).network("ext-net") == ""
+
+
+WELL = NodeLook(state=State.RUNS, marks={"plugins": Mark(because=BEFORE)})
+
+
+@pytest.mark.parametrize(
+    ("worker", "because"),
+    [
+        (WELL, BEFORE),
+        (None, f"{NOW} node lab-worker does not run"),
+        (NodeLook(state=State.GONE), f"{NOW} node lab-worker does not run"),
+        (NodeLook(state=State.STOPPED, marks=WELL.marks), f"{NOW} node lab-worker does not run"),
+        (NodeLook(state=State.RUNS), f"{NOW} node lab-worker was started without plugins"),
+        (
+            NodeLook(state=State.RUNS, marks={"plugins": Mark(because=BEFORE, wrong="macvlan is gone")}),
+            f"{NOW} node lab-worker: macvlan is gone",
+        ),
+        (
+            NodeLook(state=State.RUNS, marks={"plugins": Mark(because="")}),
+            f"{NOW} some of the nodes have another plugins",
+        ),
+    ],
+    ids=["well", "unseen", "gone", "stopped", "started", "wrong", "another"],
+)
+def test_what_is_in_several_nodes_is_made_again_when_one_of_them_lacks_it(
+    worker: NodeLook | None, because: str
+) -> None:
+    seen = drift_of().look
+    assert seen
+    nodes = {"lab-control-plane": WELL} | ({"lab-worker": worker} if worker else {})
+    look = Look(**{**vars(seen), "nodes": nodes})
+    assert Drift(look=look, now=NOW).in_nodes("plugins", NODES) == because
+
+
+def test_only_the_nodes_that_have_a_thing_are_asked_for_it() -> None:
+    joined = NodeLook(state=State.RUNS, marks={"join.ext-net": Mark(because=BEFORE)})
+    assert drift_of(nodes={"lab-worker": joined}).in_nodes("join.ext-net", ["lab-worker"]) == BEFORE
+    assert drift_of().in_nodes("join.ext-net", []) == ""
+
+
+Ask = Callable[[Mapping[str, Mapping[str, Any]] | None], str | None]
+
+
+def ask_nad(seen: Mapping[str, Mapping[str, Any]] | None) -> str | None:
+    return drift_of(nads=seen).nad("one")
+
+
+def ask_pod(seen: Mapping[str, Mapping[str, Any]] | None) -> str | None:
+    return drift_of(pods=seen).pod("default", "one")
+
+
+@pytest.mark.parametrize(
+    ("ask", "well", "wrong", "why"),
+    [
+        (ask_nad, nad(because=BEFORE), nad(spec={"config": "[]"}), "it was edited"),
+        (ask_pod, pod(because=BEFORE), pod(status={"phase": "Failed"}), "it has failed"),
+    ],
+    ids=["nad", "pod"],
+)
+def test_an_object_is_made_again_when_it_is_wrong_or_gone_and_not_when_nobody_answers(
+    ask: Ask, well: dict[str, Any], wrong: dict[str, Any], why: str
+) -> None:
+    assert ask({"default/one": well}) == BEFORE
+    assert ask({"default/one": wrong}) == f"{NOW} {why}"
+    assert ask({"other/one": well, "default/two": well}) == f"{NOW} there is none"
+    assert ask({}) == f"{NOW} there is none"
+    assert ask(None) is None
+
+
+def test_an_object_without_a_reason_was_made_for_the_first() -> None:
+    assert drift_of(pods={"default/one": found()}).pod("default", "one") == ""
+
+
+def test_a_pod_of_another_namespace_is_another_pod() -> None:
+    seen = drift_of(pods={"team/one": pod(because=BEFORE), "default/one": pod()})
+    assert seen.pod("team", "one") == BEFORE
+    assert seen.live_pod("team/one") == pod(because=BEFORE)
+    assert seen.live_pod("team/two") is None
+    assert drift_of(pods=None).live_pod("team/one") is None
+
+
+# What is wrong with an object
+
+
+def test_a_nad_is_compared_with_the_config_that_it_was_made_with() -> None:
+    assert nad_wrong(nad('{"type": "macvlan"}')) == ""
+    assert nad_wrong(nad(spec={"config": "[]"})) == "it was edited"
+    assert nad_wrong(nad(spec={})) == "it was edited"
+    assert nad_wrong(found(None, spec={"config": ""})) == "it was edited"
+
+
+def test_a_nad_without_a_config_is_well_where_it_was_made_so() -> None:
+    assert nad_wrong(found({"kalico/content": digest("")}, spec={})) == ""
+    assert nad_wrong(found({"kalico/content": digest("")})) == ""
+    assert nad_wrong(found({"kalico/content": digest("")}, spec={"config": "{}"})) == "it was edited"
+
+
+@pytest.mark.parametrize(
+    ("seen", "wrong"),
+    [
+        (pod(), ""),
+        (pod("ext-net", 1), ""),
+        (pod("ext-net,lan", 2), ""),
+        (pod("ext-net", 2), ""),
+        (pod("ext-net", 0), "it lacks 1 of 1 interfaces"),
+        (pod("ext-net,lan", 1), "it lacks 1 of 2 interfaces"),
+        (pod('[{"name": "ext-net"}, {"name": "lan"}]', 0), "it lacks 2 of 2 interfaces"),
+        (found({"k8s.v1.cni.cncf.io/networks": "ext-net"}, status={}), "it lacks 1 of 1 interfaces"),
+        (pod("ext-net", 1, status={"phase": "Pending"}), ""),
+        (pod("ext-net", 1, status={"phase": "Failed"}), "it has failed"),
+        (pod("ext-net", 0, status={"phase": "Succeeded"}), "it has succeeded"),
+        (pod("ext-net", 1, metadata={"deletionTimestamp": NOW}), "it is being deleted"),
+        (found(None), ""),
+    ],
+)
+def test_a_pod_is_wrong_when_it_ended_or_goes_or_lacks_an_interface(seen: dict[str, Any], wrong: str) -> None:
+    assert pod_wrong(seen) == wrong
+
+
+@pytest.mark.parametrize(
+    ("annotation", "networks"),
+    [
+        ("", []),
+        ("ext-net", ["ext-net"]),
+        ("ext-net,lan", ["ext-net", "lan"]),
+        (' [{"name": "ext-net", "mac": "02:00:00:00:00:01"}, {"name": "lan"}]', ["ext-net", "lan"]),
+    ],
+)
+def test_the_networks_of_a_pod_are_read_in_either_form(annotation: str, networks: list[str]) -> None:
+    assert asked_for(annotation) == networks
+
+
+def test_a_digest_is_the_contents_own() -> None:
+    assert digest("{}") == digest("{}") != digest("{ }")
+    assert len(digest("")) == 12
+
+
+# How it is seen
+
+
+def test_a_line_of_a_node_is_a_thing_what_is_wrong_and_why_it_was_made() -> None:
+    text = f"join.ext-net\teth1 has an address\t{BEFORE}\nplugins\t\t\nnode\t\t{BEFORE}\n"
+    assert marks(text) == {
+        "join.ext-net": Mark(because=BEFORE, wrong="eth1 has an address"),
+        "plugins": Mark(because=""),
+        "node": Mark(because=BEFORE),
+    }
+    assert marks("") == {}
+
+
+def test_the_records_are_read_by_name_with_a_networks_parent(tmp_path: Path) -> None:
+    folder = tmp_path / "because"
+    folder.mkdir()
+    (folder / "cluster").write_text(f"{BEFORE}\n")
+    (folder / "network.ext-net").write_text("\neth7\n")
+    (folder / "network.island").write_text(f"{BEFORE}\n\n")
+    assert records(tmp_path) == {
+        "cluster": Record(because=BEFORE),
+        "network.ext-net": Record(because="", parent="eth7"),
+        "network.island": Record(because=BEFORE),
+    }
+
+
+def test_a_lab_without_records_has_none(tmp_path: Path) -> None:
+    assert records(tmp_path) == {}
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Puts a tool of that name and script on PATH; there is no other."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("ASKED", str(tmp_path / "asked"))
+
+    def put(name: str, script: str) -> None:
+        (folder / name).write_text(f'#!/bin/bash\necho "${{0##*/}} $*" >>"$ASKED"\n{script}\n')
+        (folder / name).chmod(0o755)
+
+    return put
+
+
+Tools = Callable[[str, str], None]
+
+
+def asked(tmp_path: Path) -> list[str]:
+    return (tmp_path / "asked").read_text().splitlines()
+
+
+def test_a_node_that_runs_is_asked_by_a_script_on_stdin(tmp_path: Path, tools: Tools) -> None:
+    tools(
+        "podman",
+        f'''[ "$(</dev/stdin)" = "$(<"{drift.__file__.removesuffix("drift.py")}scripts/node-look.sh")" ]
+printf 'plugins\\t\\t{BEFORE}\\n\'''',
+    )
+    seen = look_at_node(ENGINES["podman"], "lab-worker")
+    assert seen == NodeLook(state=State.RUNS, marks={"plugins": Mark(because=BEFORE)})
+    assert asked(tmp_path) == ["podman exec --interactive lab-worker bash -s"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "said", "state"),
+    [
+        ("docker", "Error response from daemon: No such container: lab-worker", State.GONE),
+        (
+            "podman",
+            'Error: no container with name or ID "lab-worker" found: no such container',
+            State.GONE,
+        ),
+        ("docker", "Error response from daemon: container 0a1b2c3d4e5f is not running", State.STOPPED),
+        (
+            "podman",
+            "Error: can only create exec sessions on running containers: container state improper",
+            State.STOPPED,
+        ),
+    ],
+)
+def test_what_an_engine_says_of_a_node_that_is_not_there_is_understood(
+    tools: Tools, engine: str, said: str, state: State
+) -> None:
+    tools(engine, f"echo '{said}' >&2; exit 1")
+    assert look_at_node(ENGINES[engine], "lab-worker") == NodeLook(state=state)
+
+
+def test_a_node_is_not_taken_for_gone_when_the_engine_fails(tools: Tools) -> None:
+    tools("docker", "printf 'Cannot connect to the Docker daemon\\nIs it running?\\n' >&2; exit 1")
+    with pytest.raises(EngineError) as caught:
+        look_at_node(ENGINES["docker"], "lab-worker")
+    assert str(caught.value) == "docker does not tell how node lab-worker is: Is it running?"
+
+
+@pytest.mark.usefixtures("tools")
+def test_an_engine_that_is_not_there_is_said_to_be_so() -> None:
+    with pytest.raises(EngineError, match=r"podman does not tell how node lab-worker is: .*No such file"):
+        look_at_node(ENGINES["podman"], "lab-worker")
+    with pytest.raises(EngineError, match=r"podman does not tell its networks: .*No such file"):
+        networks_of(ENGINES["podman"], "lab")
+
+
+def test_an_engine_that_says_nothing_is_not_waited_for_without_end(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.drift.PATIENCE", 0.1)
+    tools("podman", "read -rt 5 <> <(:)")
+    with pytest.raises(EngineError, match=r"podman does not tell its networks: .* timed out after 0.1 seconds"):
+        networks_of(ENGINES["podman"], "lab")
+
+
+def test_the_networks_are_those_with_the_labs_label(tmp_path: Path, tools: Tools) -> None:
+    tools("podman", "printf 'ext-net\\nlan\\n'")
+    assert networks_of(ENGINES["podman"], "lab") == {"ext-net", "lan"}
+    assert asked(tmp_path) == ["podman network ls --filter label=kalico=lab --format {{.Name}}"]
+
+
+def test_networks_are_not_taken_for_gone_when_the_engine_fails(tools: Tools) -> None:
+    tools("podman", "echo 'Error: broken' >&2; exit 125")
+    with pytest.raises(EngineError, match="podman does not tell its networks: Error: broken"):
+        networks_of(ENGINES["podman"], "lab")
+
+
+def test_the_objects_of_a_list_are_known_by_namespace_and_name(tmp_path: Path, tools: Tools) -> None:
+    items = [found({"a": "b"}), {"metadata": {"name": "one", "namespace": "team"}}]
+    tools("kubectl", f"echo '{json.dumps({'items': items})}'")
+    assert objects(Path("/run/kubeconfig"), PODS) == {"default/one": items[0], "team/one": items[1]}
+    assert asked(tmp_path) == ["kubectl --kubeconfig /run/kubeconfig --request-timeout 5s get --raw /api/v1/pods"]
+
+
+def test_a_kind_that_the_cluster_has_not_yet_has_no_objects(tools: Tools) -> None:
+    tools(
+        "kubectl",
+        "echo 'Error from server (NotFound): the server could not find the requested resource' >&2; exit 1",
+    )
+    assert objects(Path("/run/kubeconfig"), NADS) == {}
+
+
+def test_a_cluster_that_does_not_answer_is_not_taken_for_empty(tools: Tools) -> None:
+    tools("kubectl", "echo 'The connection to the server was refused' >&2; exit 1")
+    assert objects(Path("/run/kubeconfig"), PODS) is None
+
+
+# The whole look
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(engine=ENGINES["podman"], cluster_name="lab", cache=tmp_path)
+
+
+@pytest.mark.usefixtures("tools")
+def test_a_lab_that_was_never_made_costs_no_question(workspace: Workspace) -> None:
+    assert find_drift(workspace, NODES) == Drift()
+
+
+def test_a_lab_that_was_made_is_looked_at_whole(
+    tmp_path: Path, tools: Tools, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.machine.links", lambda: frozenset({"eth7"}))
+    (workspace.run / "because").mkdir(parents=True)
+    (workspace.run / "engine").write_text("podman\n")
+    (workspace.run / "because/cluster").write_text(f"{BEFORE}\n")
+    tools(
+        "podman",
+        r"""case "$*" in
+          "exec --interactive lab-worker "*) printf 'node\t\t\n' ;;
+          exec*) echo 'no such container' >&2; exit 125 ;;
+          *) echo ext-net ;;
+        esac""",
+    )
+    tools("kubectl", f"""[[ $* = *pods ]] && echo '{json.dumps({"items": [pod()]})}'""")
+    seen = find_drift(workspace, NODES)
+    assert seen.look == Look(
+        nodes={
+            "lab-control-plane": NodeLook(state=State.GONE),
+            "lab-worker": NodeLook(state=State.RUNS, marks={"node": Mark(because="")}),
+        },
+        networks=frozenset({"ext-net"}),
+        links=frozenset({"eth7"}),
+        records={"cluster": Record(because=BEFORE)},
+        pods={"default/one": pod()},
+        nads=None,
+    )
+    assert len(asked(tmp_path)) == len(NODES) + 3
+
+
+@pytest.mark.usefixtures("tools")
+def test_an_engine_that_fails_ends_the_program_with_its_reason(workspace: Workspace) -> None:
+    workspace.run.mkdir(parents=True)
+    (workspace.run / "engine").write_text("podman\n")
+    with pytest.raises(pulumi.RunError, match=r"^podman does not tell how node lab-control-plane is: "):
+        find_drift(workspace, NODES)
+
+
+def test_each_reason_has_the_time_of_the_look(tools: Tools, workspace: Workspace) -> None:
+    workspace.run.mkdir(parents=True)
+    (workspace.run / "engine").write_text("podman\n")
+    tools("podman", '[[ $1 = network ]] || { echo "no such container" >&2; exit 125; }')
+    tools("kubectl", "exit 1")
+    seen = find_drift(workspace, NODES)
+    assert seen.now
+    assert seen.cluster(NODES) == f"{seen.now} node lab-control-plane is gone"
