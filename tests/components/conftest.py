@@ -161,10 +161,10 @@ TOOLS = {"podman": ENGINE, "docker": ENGINE, "kubectl": KUBECTL}
 class Left:
     """What an earlier `up` left, as the lab's folder, the engine, the nodes and the cluster tell it now."""
 
-    records: Mapping[str, str]
+    records: dict[str, str]
     """The files in RUN/because by name."""
     networks: tuple[str, ...]
-    nodes: Mapping[str, Mapping[str, str] | None]
+    nodes: dict[str, dict[str, str] | None]
     """By node, its marks: a thing, then what is wrong with it and the reason, by a tab. None: it does not run."""
     pods: tuple[Mapping[str, Any], ...] | None
     """None: the cluster does not answer."""

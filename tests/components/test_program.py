@@ -545,8 +545,10 @@ def test_each_node_is_given_its_config_with_its_range_and_a_place_for_its_interf
 def test_the_configs_on_the_nodes_follow_the_joins_and_the_nad_follows_the_configs(two_workers: Run) -> None:
     command, nad = two_workers[NODE_CONF], two_workers[NAD]
     assert command.inputs["triggers"] == ["id-of-joins-ext-net", made_from("attachment-conf", command.inputs)]
-    assert (command.parent, command.depends_on) == ("Attachments attachments", {JOIN})
-    assert (nad.depends_on, nad.replace_with) == ({NAD_KIND, NODE_CONF}, {NODE_CONF})
+    assert command.parent == "Attachments attachments"
+    assert command.depends_on == {JOIN}
+    assert nad.depends_on == {NAD_KIND, NODE_CONF}
+    assert nad.replace_with == {NODE_CONF}
 
 
 def test_the_outputs_tell_each_workers_interface_and_range(two_workers: Run) -> None:

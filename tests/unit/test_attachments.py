@@ -1,10 +1,10 @@
-"""The CNI config in a NAD."""
+"""The CNI config in a NAD, or on a node."""
 
 import json
 
 import pytest
 
-from components.attachments import nad_config
+from components.attachments import MASTER, nad_config, ranges
 from components.settings.networks import MacvlanMode
 from tests.lab_config import lab, network
 
@@ -39,3 +39,30 @@ def test_the_networks_routes_follow_those_of_its_ipam() -> None:
     config = json.loads(nad_config(lab(networks=[network(routes=routes)]).networks[0], "eth1"))
     assert config["ipam"]["routes"] == [{"dst": "0.0.0.0/0"}, *routes]
     assert "routes" not in config
+
+
+def test_an_mtu_is_in_the_config_where_the_network_has_one() -> None:
+    [small] = lab(networks=[network(mtu=1400)]).networks
+    assert json.loads(nad_config(small, "eth1"))["mtu"] == 1400
+    assert "mtu" not in json.loads(nad_config(lab().networks[0], "eth1"))
+
+
+def test_workers_configs_are_the_networks_but_for_their_part_of_the_range() -> None:
+    [both] = lab(workers=2).networks
+    whole = json.loads(nad_config(both, MASTER))
+    first, second = (json.loads(nad_config(both, MASTER, part)) for part in both.ranges)
+    assert first == whole | {"ipam": whole["ipam"] | {"rangeEnd": "10.23.0.169"}}
+    assert second == whole | {"ipam": whole["ipam"] | {"rangeStart": "10.23.0.170"}}
+    assert whole["master"] == "@MASTER@"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_config_is_one_line(workers: int) -> None:
+    """It goes to the script that writes it in a line behind its node's name."""
+    [many] = lab(workers=workers, networks=[network(routes=[{"dst": "10.9.0.0/16", "gw": "10.23.0.2"}])]).networks
+    assert "\n" not in "".join(nad_config(many, MASTER, part) for part in many.ranges)
+
+
+def test_a_nad_tells_which_worker_hands_out_what() -> None:
+    [both] = lab(workers=2).networks
+    assert ranges(both) == "kalico-worker: 10.23.0.100 to 10.23.0.169, kalico-worker2: 10.23.0.170 to 10.23.0.240"

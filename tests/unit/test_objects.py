@@ -1,4 +1,4 @@
-"""Kubernetes documents as resources: their types, their names, and the order in which they need each other."""
+"""Kubernetes documents as resources: types, names, the order in which they need each other, why they are made."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.objects import logical_name, stages, type_token
+from components.objects import logical_name, repairable, stages, type_token
 
 
 def document(kind: str, name: str = "x", version: str = "v1") -> dict[str, Any]:
@@ -46,3 +46,35 @@ def test_namespaces_come_first_and_what_runs_pods_last() -> None:
 def test_every_document_is_in_one_stage(kinds: list[str]) -> None:
     staged = [each["kind"] for stage in stages(document(kind) for kind in kinds) for each in stage]
     assert sorted(staged) == sorted(kinds)
+
+
+NAMED = {"name": "one", "annotations": {"a": "b"}}
+
+
+def test_an_objects_reason_is_an_annotation_beside_its_own() -> None:
+    given = document("Pod") | {"metadata": NAMED}
+    made, _ = repairable(given, "2025-11-25T04:00:00Z it has failed")
+    reason = {"kalico/because": "2025-11-25T04:00:00Z it has failed"}
+    assert made == given | {"metadata": {"name": "one", "annotations": {"a": "b"} | reason}}
+    assert given["metadata"] == {"name": "one", "annotations": {"a": "b"}}
+    assert repairable(document("Pod"), "again")[0]["metadata"]["annotations"] == {"kalico/because": "again"}
+
+
+@pytest.mark.parametrize("because", ["", None], ids=["first", "unknown"])
+def test_without_a_reason_an_object_is_just_its_document(because: str | None) -> None:
+    made, _ = repairable(document("Pod") | {"metadata": NAMED}, because)
+    assert made == document("Pod") | {"metadata": NAMED}
+
+
+@pytest.mark.parametrize("because", ["", "again", None])
+def test_a_reason_that_nobody_can_tell_stays_what_it_was(because: str | None) -> None:
+    _, opts = repairable(document("Pod"), because)
+    ignored = ['metadata.annotations["kalico/because"]'] if because is None else None
+    assert opts.ignore_changes == ignored
+
+
+@pytest.mark.parametrize("because", ["", "again", None])
+def test_another_reason_or_spec_replaces_the_object_whose_name_is_free_first(because: str | None) -> None:
+    _, opts = repairable(document("Pod"), because)
+    assert opts.replace_on_changes == ["metadata.annotations", "spec"]
+    assert opts.delete_before_replace is True

@@ -1,12 +1,14 @@
 """A pod's document, and what Multus's annotation says of its interfaces."""
 
+import asyncio
 import copy
 import json
 from typing import Any
 
+import pulumi
 import pytest
 
-from components.pods import attachments, logical_name, net1_address, pod_document
+from components.pods import attachments, full_name, live_attachments, logical_name, net1_address, pod_document
 from tests.lab_config import lab, network, pod
 
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
@@ -203,3 +205,45 @@ def test_without_a_net1_or_an_address_on_it_there_is_none() -> None:
     assert net1_address([]) is None
     assert net1_address([attachment | {"ips": []}]) is None
     assert net1_address([attachment | {"interface": "net2"}]) is None
+
+
+def test_a_pod_is_looked_for_by_its_namespace_and_name() -> None:
+    pods = lab(pods=[pod(), pod(namespace="team")]).pods
+    assert [full_name(each) for each in pods] == ["default/samplepod", "team/samplepod"]
+
+
+def as_made(uid: str | None = "first", address: str = "10.23.0.101", node: str = "kalico-worker") -> dict[str, Any]:
+    described = metadata(SEEDS_STATUS.replace("10.23.0.101", address)) | ({"uid": uid} if uid else {})
+    return {"metadata": described, "spec": {"nodeName": node}}
+
+
+def told(seen: dict[str, Any] | None, made: dict[str, Any]) -> tuple[str, str]:
+    [found] = live_attachments(seen, [made["metadata"], made["spec"]])
+    return found["ips"][0], found["node"]
+
+
+def test_a_pod_is_told_of_as_it_was_seen_if_it_is_the_same() -> None:
+    now = as_made(address="10.23.0.177", node="kalico-worker2")
+    assert told(now, as_made()) == ("10.23.0.177", "kalico-worker2")
+    assert told(now, as_made(uid="second")) == ("10.23.0.101", "kalico-worker")
+    assert told(now, as_made(uid=None)) == ("10.23.0.101", "kalico-worker")
+    assert told(None, as_made()) == ("10.23.0.101", "kalico-worker")
+
+
+def test_a_preview_knows_what_a_pod_has_and_not_what_one_will_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: True)
+    assert told(None, as_made()) == ("10.23.0.101", "kalico-worker")
+    assert told(as_made(address="10.23.0.177"), as_made()) == ("10.23.0.177", "kalico-worker")
+
+    async def known(asked_for: dict[str, Any]) -> bool:
+        found = live_attachments(as_made(), [asked_for, {}])
+        assert isinstance(found, pulumi.Output)
+        return await found.is_known()
+
+    assert asyncio.run(known(metadata(None))) is False
+    assert asyncio.run(known({"name": "plain"})) is False
+
+
+def test_an_update_does_not_take_a_missing_status_for_one_to_come() -> None:
+    with pytest.raises(ValueError, match="got 0 interfaces"):
+        live_attachments(None, [metadata(None), SPEC])

@@ -1,39 +1,22 @@
-"""What is read of a node, and of the report of what runs."""
-
-from typing import Any
+"""What is read of the nodes that run, and of the report of what runs."""
 
 import pytest
 
-from components.readiness import node_facts, versions
-
-STATUS = {
-    "addresses": [
-        {"type": "Hostname", "address": "kalico-worker"},
-        {"type": "InternalIP", "address": "10.89.0.3"},
-    ],
-    "nodeInfo": {"kubeletVersion": "v1.32.2", "containerRuntimeVersion": "containerd://2.0.2"},
-}
+from components.readiness import nodes, versions
 
 
-@pytest.mark.parametrize(
-    ("labels", "role"),
-    [
-        ({"node-role.kubernetes.io/control-plane": "", "kubernetes.io/os": "linux"}, "control-plane"),
-        ({"kubernetes.io/os": "linux"}, "worker"),
-    ],
-)
-def test_a_node_is_its_name_role_address_and_version(labels: dict[str, str], role: str) -> None:
-    assert node_facts({"name": "a-node", "labels": labels}, STATUS) == {
-        "name": "a-node",
-        "role": role,
-        "address": "10.89.0.3",
-        "version": "v1.32.2",
-    }
+def test_a_node_is_its_name_role_address_and_version() -> None:
+    told = "kalico-control-plane control-plane 10.89.0.2 v1.32.2\nkalico-worker worker 10.89.0.3 v1.32.1\n"
+    assert nodes(told) == [
+        {"name": "kalico-control-plane", "role": "control-plane", "address": "10.89.0.2", "version": "v1.32.2"},
+        {"name": "kalico-worker", "role": "worker", "address": "10.89.0.3", "version": "v1.32.1"},
+    ]
 
 
-def test_a_node_without_labels_is_a_worker() -> None:
-    metadata: dict[str, Any] = {"name": "a-node"}
-    assert node_facts(metadata, STATUS)["role"] == "worker"
+@pytest.mark.parametrize("told", ["kalico-worker worker  v1.32.2", "kalico-worker worker 10.89.0.3 fc00::3 v1.32.2"])
+def test_a_node_is_not_told_with_one_thing_in_the_place_of_another(told: str) -> None:
+    with pytest.raises(ValueError, match=r"argument 2 is (shorter|longer)"):
+        nodes(told)
 
 
 def test_a_version_is_all_of_the_line_behind_the_thing() -> None:
