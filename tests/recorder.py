@@ -24,7 +24,7 @@ def is_unknown(value: Any) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """One resource as the program registered or read it. Others are given by their `label`."""
+    """One resource as the program registered it. Others are given by their `label`."""
 
     label: str
     """What it is and how it is called, such as `Pod pods-samplepod`."""
@@ -36,9 +36,10 @@ class Recorded:
     """Empty: the default one."""
     depends_on: frozenset[str]
     deleted_with: str
+    replace_with: frozenset[str]
     delete_before_replace: bool
-    read_by: str | None
-    """The ID of an object that is read, not made."""
+    replace_on_changes: tuple[str, ...]
+    ignore_changes: tuple[str, ...]
 
 
 @dataclass
@@ -76,17 +77,9 @@ class Recorder(mocks.MockMonitor):
         if request.type == "pulumi:pulumi:Stack":
             return super().RegisterResource(request)  # type: ignore[no-untyped-call]
         urn = self.make_urn(request.parent, request.type, request.name)
-        self._record(request, request.deletedWith, request.deleteBeforeReplace, None)
+        self._record(request)
         resource_id, outputs = self._answer(request.type, request.name, request.object, request.custom)
         return resource_pb2.RegisterResourceResponse(urn=urn, id=resource_id, object=outputs)
-
-    def ReadResource(self, request: Any) -> Any:
-        urn = self.make_urn(request.parent, request.type, request.name)
-        self._record(request, "", False, request.id)
-        _, outputs = self._answer(request.type, request.name, request.properties, True)
-        return resource_pb2.ReadResourceResponse(
-            urn=urn, id="" if is_unknown(request.id) else request.id, properties=outputs
-        )
 
     def Invoke(self, request: Any) -> Any:
         raise Unforeseen(f"call of {request.tok}")
@@ -96,21 +89,22 @@ class Recorder(mocks.MockMonitor):
             self._run.outputs |= rpc.deserialize_properties(request.outputs, keep_unknowns=True)
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
-    def _record(self, request: Any, deleted_with: str, delete_before_replace: bool, read_by: str | None) -> None:
-        inputs = request.object if read_by is None else request.properties
+    def _record(self, request: Any) -> None:
         self._run.resources.append(
             Recorded(
                 label=_label(self.make_urn("", request.type, request.name)),
                 type=request.type,
                 name=request.name,
-                inputs=rpc.deserialize_properties(inputs, keep_unknowns=True),
+                inputs=rpc.deserialize_properties(request.object, keep_unknowns=True),
                 parent=_label(request.parent),
                 # A reference to a provider is its URN and its ID.
                 provider=_label(request.provider.rpartition("::")[0]),
                 depends_on=frozenset(map(_label, request.dependencies)),
-                deleted_with=_label(deleted_with),
-                delete_before_replace=delete_before_replace,
-                read_by=read_by,
+                deleted_with=_label(request.deletedWith),
+                replace_with=frozenset(map(_label, request.replace_with)),
+                delete_before_replace=request.deleteBeforeReplace,
+                replace_on_changes=tuple(request.replaceOnChanges),
+                ignore_changes=tuple(request.ignoreChanges),
             )
         )
 

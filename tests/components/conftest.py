@@ -1,15 +1,19 @@
-"""The whole program, run once for all tests here, on small stand-ins for the upstream files."""
+"""The whole program, run once for all tests here, on small stand-ins for upstream's files, the machine and its tools."""
 
 import hashlib
 import json
-import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from components.drift import NADS, PODS
+from components.settings import MachineFacts
+from components.settings.machine import FEATURES
 from tests.lab_config import DECLARED, ROOT
 from tests.recorder import Answers, Run, run_program
 
@@ -59,11 +63,16 @@ STATUS = [
 
 STDOUT = {
     "cluster-kind": "the-clusters-uid",
+    "cluster-running": """\
+kalico-control-plane control-plane 10.89.0.2 v1.32.2
+kalico-worker worker 10.89.0.3 v1.32.2
+""",
     "networks-ext-net": "parent kalico-bridge",
-    "networks-ext-net-join": "kalico-worker eth1 9a:00:00:00:00:01",
+    "joins-ext-net": "kalico-worker eth1 9a:00:00:00:00:01",
     "cni-plugins-nodes": "kalico-worker CNI macvlan plugin v1.8.0",
     "calico-authority": "",
     "calico-look": "",
+    "multus-conf": "",
     "pods-attachable": "",
     "readiness-report": "kubernetes v1.32.2\ncalico v3.29.2-live",
 }
@@ -74,22 +83,11 @@ def nothing(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def pod_as_it_runs(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
-    annotations = {
-        "k8s.v1.cni.cncf.io/networks": "ext-net",
-        "k8s.v1.cni.cncf.io/network-status": json.dumps(STATUS),
-    }
-    return {"metadata": {"name": "samplepod", "annotations": annotations}, "spec": {"nodeName": "kalico-worker"}}
-
-
-def node_as_it_runs(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
-    labels = {"node-role.kubernetes.io/control-plane": ""} if name.endswith("control-plane") else {}
-    address = "10.89.0.2" if labels else "10.89.0.3"
+    status = {"k8s.v1.cni.cncf.io/network-status": json.dumps(STATUS)}
+    metadata = inputs["metadata"]
     return {
-        "metadata": {"name": name.removeprefix("readiness-"), "labels": labels},
-        "status": {
-            "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": "a-name"}],
-            "nodeInfo": {"kubeletVersion": "v1.32.2"},
-        },
+        "metadata": metadata | {"uid": f"uid-of-{name}", "annotations": metadata["annotations"] | status},
+        "spec": inputs["spec"] | {"nodeName": "kalico-worker"},
     }
 
 
@@ -98,7 +96,6 @@ ANSWERS: Answers = {
     "command:local:Command": lambda name, inputs: {"stdout": STDOUT[name]},
     "pulumi:providers:kubernetes": nothing,
     "kubernetes:core/v1:Pod": pod_as_it_runs,
-    "kubernetes:core/v1:Node": node_as_it_runs,
     "kubernetes:core/v1:Namespace": nothing,
     "kubernetes:core/v1:ServiceAccount": nothing,
     "kubernetes:apps/v1:Deployment": nothing,
@@ -109,6 +106,102 @@ ANSWERS: Answers = {
 }
 
 ARCHIVE = b"an archive of plugins"
+
+FACTS = MachineFacts(
+    links={"lo": 65536, "eth0": 1500, "eth7": 1500, "kalico-bridge": 1500},
+    default_link="eth0",
+    routes=(),
+    engine="podman",
+    makes_vlans=False,
+    engine_networks=(),
+    features=frozenset(FEATURES),
+)
+"""Of a machine that is in no lab's way."""
+
+ENGINE = """\
+#!/bin/bash
+# An engine's client that tells what a test laid into $STAND_INS. A question that nobody foresaw fails.
+case "$1 $2" in
+  "info --format") echo "it has root" ;;
+  "network ls") echo "$(<"$STAND_INS/networks")" ;;
+  "exec --interactive")
+    if [ ! -e "$STAND_INS/nodes/$3" ]; then
+      echo "Error: no such container $3" >&2
+      exit 125
+    fi
+    marks=$(<"$STAND_INS/nodes/$3")
+    if [ "$marks" = stopped ]; then
+      echo "Error: container $3 is not running" >&2
+      exit 1
+    fi
+    [ -z "$marks" ] || echo "$marks"
+    ;;
+  *)
+    echo "unforeseen: ${0##*/} $*" >&2
+    exit 97
+    ;;
+esac
+"""
+
+KUBECTL = """\
+#!/bin/bash
+# The API server's lists that a test laid into $STAND_INS; without them it does not answer.
+path=${!#}
+if ! [ -e "$STAND_INS/api${path//\\//.}" ]; then
+  echo "Unable to connect to the server" >&2
+  exit 1
+fi
+echo "$(<"$STAND_INS/api${path//\\//.}")"
+"""
+
+TOOLS = {"podman": ENGINE, "docker": ENGINE, "kubectl": KUBECTL}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """What an earlier `up` left, as the lab's folder, the engine, the nodes and the cluster tell it now."""
+
+    records: Mapping[str, str]
+    """The files in RUN/because by name."""
+    networks: tuple[str, ...]
+    nodes: Mapping[str, Mapping[str, str] | None]
+    """By node, its marks: a thing, then what is wrong with it and the reason, by a tab. None: it does not run."""
+    pods: tuple[Mapping[str, Any], ...] | None
+    """None: the cluster does not answer."""
+    nads: tuple[Mapping[str, Any], ...] | None
+
+    def lay(self, run: Path, stand_ins: Path) -> None:
+        """Write it to where the program, and the tools that it asks, find it."""
+        (run / "because").mkdir(parents=True)
+        for name, text in self.records.items():
+            (run / "because" / name).write_text(text)
+        (stand_ins / "nodes").mkdir()
+        (stand_ins / "networks").write_text("\n".join(self.networks))
+        for node, marks in self.nodes.items():
+            lines = ["stopped"] if marks is None else [f"{thing}\t{said}" for thing, said in marks.items()]
+            (stand_ins / "nodes" / node).write_text("\n".join(lines))
+        for path, objects in ((PODS, self.pods), (NADS, self.nads)):
+            if objects is not None:
+                (stand_ins / f"api{path.replace('/', '.')}").write_text(json.dumps({"items": objects}))
+
+
+def objects_of(run: Run, kind: str) -> tuple[dict[str, Any], ...]:
+    """The objects of a kind as the API server would list them after `run`."""
+    found = [(each.name, each.inputs) for each in run if each.inputs.get("kind") == kind]
+    return tuple(inputs | (pod_as_it_runs(name, inputs) if kind == "Pod" else {}) for name, inputs in found)
+
+
+@pytest.fixture(scope="session")
+def left(program: Run) -> Left:
+    """The default lab, as its first `up` left it."""
+    everywhere = dict.fromkeys(("node", "plugins", "multus"), "\t")
+    return Left(
+        records={"cluster": "\n", "network.ext-net": "\nkalico-bridge\n"},
+        networks=("ext-net",),
+        nodes={"kalico-control-plane": everywhere, "kalico-worker": everywhere | {"join.ext-net": "\t"}},
+        pods=objects_of(program, "Pod"),
+        nads=objects_of(program, "NetworkAttachmentDefinition"),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -137,33 +230,48 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def run_lab(tmp_path_factory: pytest.TempPathFactory, cache: Path, upstream_files: dict[str, Any]) -> RunLab:
-    """Runs `__main__.py` with changes of the config, as if the lab ran on podman: no engine is asked then."""
+    """Runs `__main__.py` with changes of the config: for a lab that is new, or for one that was `left` so."""
     site = tmp_path_factory.mktemp("site") / "site.yaml"
     site.write_text(yaml.safe_dump(upstream_files))
 
-    def run(preview: bool = False, answers: Answers = ANSWERS, **changes: Any) -> Run:
+    def run(
+        preview: bool = False,
+        answers: Answers = ANSWERS,
+        left: Left | None = None,
+        tools: Mapping[str, str] = TOOLS,
+        **changes: Any,
+    ) -> Run:
         values = {key: entry["default"] for key, entry in DECLARED.items()} | {"engine": "podman"} | changes
         text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-        record = cache / "run" / str(values["clusterName"]) / "engine"
-        if values["engine"] != "auto":
-            record.parent.mkdir(parents=True, exist_ok=True)
-            record.write_text(str(values["engine"]))
+        stand_ins = tmp_path_factory.mktemp("stand-ins")
+        for name, script in tools.items():
+            (stand_ins / name).write_text(script)
+            (stand_ins / name).chmod(0o755)
+        live_files = cache / "run" / str(values["clusterName"])
+        if left:
+            left.lay(live_files, stand_ins)
+            (live_files / "engine").write_text(f"{values['engine']}\n")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("KALICO_SITE", str(site))
             patch.setenv("KALICO_CACHE", str(cache))
-            # Nothing here may start a program: there is none.
-            patch.setenv("PATH", os.devnull)
+            # Nothing here may start any other program.
+            patch.setenv("PATH", str(stand_ins))
+            patch.setenv("STAND_INS", str(stand_ins))
+            patch.setattr("components.machine.facts", lambda engine: FACTS)
+            patch.setattr("components.machine.links", lambda: frozenset(FACTS.links))
+            patch.setattr("components.machine.makes_links", lambda: True)
+            patch.setattr("components.machine.features", lambda: FACTS.features)
             try:
                 return run_program(ROOT / "__main__.py", answers, config=text, preview=preview)
             finally:
-                record.unlink(missing_ok=True)
+                shutil.rmtree(live_files, ignore_errors=True)
 
     return run
 
 
 @pytest.fixture(scope="session")
 def program(run_lab: RunLab) -> Run:
-    """An update of the default lab."""
+    """An update of the default lab, its first."""
     done = run_lab()
     assert done.error is None, done.error
     return done

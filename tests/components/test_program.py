@@ -3,8 +3,9 @@
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,32 @@ import pytest
 import yaml
 
 from components.config import ARCHITECTURES
+from components.drift import BECAUSE, digest
 from components.engines import ENGINES
 from components.kind_cluster import kind_config
 from components.macvlan_networks import bridge_name
-from tests.components.conftest import ANSWERS, MULTUS, RunLab, pod_as_it_runs
+from tests.components.conftest import ANSWERS, MULTUS, STDOUT, Left, RunLab, pod_as_it_runs
 from tests.lab_config import ROOT, lab, network, pod
 from tests.recorder import Recorded, Run, is_unknown
 
 STACK = "Stack kalico-test"
+FORCE = {"pulumi.com/patchForce": "true"}
+"""All of an object is the lab's, whoever wrote to it last."""
 KIND = "Command cluster-kind"
 PROVIDER = "kubernetes cluster-kubernetes"
+RUNNING = "Command cluster-running"
+NETWORK = "Command networks-ext-net"
+JOIN = "Command joins-ext-net"
+PLUGINS = "Command cni-plugins-nodes"
+CONF = "Command multus-conf"
 NAD_KIND = "CustomResourceDefinition multus-network-attachment-definitions.k8s.cni.cncf.io"
+NAD = "NetworkAttachmentDefinition attachments-ext-net"
+POD = "Pod pods-samplepod"
 
 COMPONENTS = {
-    "KindCluster cluster": "kalico:lab:KindCluster",
     "MacvlanNetworks networks": "kalico:lab:MacvlanNetworks",
+    "KindCluster cluster": "kalico:lab:KindCluster",
+    "NetworkJoins joins": "kalico:lab:NetworkJoins",
     "CniPlugins cni-plugins": "kalico:lab:CniPlugins",
     "Calico calico": "kalico:lab:Calico",
     "Multus multus": "kalico:lab:Multus",
@@ -41,18 +53,12 @@ IN_THE_CLUSTER = {"Calico calico", "Multus multus", "Attachments attachments", "
 CHILDREN: dict[str, tuple[str, str, set[str]]] = {
     # By label: the type, the parent, and what has to be there before. Empty: nothing but the provider.
     KIND: ("command:local:Command", "KindCluster cluster", set()),
-    PROVIDER: ("pulumi:providers:kubernetes", "KindCluster cluster", {KIND}),
-    "Command networks-ext-net": ("command:local:Command", "MacvlanNetworks networks", set()),
-    "Command networks-ext-net-join": (
-        "command:local:Command",
-        "MacvlanNetworks networks",
-        {KIND, "Command networks-ext-net"},
-    ),
-    "Command cni-plugins-nodes": (
-        "command:local:Command",
-        "CniPlugins cni-plugins",
-        {KIND, "Command calico-authority"},
-    ),
+    # A node that was stopped starts only when the networks it has joined are there.
+    RUNNING: ("command:local:Command", "KindCluster cluster", {KIND, NETWORK}),
+    PROVIDER: ("pulumi:providers:kubernetes", "KindCluster cluster", {KIND, RUNNING}),
+    NETWORK: ("command:local:Command", "MacvlanNetworks networks", set()),
+    JOIN: ("command:local:Command", "NetworkJoins joins", {KIND, RUNNING, NETWORK}),
+    PLUGINS: ("command:local:Command", "CniPlugins cni-plugins", {KIND, "Command calico-authority"}),
     "Namespace calico-tigera-operator": ("kubernetes:core/v1:Namespace", "Calico calico", set()),
     "CustomResourceDefinition calico-installations.operator.tigera.io": (
         "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
@@ -84,25 +90,22 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
         "Multus multus",
         {NAD_KIND, "ServiceAccount multus-multus"},
     ),
-    "NetworkAttachmentDefinition attachments-ext-net": (
-        "kubernetes:k8s.cni.cncf.io/v1:NetworkAttachmentDefinition",
-        "Attachments attachments",
-        {NAD_KIND, "Command networks-ext-net-join"},
+    CONF: (
+        "command:local:Command",
+        "Multus multus",
+        {KIND, NAD_KIND, "ServiceAccount multus-multus", "DaemonSet multus-kube-multus-ds"},
     ),
-    "Command calico-look": ("command:local:Command", "Calico calico", {KIND, "Deployment calico-tigera-operator"}),
+    NAD: ("kubernetes:k8s.cni.cncf.io/v1:NetworkAttachmentDefinition", "Attachments attachments", {NAD_KIND, JOIN}),
+    "Command calico-look": ("command:local:Command", "Calico calico", {RUNNING, "Deployment calico-tigera-operator"}),
     "Command calico-authority": ("command:local:Command", "Calico calico", {KIND, "Namespace calico-tigera-operator"}),
-    "Command pods-attachable": ("command:local:Command", "Pods pods", {KIND, "Command cni-plugins-nodes"}),
-    "Pod pods-samplepod": (
-        "kubernetes:core/v1:Pod",
-        "Pods pods",
-        {"Command pods-attachable", "NetworkAttachmentDefinition attachments-ext-net"},
-    ),
-    "Pod pods-samplepod-live": ("kubernetes:core/v1:Pod", "Pods pods", set()),
+    "Command pods-attachable": ("command:local:Command", "Pods pods", {RUNNING, PLUGINS, CONF}),
+    POD: ("kubernetes:core/v1:Pod", "Pods pods", {"Command pods-attachable", NAD}),
     "Command readiness-report": (
         "command:local:Command",
         "Readiness readiness",
         {
-            KIND,
+            RUNNING,
+            CONF,
             "Namespace calico-tigera-operator",
             "Command calico-authority",
             "Command calico-look",
@@ -113,20 +116,19 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
             "ServiceAccount multus-multus",
             "DaemonSet multus-kube-multus-ds",
             "Command pods-attachable",
-            "Pod pods-samplepod",
-            "Pod pods-samplepod-live",
+            POD,
         },
     ),
-    "Node readiness-kalico-control-plane": ("kubernetes:core/v1:Node", "Readiness readiness", set()),
-    "Node readiness-kalico-worker": ("kubernetes:core/v1:Node", "Readiness readiness", set()),
 }
 
 COMMANDS = {
     # By name: the scripts that make it and that remove it.
     "cluster-kind": ("kind-create", "kind-delete"),
+    "cluster-running": ("nodes-run", None),
     "networks-ext-net": ("network-create", "network-delete"),
-    "networks-ext-net-join": ("network-join", None),
+    "joins-ext-net": ("network-join", "network-leave"),
     "cni-plugins-nodes": ("cni-plugins", None),
+    "multus-conf": ("multus-conf", None),
     "calico-authority": ("calico-authority", None),
     "calico-look": ("calico-look", None),
     "pods-attachable": ("wait-attachable", None),
@@ -142,6 +144,11 @@ def made_from(create: str, inputs: Mapping[str, Any]) -> str:
 
 def script(name: str) -> str:
     return (ROOT / f"components/scripts/{name}.sh").read_text()
+
+
+def labs_environment(cache: Path) -> dict[str, str]:
+    """What each script of a lab that is made for the first time is told."""
+    return {"ENGINE": "podman", "CLUSTER": "kalico", "RUN": str(cache / "run/kalico"), "BECAUSE": ""}
 
 
 def test_the_lab_is_these_resources_and_no_others(program: Run) -> None:
@@ -176,34 +183,42 @@ def test_every_object_of_the_cluster_has_the_labs_own_provider(program: Run, lab
 
 @pytest.mark.parametrize("label", CHILDREN)
 def test_what_has_one_name_is_deleted_before_it_is_replaced(program: Run, label: str) -> None:
-    assert program[label].delete_before_replace == (label.startswith("Command ") or label == "Pod pods-samplepod")
+    assert program[label].delete_before_replace == (label.startswith("Command ") or label in (NAD, POD))
 
 
-def test_what_others_made_is_read_and_not_made(program: Run) -> None:
-    assert {each.label: each.read_by for each in program if each.read_by is not None} == {
-        "Pod pods-samplepod-live": "id-of-pods-samplepod",
-        "Node readiness-kalico-control-plane": "kalico-control-plane",
-        "Node readiness-kalico-worker": "kalico-worker",
-    }
+def test_a_network_that_becomes_another_takes_its_nad_and_its_pods_along(program: Run) -> None:
+    assert {each.label: each.replace_with for each in program if each.replace_with} == {NAD: {JOIN}, POD: {NAD}}
+
+
+def test_what_cannot_be_changed_in_place_is_made_again(program: Run) -> None:
+    replaced = {each.label: each.replace_on_changes for each in program if each.type.startswith("kubernetes:")}
+    in_place = dict.fromkeys(replaced.keys() - {NAD, POD}, ())
+    assert replaced == in_place | dict.fromkeys((NAD, POD), ("metadata.annotations", "spec"))
+
+
+def test_what_a_node_has_goes_with_the_cluster(program: Run) -> None:
+    """Not so what only says that something is there: it has no deletion."""
+    assert {each.label for each in program if each.deleted_with == KIND} == IN_THE_CLUSTER | {JOIN, CONF}
 
 
 def test_the_first_preview_shows_all_of_it(program: Run, preview: Run) -> None:
     def wiring(run: Run) -> dict[str, Recorded]:
-        return {each.label: replace(each, inputs={}, read_by=None) for each in run}
+        return {each.label: replace(each, inputs={}) for each in run}
 
     assert wiring(preview) == wiring(program)
 
 
 def test_the_first_preview_knows_nothing_that_the_cluster_has_yet_to_say(preview: Run) -> None:
     assert is_unknown(preview[PROVIDER].inputs["clusterIdentifier"])
-    assert is_unknown(preview["NetworkAttachmentDefinition attachments-ext-net"].inputs["spec"]["config"])
+    assert is_unknown(preview[NAD].inputs["spec"]["config"])
+    assert is_unknown(preview[NAD].inputs["metadata"]["annotations"]["kalico/content"])
     assert {name: is_unknown(value) for name, value in preview.outputs.items()} == dict.fromkeys(
-        ("net1_address", "attachments", "cluster", "versions"), True
+        ("net1_address", "attachments", "networks", "cluster", "versions"), True
     )
 
 
 def test_the_first_preview_shows_what_the_config_says(preview: Run, program: Run) -> None:
-    for label in ("Pod pods-samplepod", "Installation calico-default", NAD_KIND, "Command networks-ext-net"):
+    for label in (POD, "Installation calico-default", NAD_KIND, NETWORK):
         assert preview[label].inputs == program[label].inputs
 
 
@@ -222,6 +237,12 @@ def test_a_command_is_a_script_of_the_repository_as_it_stands_there(
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_a_script_knows_its_lab_and_why_it_runs(program: Run, cache: Path, name: str) -> None:
+    environment = program[f"Command {name}"].inputs["environment"]
+    assert environment.items() >= labs_environment(cache).items()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_runs_in_strict_bash_and_says_only_what_goes_wrong(program: Run, name: str) -> None:
     inputs = program[f"Command {name}"].inputs
     assert inputs["interpreter"] == ["/bin/bash", "-euo", "pipefail", "-c"]
@@ -231,7 +252,7 @@ def test_a_command_runs_in_strict_bash_and_says_only_what_goes_wrong(program: Ru
 
 def test_the_cluster_is_made_from_its_config_on_stdin(program: Run, cache: Path) -> None:
     inputs = program[KIND].inputs
-    assert inputs["environment"] == {"ENGINE": "podman", "CLUSTER": "kalico", "RUN": str(cache / "run/kalico")}
+    assert inputs["environment"] == labs_environment(cache)
     assert yaml.safe_load(inputs["stdin"]) == kind_config(lab())
     assert inputs["triggers"] == [made_from("kind-create", inputs)]
 
@@ -242,12 +263,16 @@ def test_the_provider_reads_the_labs_kubeconfig_and_is_known_by_the_clusters_bir
     assert inputs["clusterIdentifier"] == "the-clusters-uid"
 
 
+def test_every_node_is_made_to_run_and_again_in_another_cluster(program: Run, cache: Path) -> None:
+    inputs = program[RUNNING].inputs
+    assert inputs["environment"] == labs_environment(cache) | {"SECONDS_AT_MOST": "120"}
+    assert inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
+    assert inputs["triggers"] == ["the-clusters-uid", made_from("nodes-run", inputs)]
+
+
 def test_the_network_is_made_of_the_engines_words_on_stdin(program: Run, cache: Path) -> None:
-    inputs = program["Command networks-ext-net"].inputs
-    assert inputs["environment"] == {
-        "ENGINE": "podman",
-        "CLUSTER": "kalico",
-        "RUN": str(cache / "run/kalico"),
+    inputs = program[NETWORK].inputs
+    assert inputs["environment"] == labs_environment(cache) | {
         "NETWORK": "ext-net",
         "BRIDGE": bridge_name("kalico", "ext-net"),
         "PARENT": "",
@@ -259,11 +284,8 @@ def test_the_network_is_made_of_the_engines_words_on_stdin(program: Run, cache: 
 
 
 def test_the_workers_join_the_network_anew_with_a_new_cluster_or_network(program: Run, cache: Path) -> None:
-    inputs = program["Command networks-ext-net-join"].inputs
-    assert inputs["environment"] == {
-        "ENGINE": "podman",
-        "CLUSTER": "kalico",
-        "RUN": str(cache / "run/kalico"),
+    inputs = program[JOIN].inputs
+    assert inputs["environment"] == labs_environment(cache) | {
         "NETWORK": "ext-net",
     }
     assert inputs["stdin"] == "kalico-worker\n"
@@ -273,12 +295,9 @@ def test_the_workers_join_the_network_anew_with_a_new_cluster_or_network(program
 def test_the_plugins_go_to_every_node_and_again_when_nodes_or_archive_are_others(
     program: Run, cache: Path, upstream_files: dict[str, dict[str, str]]
 ) -> None:
-    inputs = program["Command cni-plugins-nodes"].inputs
+    inputs = program[PLUGINS].inputs
     archive = upstream_files["cniPluginsArchive"]
-    assert inputs["environment"] == {
-        "ENGINE": "podman",
-        "CLUSTER": "kalico",
-        "RUN": str(cache / "run/kalico"),
+    assert inputs["environment"] == labs_environment(cache) | {
         "ARCHIVE": archive["source"],
         "ARCH": ARCHITECTURES[platform.machine().lower()],
     }
@@ -286,40 +305,43 @@ def test_the_plugins_go_to_every_node_and_again_when_nodes_or_archive_are_others
     assert inputs["triggers"] == ["the-clusters-uid", made_from("cni-plugins", inputs)]
 
 
+def test_multuss_conf_is_awaited_on_every_node_and_again_in_another_cluster(program: Run, cache: Path) -> None:
+    inputs = program[CONF].inputs
+    assert inputs["environment"] == labs_environment(cache) | {"SECONDS_AT_MOST": "300"}
+    assert inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
+    assert inputs["triggers"] == ["the-clusters-uid", made_from("multus-conf", inputs)]
+
+
 def test_the_gate_asks_every_worker(program: Run, cache: Path) -> None:
     inputs = program["Command pods-attachable"].inputs
-    assert inputs["environment"] == {
-        "ENGINE": "podman",
-        "CLUSTER": "kalico",
-        "RUN": str(cache / "run/kalico"),
+    assert inputs["environment"] == labs_environment(cache) | {
         "SECONDS_AT_MOST": "300",
     }
     assert inputs["stdin"] == "kalico-worker\n"
     assert inputs["triggers"] == [
-        "the-clusters-uid",
+        "id-of-cluster-running",
         "id-of-cni-plugins-nodes",
+        "id-of-multus-conf",
         made_from("wait-attachable", inputs),
     ]
 
 
 def test_the_report_asks_a_worker_what_runs(program: Run, cache: Path, upstream_files: dict[str, Any]) -> None:
     inputs = program["Command readiness-report"].inputs
-    assert inputs["environment"] == {
-        "ENGINE": "podman",
-        "CLUSTER": "kalico",
-        "RUN": str(cache / "run/kalico"),
+    assert inputs["environment"] == labs_environment(cache) | {
         "WORKER": "kalico-worker",
         "SECONDS_AT_MOST": "300",
     }
-    # Asked again when anything that has a version is another, or a pod is.
+    # Asked again when anything that has a version is another.
     sums = [upstream_files[key]["sha256"] for key in ("calicoManifest", "multusManifest", "cniPluginsArchive")]
-    assert inputs["triggers"] == ["the-clusters-uid", *sums, "id-of-pods-samplepod", made_from("wait-ready", inputs)]
+    ids = ["id-of-cluster-running", "id-of-multus-conf"]
+    assert inputs["triggers"] == [*ids, *sums, made_from("wait-ready", inputs)]
 
 
 def test_docker_makes_islands_of_its_own_and_is_told_the_gateway(run_lab: RunLab) -> None:
     done = run_lab(engine="docker")
     assert done.error is None
-    inputs = done["Command networks-ext-net"].inputs
+    inputs = done[NETWORK].inputs
     assert (inputs["environment"]["ENGINE"], inputs["environment"]["ISLAND"]) == ("docker", "engine")
     assert inputs["stdin"].splitlines()[-2:] == ["--gateway", "10.23.0.1"]
     assert done.outputs["cluster"]["engine"] == "docker"
@@ -327,8 +349,7 @@ def test_docker_makes_islands_of_its_own_and_is_told_the_gateway(run_lab: RunLab
 
 def test_a_named_parent_goes_to_the_script_and_a_new_one_makes_the_network_anew(run_lab: RunLab) -> None:
     done = run_lab(networks=[network(parent="eth7")])
-    inputs = done["Command networks-ext-net"].inputs
-    assert inputs["environment"]["PARENT"] == "eth7"
+    inputs = done[NETWORK].inputs
     assert inputs["environment"]["PARENT"] == "eth7"
     assert inputs["triggers"] == [made_from("network-create", inputs)]
 
@@ -338,12 +359,12 @@ def test_a_named_parent_goes_to_the_script_and_a_new_one_makes_the_network_anew(
 
 def test_calico_is_awaited_by_its_installation(program: Run) -> None:
     inputs = program["Installation calico-default"].inputs
-    assert inputs["metadata"]["annotations"] == {"pulumi.com/waitFor": "condition=Ready"}
+    assert inputs["metadata"]["annotations"] == {"pulumi.com/waitFor": "condition=Ready"} | FORCE
     assert inputs["spec"]["calicoNetwork"]["ipPools"][0]["cidr"] == "10.24.0.0/16"
 
 
 def test_a_pod_is_awaited_until_it_is_ready_and_multus_has_spoken(program: Run) -> None:
-    annotations = program["Pod pods-samplepod"].inputs["metadata"]["annotations"]
+    annotations = program[POD].inputs["metadata"]["annotations"]
     assert json.loads(annotations["pulumi.com/waitFor"]) == [
         "condition=Ready",
         "jsonpath={.metadata.annotations['k8s.v1.cni.cncf.io/network-status']}",
@@ -352,12 +373,22 @@ def test_a_pod_is_awaited_until_it_is_ready_and_multus_has_spoken(program: Run) 
 
 def test_the_nads_master_is_the_interface_that_the_worker_has(run_lab: RunLab) -> None:
     def stdout(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
-        said = {"networks-ext-net-join": "kalico-worker eth7 9a:00:00:00:00:01"}
-        return {"stdout": said.get(name, "")}
+        return {"stdout": "kalico-worker eth7 9a:00:00:00:00:01" if name == "joins-ext-net" else STDOUT[name]}
 
     done = run_lab(answers={**ANSWERS, "command:local:Command": stdout})
-    config = json.loads(done["NetworkAttachmentDefinition attachments-ext-net"].inputs["spec"]["config"])
+    config = json.loads(done[NAD].inputs["spec"]["config"])
     assert config["master"] == "eth7"
+
+
+def test_the_nad_keeps_the_digest_of_the_config_that_it_was_made_with(program: Run) -> None:
+    inputs = program[NAD].inputs
+    assert inputs["metadata"]["annotations"]["kalico/content"] == digest(inputs["spec"]["config"])
+
+
+def test_a_nad_serves_a_mac_only_where_a_pod_brings_one(run_lab: RunLab, program: Run) -> None:
+    fixed = run_lab(pods=[pod(networks=[{"name": "ext-net", "mac": "02:00:00:00:00:01"}])])
+    assert "capabilities" not in json.loads(program[NAD].inputs["spec"]["config"])
+    assert json.loads(fixed[NAD].inputs["spec"]["config"])["capabilities"] == {"mac": True}
 
 
 def test_multus_runs_the_pinned_image(program: Run) -> None:
@@ -373,8 +404,10 @@ def test_descriptions_are_left_out_of_the_kinds_but_not_what_is_called_so(progra
 
 def test_every_document_of_a_manifest_is_a_resource_with_just_that_document(program: Run) -> None:
     documents = {document["kind"]: document for document in yaml.safe_load_all(MULTUS)}
-    assert program[NAD_KIND].inputs == documents["CustomResourceDefinition"]
-    assert program["ServiceAccount multus-multus"].inputs == documents["ServiceAccount"]
+    found = {"CustomResourceDefinition": NAD_KIND, "ServiceAccount": "ServiceAccount multus-multus"}
+    for kind, label in found.items():
+        document = documents[kind]
+        assert program[label].inputs == document | {"metadata": document["metadata"] | {"annotations": FORCE}}
 
 
 # What the stack hands out
@@ -391,6 +424,13 @@ def test_the_outputs_are_what_the_running_things_say(program: Run, cache: Path) 
                 "interface": "net1",
                 "ips": ["10.23.0.101"],
                 "mac": "06:d3:55:b9:0f:9c",
+            }
+        ],
+        "networks": [
+            {
+                "name": "ext-net",
+                "subnet": "10.23.0.0/16",
+                "nodes": [{"name": "kalico-worker", "interface": "eth1", "range": "10.23.0.100 to 10.23.0.240"}],
             }
         ],
         "cluster": {
@@ -423,7 +463,7 @@ def test_a_pod_without_the_interface_it_asked_for_ends_the_run(run_lab: RunLab) 
 
 def test_more_networks_and_pods_are_more_of_the_same(run_lab: RunLab) -> None:
     def stdout(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
-        return {"stdout": f"kalico-worker {'eth2' if 'lan' in name else 'eth1'} 9a:00:00:00:00:01"}
+        return {"stdout": STDOUT.get(name, "kalico-worker eth2 9a:00:00:00:00:02")}
 
     done = run_lab(
         answers={**ANSWERS, "command:local:Command": stdout},
@@ -433,7 +473,7 @@ def test_more_networks_and_pods_are_more_of_the_same(run_lab: RunLab) -> None:
     assert done.error is None
     assert {
         "Command networks-lan",
-        "Command networks-lan-join",
+        "Command joins-lan",
         "NetworkAttachmentDefinition attachments-lan",
         "Pod pods-two",
     } <= done.labels
@@ -443,18 +483,234 @@ def test_more_networks_and_pods_are_more_of_the_same(run_lab: RunLab) -> None:
     }
     assert masters == {"ext-net": "eth1", "lan": "eth2"}
     assert done["Pod pods-two"].depends_on >= {"NetworkAttachmentDefinition attachments-lan", "Command pods-attachable"}
+    assert done["Pod pods-two"].replace_with == {"NetworkAttachmentDefinition attachments-lan"}
+    assert done[RUNNING].depends_on == {KIND, NETWORK, "Command networks-lan"}
 
 
 def test_pods_of_a_count_and_of_other_namespaces_are_each_a_resource(run_lab: RunLab) -> None:
     done = run_lab(pods=[pod(count=2), pod(name="b", namespace="team"), pod(name="c", namespace="team")])
     assert done.error is None
-    made = {each.label for each in done if each.label.startswith("Pod ") and each.read_by is None}
+    made = {each.label for each in done if each.label.startswith("Pod ")}
     assert made == {"Pod pods-samplepod-1", "Pod pods-samplepod-2", "Pod pods-team.b", "Pod pods-team.c"}
-    assert done["Namespace pods-team"].inputs["metadata"] == {"name": "team"}
+    assert done["Namespace pods-team"].inputs["metadata"] == {"name": "team", "annotations": FORCE}
     for name in "bc":
         assert done[f"Pod pods-team.{name}"].depends_on >= {"Namespace pods-team", "Command pods-attachable"}
         assert done[f"Pod pods-team.{name}"].inputs["metadata"]["namespace"] == "team"
     assert "Namespace pods-team" not in done["Pod pods-samplepod-1"].depends_on
+
+
+# Several workers
+
+
+TWO_WORKERS = """\
+kalico-worker eth1 9a:00:00:00:00:01
+kalico-worker2 eth2 9a:00:00:00:00:02
+"""
+NODE_CONF = "Command attachments-ext-net-conf"
+
+
+@pytest.fixture(scope="session")
+def two_workers(run_lab: RunLab) -> Run:
+    def stdout(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
+        return {"stdout": {**STDOUT, "joins-ext-net": TWO_WORKERS, "attachments-ext-net-conf": ""}[name]}
+
+    done = run_lab(answers={**ANSWERS, "command:local:Command": stdout}, workers=2)
+    assert done.error is None, done.error
+    return done
+
+
+def test_workers_with_ranges_of_their_own_have_the_config_on_the_nodes_and_none_in_the_nad(two_workers: Run) -> None:
+    inputs = two_workers[NAD].inputs
+    assert inputs["spec"] == {}
+    assert inputs["metadata"]["annotations"] == FORCE | {
+        "kalico/ranges": "kalico-worker: 10.23.0.100 to 10.23.0.169, kalico-worker2: 10.23.0.170 to 10.23.0.240",
+        "kalico/content": digest(""),
+    }
+
+
+def test_each_node_is_given_its_config_with_its_range_and_a_place_for_its_interface(
+    two_workers: Run, cache: Path
+) -> None:
+    command = two_workers[NODE_CONF]
+    assert (command.inputs["create"], command.inputs["delete"]) == (
+        script("attachment-conf"),
+        script("attachment-conf-delete"),
+    )
+    assert command.inputs["environment"] == labs_environment(cache) | {"NETWORK": "ext-net"}
+    lines = [line.split(" ", 1) for line in command.inputs["stdin"].splitlines()]
+    configs = {node: json.loads(text) for node, text in lines}
+    assert {
+        node: (config["name"], config["master"], config["ipam"]["rangeStart"], config["ipam"]["rangeEnd"])
+        for node, config in configs.items()
+    } == {
+        "kalico-worker": ("ext-net", "@MASTER@", "10.23.0.100", "10.23.0.169"),
+        "kalico-worker2": ("ext-net", "@MASTER@", "10.23.0.170", "10.23.0.240"),
+    }
+
+
+def test_the_configs_on_the_nodes_follow_the_joins_and_the_nad_follows_the_configs(two_workers: Run) -> None:
+    command, nad = two_workers[NODE_CONF], two_workers[NAD]
+    assert command.inputs["triggers"] == ["id-of-joins-ext-net", made_from("attachment-conf", command.inputs)]
+    assert (command.parent, command.depends_on) == ("Attachments attachments", {JOIN})
+    assert (nad.depends_on, nad.replace_with) == ({NAD_KIND, NODE_CONF}, {NODE_CONF})
+
+
+def test_the_outputs_tell_each_workers_interface_and_range(two_workers: Run) -> None:
+    [told] = two_workers.outputs["networks"]
+    assert told["nodes"] == [
+        {"name": "kalico-worker", "interface": "eth1", "range": "10.23.0.100 to 10.23.0.169"},
+        {"name": "kalico-worker2", "interface": "eth2", "range": "10.23.0.170 to 10.23.0.240"},
+    ]
+
+
+# What happened behind Pulumi's back
+
+
+def reasons(run: Run) -> dict[str, str]:
+    """By label, the reason for which each thing is made that is not made for the first; without its time."""
+    found = {}
+    for each in run:
+        environment, metadata = each.inputs.get("environment", {}), each.inputs.get("metadata", {})
+        because = environment.get("BECAUSE") or metadata.get("annotations", {}).get(BECAUSE)
+        if because:
+            when, found[each.label] = because.split(" ", 1)
+            assert datetime.fromisoformat(when) <= datetime.now(tz=UTC)
+    return found
+
+
+def test_a_lab_that_is_as_it_was_left_has_nothing_to_do(run_lab: RunLab, program: Run, left: Left) -> None:
+    again = run_lab(left=left)
+    assert again.error is None, again.error
+    assert {each.label: each for each in again} == {each.label: each for each in program}
+    assert again.outputs == program.outputs
+
+
+def worker(left: Left, **marks: str) -> Left:
+    """The lab with other marks in its worker."""
+    return replace(left, nodes=left.nodes | {"kalico-worker": (left.nodes["kalico-worker"] or {}) | marks})
+
+
+def changed(objects: tuple[Mapping[str, Any], ...] | None, **changes: Any) -> tuple[Mapping[str, Any], ...]:
+    """The one object, with changes."""
+    [found] = objects or ()
+    return ({**found, **changes},)
+
+
+STOPPED = dict.fromkeys((RUNNING, JOIN, PLUGINS, CONF), "node kalico-worker does not run")
+
+DRIFTS: dict[str, tuple[Callable[[Left], Left], dict[str, str]]] = {
+    "a node is gone": (
+        lambda left: replace(left, nodes={"kalico-control-plane": left.nodes["kalico-control-plane"]}),
+        STOPPED | {KIND: "node kalico-worker is gone"},
+    ),
+    "a node was stopped": (lambda left: replace(left, nodes=left.nodes | {"kalico-worker": None}), STOPPED),
+    "a node was started again": (
+        lambda left: replace(left, nodes=left.nodes | {"kalico-worker": {}}),
+        {
+            label: f"node kalico-worker was started without {thing}"
+            for label, thing in {RUNNING: "node", JOIN: "join.ext-net", PLUGINS: "plugins", CONF: "multus"}.items()
+        },
+    ),
+    "the network is gone": (
+        lambda left: replace(left, networks=("another",)),
+        {NETWORK: "the engine has no such network"},
+    ),
+    "the bridge is gone": (
+        lambda left: replace(left, records=left.records | {"network.ext-net": "\nkalico-gone\n"}),
+        {NETWORK: "its parent kalico-gone is gone"},
+    ),
+    "the interface has an address": (
+        lambda left: worker(left, **{"join.ext-net": "eth1 has an address\t"}),
+        {JOIN: "node kalico-worker: eth1 has an address"},
+    ),
+    "a plugin is gone": (
+        lambda left: worker(left, plugins="/opt/cni/bin/macvlan is gone\t"),
+        {PLUGINS: "node kalico-worker: /opt/cni/bin/macvlan is gone"},
+    ),
+    "Multus's conf is gone": (
+        lambda left: worker(left, multus="00-multus.conf is gone\t"),
+        {CONF: "node kalico-worker: 00-multus.conf is gone"},
+    ),
+    "the NAD is gone": (lambda left: replace(left, nads=()), {NAD: "there is none"}),
+    "the NAD was edited": (
+        lambda left: replace(left, nads=changed(left.nads, spec={"config": "{}"})),
+        {NAD: "it was edited"},
+    ),
+    "the pod is gone": (lambda left: replace(left, pods=()), {POD: "there is none"}),
+    "the pod failed": (
+        lambda left: replace(left, pods=changed(left.pods, status={"phase": "Failed"})),
+        {POD: "it has failed"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRIFTS)
+def test_what_is_not_as_it_was_left_is_made_again_and_nothing_else_is(run_lab: RunLab, left: Left, name: str) -> None:
+    happened, expected = DRIFTS[name]
+    done = run_lab(left=happened(left))
+    assert done.error is None, done.error
+    assert reasons(done) == expected
+
+
+def test_what_was_made_again_keeps_its_reason(run_lab: RunLab, left: Left) -> None:
+    once = "2025-11-25T04:00:00Z it was away"
+    [nad], [made] = left.nads or (), left.pods or ()
+    nad, made = (
+        each | {"metadata": each["metadata"] | {"annotations": each["metadata"]["annotations"] | {BECAUSE: once}}}
+        for each in (nad, made)
+    )
+    everywhere = dict.fromkeys(("node", "plugins", "multus"), f"\t{once}")
+    done = run_lab(
+        left=Left(
+            records={"cluster": f"{once}\n", "network.ext-net": f"{once}\nkalico-bridge\n"},
+            networks=left.networks,
+            nodes={"kalico-control-plane": everywhere, "kalico-worker": everywhere | {"join.ext-net": f"\t{once}"}},
+            pods=(made,),
+            nads=(nad,),
+        )
+    )
+    things = (KIND, RUNNING, NETWORK, JOIN, PLUGINS, CONF, NAD, POD)
+    assert reasons(done) == dict.fromkeys(things, "it was away")
+    assert done[JOIN].inputs["environment"]["BECAUSE"] == once
+
+
+def test_another_reason_makes_a_command_anew(run_lab: RunLab, left: Left, program: Run) -> None:
+    inputs = run_lab(left=worker(left, plugins="gone\t"))[PLUGINS].inputs
+    assert inputs["triggers"] == ["the-clusters-uid", made_from("cni-plugins", inputs)]
+    assert inputs["triggers"] != program[PLUGINS].inputs["triggers"]
+
+
+def test_the_configs_on_the_nodes_are_written_again_where_one_is_not_the_labs(run_lab: RunLab, left: Left) -> None:
+    def stdout(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
+        return {"stdout": {**STDOUT, "joins-ext-net": TWO_WORKERS, "attachments-ext-net-conf": ""}[name]}
+
+    both = worker(left, **{"conf.ext-net": "\t"})
+    second = (both.nodes["kalico-worker"] or {}) | {"conf.ext-net": "kalico-ext-net.conf is not the lab's\t"}
+    edited = replace(both, nodes=both.nodes | {"kalico-worker2": second}, nads=None, pods=None)
+    done = run_lab(left=edited, answers={**ANSWERS, "command:local:Command": stdout}, workers=2)
+    assert done.error is None, done.error
+    assert reasons(done) == {NODE_CONF: "node kalico-worker2: kalico-ext-net.conf is not the lab's"}
+
+
+def test_where_the_cluster_does_not_answer_its_objects_stay_what_they_were(
+    run_lab: RunLab, program: Run, left: Left
+) -> None:
+    done = run_lab(left=replace(left, pods=None, nads=None))
+    assert reasons(done) == {}
+    ignored = {each.label: each.ignore_changes for each in done if each.ignore_changes}
+    assert ignored == dict.fromkeys((NAD, POD), ('metadata.annotations["kalico/because"]',))
+    assert not [each.label for each in program if each.ignore_changes]
+
+
+def test_a_pod_is_told_of_as_it_is_now(run_lab: RunLab, left: Left) -> None:
+    """A pod whose node was started again has another address, and Pulumi's state the first."""
+    [made] = left.pods or ()
+    status = json.dumps([{"name": "default/ext-net", "interface": "net1", "ips": ["10.23.0.177"], "mac": "06:00"}])
+    annotations = made["metadata"]["annotations"] | {"k8s.v1.cni.cncf.io/network-status": status}
+    now = made["metadata"] | {"annotations": annotations}
+    assert run_lab(left=replace(left, pods=changed(left.pods, metadata=now))).outputs["net1_address"] == "10.23.0.177"
+    before = changed(left.pods, metadata=now | {"uid": "of-a-pod-before"})
+    assert run_lab(left=replace(left, pods=before)).outputs["net1_address"] == "10.23.0.101"
 
 
 # What ends the program before it begins
@@ -470,10 +726,17 @@ def test_a_config_with_faults_makes_nothing_and_says_all_of_it_at_once(run_lab: 
 
 
 def test_no_engine_makes_nothing(run_lab: RunLab) -> None:
-    done = run_lab(engine="auto")
+    done = run_lab(engine="auto", tools={})
     assert done.resources == []
     assert type(done.error) is pulumi.RunError
     assert "no container engine can be used" in str(done.error)
+
+
+def test_an_engine_that_fails_beside_a_made_lab_makes_nothing(run_lab: RunLab, left: Left) -> None:
+    done = run_lab(left=left, tools={})
+    assert done.resources == []
+    assert type(done.error) is pulumi.RunError
+    assert str(done.error).startswith("podman does not tell how node kalico-control-plane is: ")
 
 
 def test_the_recorder_throws_on_what_nobody_foresaw(run_lab: RunLab) -> None:
