@@ -121,7 +121,9 @@ def mode(path: Path) -> int:
 
 NODES = ("lab-worker", "lab-worker2")
 
-SEPARATE = ["--mount", "--net", "--uts", *([] if os.geteuid() == 0 else ["--user"])]
+APART = ["--mount", "--net", "--uts"]
+LEAVE, ENTER = ("", "") if os.geteuid() == 0 else ("--user --map-root-user", "--user --preserve-credentials")
+"""Who is not root is root in there alone."""
 
 NODE = """
 hostname "$2"
@@ -141,7 +143,7 @@ if [ "$1" = --interactive ]; then shift; else exec </dev/null; fi
 process=$(<"$BENCH/nodes/$1/process")
 shift
 exec env --ignore-environment PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \\
-  nsenter --target "$process" {" ".join(SEPARATE)} -- "$@"
+  nsenter --target "$process" {ENTER} {" ".join(APART)} -- "$@"
 """
 """What an engine's `exec` does: stdin only where it is asked for, nothing of the caller's environment."""
 
@@ -153,13 +155,12 @@ def nodes(bench: Bench) -> Iterator[Bench]:
     A test's own rules come before. A node's folders are seen from outside with `in_node`.
     """
     replace(bench, rules=900).on("podman exec *", IN_NODE)
-    as_root = [] if os.geteuid() == 0 else ["--map-root-user"]
     begun = []
     try:
         for name in NODES:
             folder = bench.folder / "nodes" / name
             folder.mkdir(parents=True)
-            words = ["unshare", *SEPARATE, *as_root, "bash", "-euc", NODE, "node", str(folder), name]
+            words = ["unshare", *LEAVE.split(), *APART, "bash", "-euc", NODE, "node", str(folder), name]
             process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             begun.append(process)
             assert process.stdout
