@@ -38,10 +38,14 @@ def sweep(run: Path, cluster: str) -> list[str]:
             (run / "engine").unlink()
     if run.is_dir():
         (run / "lock").unlink(missing_ok=True)
-        left = [path for path in run.rglob("*") if path.is_file()]
+        # Why each thing was made: nothing by itself, and no proof that the thing was ever there.
+        reasons = [*run.glob("because/cluster"), *run.glob("because/network.*")]
+        left = [path for path in run.rglob("*") if path.is_file() and path not in reasons]
         problems += [str(path) for path in left]
         if not left:
-            for folder in (networks, run):
+            for reason in reasons:
+                reason.unlink()
+            for folder in (networks, run / "because", run):
                 if folder.is_dir():
                     folder.rmdir()
     return problems

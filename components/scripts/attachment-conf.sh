@@ -7,7 +7,7 @@ set -euo pipefail
 file=/etc/cni/multus/net.d/kalico-$NETWORK.conf
 
 while read -r node config; do
-  interface=$("$ENGINE" exec "$node" sed -n '2s/ .*//p' "/run/kalico/join.$NETWORK" </dev/null)
+  interface=$("$ENGINE" exec "$node" sed -n '2s/ .*//p' "/run/kalico/join.$NETWORK" </dev/null) || interface=
   if [ -z "$interface" ]; then
     echo "$node has not joined network '$NETWORK'" >&2
     exit 1

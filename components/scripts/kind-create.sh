@@ -37,6 +37,7 @@ elif grep -qxF "$CLUSTER" <<<"$clusters"; then
   kind delete cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" --quiet 9>&-
 fi
 
+rm -f "$RUN/because/cluster" # of what was there before
 printf '%s\n' "$ENGINE" >"$RUN/engine"
 if ! log=$(kind create cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" \
   --config <(printf '%s\n' "$config") 2>&1 9>&-); then

@@ -19,7 +19,8 @@ kind delete cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" --quiet 9>&
 if "$ENGINE" network inspect "$CLUSTER" >/dev/null 2>&1; then
   "$ENGINE" network rm "$CLUSTER" >/dev/null
 fi
-rm -f "$RUN/kubeconfig" "$RUN/kubeconfig.lock" "$RUN/engine" "$RUN/lock" "$RUN/because/cluster"
+rm -f "$RUN/because/cluster" "$RUN/kubeconfig" "$RUN/kubeconfig.lock" "$RUN/engine" "$RUN/lock"
 for folder in "$RUN/because" "$RUN"; do
-  [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder"
+  # At the end of a lab another script may be as far, and be the first.
+  [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder" || [ ! -d "$folder" ]
 done

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Waits until Multus's conf is on every node: a pod that is made without it gets no net1, and no error. The daemon writes
-# it when it starts, and never again: where BECAUSE says that it is gone, the daemon of that node is started anew.
+# it when it starts, and never again: where BECAUSE (of node-look.sh) says that it is gone, the daemon of that node is
+# started anew; one that has only begun is let be.
 # Reads the nodes on stdin, one a line; SECONDS_AT_MOST ends the wait. Leaves a mark in each node (see node-look.sh).
 set -euo pipefail
 : "${ENGINE:?}" "${RUN:?}" "${SECONDS_AT_MOST:?}"
@@ -9,7 +10,7 @@ conf=/etc/cni/net.d/00-multus.conf
 
 mapfile -t nodes
 for node in "${nodes[@]}"; do
-  if [ -n "${BECAUSE:-}" ] && ! "$ENGINE" exec "$node" test -e "$conf"; then
+  if [[ ${BECAUSE:-} == *"$conf is gone" ]] && ! "$ENGINE" exec "$node" test -e "$conf"; then
     kubectl delete pods --namespace kube-system --selector app=multus --field-selector "spec.nodeName=$node" >/dev/null
   fi
 done

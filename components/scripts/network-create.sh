@@ -26,6 +26,7 @@ if "$ENGINE" network inspect "$NETWORK" >/dev/null 2>&1; then
   "$ENGINE" network rm "$NETWORK" >/dev/null
 fi
 
+rm -f "$RUN/because/network.$NETWORK" # of what was there before
 (umask 077 && mkdir -p "$RUN/networks" && printf '%s %s\n' "$ENGINE" "$BRIDGE" >"$RUN/networks/$NETWORK")
 
 keep() {

@@ -14,7 +14,8 @@ fi
 if ip link show "$BRIDGE" >/dev/null 2>&1; then
   ip link delete "$BRIDGE"
 fi
-rm -f "$RUN/networks/$NETWORK" "$RUN/because/network.$NETWORK"
+rm -f "$RUN/because/network.$NETWORK" "$RUN/networks/$NETWORK"
 for folder in "$RUN/networks" "$RUN/because" "$RUN"; do
-  [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder"
+  # At the end of a lab another script may be as far, and be the first.
+  [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder" || [ ! -d "$folder" ]
 done

@@ -24,8 +24,11 @@ def lived_in(run_folder: Path) -> Path:
     """The live files of a lab on podman that has a cluster and two networks, and of one beside it."""
     for folder in (run_folder, run_folder.with_name("other")):
         (folder / "networks").mkdir(parents=True)
+        (folder / "because").mkdir()
         for name, bridge in BRIDGES.items():
             (folder / "networks" / name).write_text(f"podman {bridge}\n")
+            (folder / f"because/network.{name}").write_text(f"\n{bridge}\n")
+        (folder / "because/cluster").write_text("\n")
         for name in ("engine", "lock", "kubeconfig"):
             (folder / name).write_text("podman\n")
     return run_folder
@@ -84,7 +87,7 @@ def test_its_folder_goes_and_that_of_another_lab_stays_as_it_is(there: Bench, li
     assert sweep(lived_in, "lab") == []
     assert not lived_in.exists()
     assert {name: (other / name).read_text() for name in files(other)} == before
-    assert len(before) == 5
+    assert len(before) == 8
 
 
 def test_each_thing_is_asked_of_the_engine_that_its_record_names(tools: Bench, run_folder: Path) -> None:
@@ -117,14 +120,38 @@ def test_where_no_run_has_begun_anything_no_tool_is_asked(tools: Bench, run_fold
     assert run_folder.with_name("other").is_dir()
 
 
-@pytest.mark.parametrize("name", ["lock", "networks/ext-net", "engine"])
+@pytest.mark.parametrize("name", ["lock", "networks/ext-net", "engine", "because/network.ext-net"])
 def test_a_record_cut_off_before_its_first_word_is_of_nothing(tools: Bench, run_folder: Path, name: str) -> None:
-    (run_folder / "networks").mkdir(parents=True)
+    for folder in ("networks", "because"):
+        (run_folder / folder).mkdir(parents=True)
     (run_folder / name).touch()
     run_folder.with_name("other").mkdir()
     assert sweep(run_folder, "lab") == []
     assert tools.calls == []
     assert [path.name for path in run_folder.parent.iterdir()] == ["other"]
+
+
+@pytest.mark.parametrize("name", ["because/cluster", "because/network.ext-net"])
+def test_the_reason_for_a_thing_that_has_no_record_keeps_nobody(tools: Bench, run_folder: Path, name: str) -> None:
+    (run_folder / "because").mkdir(parents=True)
+    (run_folder / name).write_text("2026-01-02T03:04:05Z there is none\n\n")
+    assert sweep(run_folder, "lab") == []
+    assert tools.calls == []
+    assert not run_folder.exists()
+
+
+@pytest.mark.parametrize("made", ["nothing", "a cluster", "a network"])
+def test_a_run_that_was_killed_before_it_kept_a_reason_leaves_nothing(
+    there: Bench, run_folder: Path, made: str
+) -> None:
+    for folder in ("networks", "because"):
+        (run_folder / folder).mkdir(parents=True)
+    if made == "a cluster":
+        (run_folder / "engine").write_text("podman\n")
+    if made == "a network":
+        (run_folder / "networks/ext-net").write_text("podman kalico-0a1b2c3d\n")
+    assert sweep(run_folder, "lab") == []
+    assert not run_folder.exists()
 
 
 def test_a_network_that_does_not_go_is_told_and_the_rest_goes(there: Bench, lived_in: Path) -> None:
@@ -133,7 +160,7 @@ def test_a_network_that_does_not_go_is_told_and_the_rest_goes(there: Bench, live
         "network-delete on podman: ext-net is in use",
         f"{lived_in}/networks/ext-net",
     ]
-    assert files(lived_in) == ["networks/ext-net"]
+    assert files(lived_in) == ["because/network.ext-net", "networks/ext-net"]
     assert there.calls[-1] == "podman network rm lab"
 
 
@@ -142,16 +169,23 @@ def test_a_cluster_that_does_not_go_is_told_and_stays_the_labs(there: Bench, liv
     problems = sweep(lived_in, "lab")
     assert problems[0] == "kind-delete on podman: no engine"
     assert sorted(problems[1:]) == [f"{lived_in}/engine", f"{lived_in}/kubeconfig"]
-    assert files(lived_in) == ["engine", "kubeconfig"]
+    assert files(lived_in) == ["because/cluster", "engine", "kubeconfig"]
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("diary", "mine\n"), ("networks/ext-net", "not a record\n"), ("networks/ext-net", "podman")]
+    ("name", "content"),
+    [
+        ("diary", "mine\n"),
+        ("because/diary", "mine\n"),
+        ("networks/ext-net", "not a record\n"),
+        ("networks/ext-net", "podman"),
+    ],
 )
 def test_a_file_that_no_record_explains_stays_and_is_told(
     tools: Bench, run_folder: Path, name: str, content: str
 ) -> None:
-    (run_folder / "networks").mkdir(parents=True)
+    for folder in ("networks", "because"):
+        (run_folder / folder).mkdir(parents=True)
     (run_folder / name).write_text(content)
     assert sweep(run_folder, "lab") == [str(run_folder / name)]
     assert (run_folder / name).read_text() == content

@@ -1,7 +1,12 @@
-"""The shell scripts run as the program runs them, on tools that only record what is asked of them."""
+"""The shell scripts run as the program runs them, on tools that only record what is asked of them.
 
+What they run in a node runs for real, in namespaces that stand in for the node, where this machine lets us make some.
+"""
+
+import os
 import subprocess
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -112,3 +117,76 @@ def run_folder(bench: Bench) -> Path:
 
 def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
+
+
+NODES = ("lab-worker", "lab-worker2")
+
+APART = ["--mount", "--net", "--uts"]
+LEAVE, ENTER = ("", "") if os.geteuid() == 0 else ("--user --map-root-user", "--user --preserve-credentials")
+"""Who is not root is root in there alone."""
+
+NODE = """
+hostname "$2"
+for folder in etc opt run; do
+  mkdir -p "$1/$folder"
+  mount --bind "$1/$folder" "/$folder"
+done
+ip link add name probe type veth peer name eborp
+ip link delete probe
+echo made
+exec sleep infinity
+"""
+
+IN_NODE = f"""
+shift
+if [ "$1" = --interactive ]; then shift; else exec </dev/null; fi
+process=$(<"$BENCH/nodes/$1/process")
+shift
+exec env --ignore-environment PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \\
+  nsenter --target "$process" {ENTER} {" ".join(APART)} -- "$@"
+"""
+"""What an engine's `exec` does: stdin only where it is asked for, nothing of the caller's environment."""
+
+
+@pytest.fixture
+def nodes(bench: Bench) -> Iterator[Bench]:
+    """The bench with an engine that runs things in NODES: a name, links, /etc, /opt and /run of their own.
+
+    A test's own rules come before. A node's folders are seen from outside with `in_node`.
+    """
+    replace(bench, rules=900).on("podman exec *", IN_NODE)
+    begun = []
+    try:
+        for name in NODES:
+            folder = bench.folder / "nodes" / name
+            folder.mkdir(parents=True)
+            words = ["unshare", *LEAVE.split(), *APART, "bash", "-euc", NODE, "node", str(folder), name]
+            process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            begun.append(process)
+            assert process.stdout
+            if (said := process.stdout.readline()) != "made\n":
+                pytest.skip(f"no namespaces here that could stand in for a node: {said.strip()}")
+            (folder / "process").write_text(str(process.pid))
+        yield bench
+    finally:
+        for process in begun:
+            process.kill()
+            process.communicate()
+
+
+def in_node(bench: Bench, name: str, file: str) -> Path:
+    """A file of a node, such as /run/kalico/node."""
+    return bench.folder / "nodes" / name / file.lstrip("/")
+
+
+def inside(bench: Bench, name: str, command: str) -> str:
+    """What a command of bash says in a node."""
+    done = subprocess.run(
+        [bench.folder / "bin/podman", "exec", name, "bash", "-euc", command],
+        env={"BENCH": str(bench.folder), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

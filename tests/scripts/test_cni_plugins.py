@@ -25,6 +25,7 @@ def install(bench: Bench, *names: str, **values: str) -> subprocess.CompletedPro
 def node(bench: Bench, machine: str) -> None:
     bench.on("podman exec * uname -m", f"echo {machine}")
     bench.on("podman exec --interactive * tar *", 'cat >"$BENCH/got-$3"')
+    bench.on("podman exec --interactive * bash -c *mark plugins", 'cat >"$BENCH/mark-$3"')
     bench.on("podman exec * /opt/cni/bin/macvlan", "echo 'CNI macvlan plugin v1.8.0' >&2; echo more; exit 0")
 
 
@@ -42,6 +43,13 @@ def test_every_node_gets_the_archive_and_says_what_it_has_now(bench: Bench, arch
             f"podman exec --interactive {name} tar --extract --gzip --directory /opt/cni/bin --no-same-owner"
             in bench.calls
         )
+
+
+def test_each_node_notes_the_reason_and_what_to_look_for(bench: Bench, archive: Path) -> None:
+    node(bench, "x86_64")
+    assert install(bench, "lab-control-plane", "lab-worker", BECAUSE="it is gone").returncode == 0
+    for name in ("lab-control-plane", "lab-worker"):
+        assert bench.left(f"mark-{name}") == "it is gone\n/opt/cni/bin/macvlan\n"
 
 
 @pytest.mark.parametrize(("machine", "arch"), [("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", "riscv64")])
@@ -66,3 +74,4 @@ def test_an_archive_that_does_not_unpack_is_an_error(bench: Bench, archive: Path
     done = install(bench, "lab-worker")
     assert (done.returncode, done.stdout) == (2, "")
     assert "not in gzip format" in done.stderr
+    assert not any("mark" in call for call in bench.calls)

@@ -9,6 +9,7 @@ from threading import Timer
 
 import pytest
 
+from components.drift import Record, records
 from tests.scripts.conftest import Bench, mode
 
 CREATE = "kind create cluster *"
@@ -84,6 +85,26 @@ def test_the_engine_is_remembered_before_the_cluster_is_made(kind: Bench, run_fo
     create(kind)
     assert kind.left("engine") == "podman\n"
     assert (run_folder / "engine").read_text() == "podman\n"
+
+
+@pytest.mark.parametrize("because", ["", "2026-01-02T03:04:05Z node lab-worker is gone"])
+def test_a_cluster_that_was_made_keeps_the_reason(kind: Bench, run_folder: Path, because: str) -> None:
+    assert fresh(kind).run("kind-create", stdin="kind: Cluster\n", BECAUSE=because).returncode == 0
+    assert records(run_folder) == {"cluster": Record(because=because)}
+    assert mode(run_folder / "because") == 0o700
+    assert mode(run_folder / "because/cluster") == 0o600
+
+
+def test_of_a_cluster_that_was_not_made_no_reason_is_kept(kind: Bench, run_folder: Path) -> None:
+    (run_folder / "because").mkdir(parents=True)
+    for name in ("cluster", "network.ext-net"):
+        (run_folder / "because" / name).write_text("an earlier reason\n")
+    (run_folder / "engine").write_text("podman\n")
+    kind.on("kind get clusters *")
+    kind.on(CREATE, 'ls "$RUN/because" >"$BENCH/reasons"; exit 1')
+    assert create(kind).returncode == 1
+    assert kind.left("reasons") == "network.ext-net\n"
+    assert records(run_folder).keys() == {"network.ext-net"}
 
 
 def test_a_part_that_an_earlier_run_left_is_removed_first(kind: Bench, run_folder: Path) -> None:

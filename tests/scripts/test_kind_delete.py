@@ -11,7 +11,8 @@ from tests.scripts.conftest import Bench
 @pytest.fixture
 def lived_in(run_folder: Path) -> Path:
     run_folder.mkdir(parents=True)
-    for name in ("kubeconfig", "kubeconfig.lock", "engine"):
+    (run_folder / "because").mkdir()
+    for name in ("kubeconfig", "kubeconfig.lock", "engine", "because/cluster"):
         (run_folder / name).write_text("podman\n")
     return run_folder
 
@@ -42,10 +43,11 @@ def test_gone_already_is_fine(bench: Bench, run_folder: Path) -> None:
 
 def test_what_the_lab_has_beside_the_cluster_stays(bench: Bench, lived_in: Path) -> None:
     (lived_in / "networks").mkdir()
+    (lived_in / "because/network.ext-net").write_text("\n\n")
     bench.on("kind delete cluster *")
     bench.on("podman network inspect lab", "exit 1")
     assert bench.run("kind-delete").returncode == 0
-    assert [path.name for path in lived_in.iterdir()] == ["networks"]
+    assert sorted(path.name for path in lived_in.rglob("*")) == ["because", "network.ext-net", "networks"]
 
 
 def test_a_cluster_that_does_not_go_is_an_error_and_stays_the_labs(bench: Bench, lived_in: Path) -> None:
@@ -54,6 +56,7 @@ def test_a_cluster_that_does_not_go_is_an_error_and_stays_the_labs(bench: Bench,
     assert done.returncode != 0
     assert "no engine" in done.stderr
     assert (lived_in / "engine").exists()
+    assert (lived_in / "because/cluster").exists()
 
 
 def test_the_lock_says_who_holds_it(bench: Bench, lived_in: Path) -> None:
@@ -80,3 +83,19 @@ def test_a_network_that_does_not_go_is_an_error(bench: Bench, lived_in: Path) ->
     done = bench.run("kind-delete")
     assert (done.returncode, done.stderr) == (2, "in use\n")
     assert (lived_in / "engine").exists()
+
+
+def test_a_folder_that_another_script_is_the_first_to_remove_is_no_error(bench: Bench, lived_in: Path) -> None:
+    bench.on("kind delete cluster *")
+    bench.on("podman network inspect lab", "exit 1")
+    bench.on("rmdir *", '/usr/bin/rmdir "$2"; exec /usr/bin/rmdir "$@"')
+    assert bench.run("kind-delete").returncode == 0
+    assert not lived_in.exists()
+
+
+def test_a_folder_that_cannot_be_removed_is_an_error(bench: Bench, lived_in: Path) -> None:
+    bench.on("kind delete cluster *")
+    bench.on("podman network inspect lab", "exit 1")
+    bench.on("rmdir *", "echo 'not permitted' >&2; exit 1")
+    done = bench.run("kind-delete")
+    assert (done.returncode, done.stderr) == (1, "not permitted\n")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from components.drift import Record, records
 from components.workspace import is_made
 from tests.lab_config import lab
 from tests.lab_config import network as described
@@ -73,6 +74,37 @@ def test_a_network_that_was_made_is_known_by_its_record(
     assert not is_made(settings, run_folder)
     assert create(network, PARENT=settings.link or "", BECAUSE="a reason").returncode == 0
     assert is_made(settings, run_folder)
+
+
+@pytest.mark.parametrize(
+    ("asked", "parent"),
+    [
+        ({"PARENT": "eth7"}, "eth7"),
+        ({"ISLAND": "bridge"}, "kalico-0a1b2c3d"),
+        ({"ISLAND": "engine"}, ""),
+    ],
+)
+def test_a_network_that_was_made_keeps_the_reason_and_its_parent(
+    network: Bench, run_folder: Path, asked: dict[str, str], parent: str
+) -> None:
+    absent(network).on("ip link *")
+    network.on(CREATE)
+    reason = "2026-01-02T03:04:05Z the engine has no such network"
+    assert create(network, **asked, BECAUSE=reason).returncode == 0
+    assert records(run_folder) == {"network.ext-net": Record(because=reason, parent=parent)}
+    assert mode(run_folder / "because") == 0o700
+    assert mode(run_folder / "because/network.ext-net") == 0o600
+
+
+@pytest.mark.parametrize("link", ["exit 1", ""], ids=["no bridge", "no network"])
+def test_of_a_network_that_was_not_made_no_reason_is_kept(network: Bench, run_folder: Path, link: str) -> None:
+    (run_folder / "because").mkdir(parents=True)
+    for name in ("ext-net", "lan"):
+        (run_folder / f"because/network.{name}").write_text("an earlier reason\neth7\n")
+    absent(network).on("ip link *", link)
+    network.on(CREATE, "exit 125")
+    assert create(network).returncode == 1
+    assert records(run_folder).keys() == {"network.lan"}
 
 
 def test_an_island_lies_on_a_bridge_of_its_own(network: Bench) -> None:

@@ -14,6 +14,8 @@ def network(bench: Bench, run_folder: Path) -> Bench:
     bench.environment |= {"NETWORK": "ext-net", "BRIDGE": "kalico-0a1b2c3d"}
     (run_folder / "networks").mkdir(parents=True)
     (run_folder / "networks/ext-net").write_text("podman kalico-0a1b2c3d\n")
+    (run_folder / "because").mkdir()
+    (run_folder / "because/network.ext-net").write_text("\nkalico-0a1b2c3d\n")
     return bench
 
 
@@ -53,11 +55,13 @@ def test_a_network_of_that_name_that_is_not_the_labs_stays(network: Bench) -> No
 
 def test_what_the_lab_has_beside_the_network_stays(network: Bench, run_folder: Path) -> None:
     (run_folder / "networks/lan").write_text("podman kalico-ffffffff\n")
+    (run_folder / "because/network.lan").write_text("\nkalico-ffffffff\n")
     (run_folder / "engine").write_text("podman\n")
     network.on(LIST)
     network.on("ip link show *", "exit 1")
     assert network.run("network-delete").returncode == 0
-    assert sorted(path.name for path in run_folder.rglob("*")) == ["engine", "lan", "networks"]
+    left = sorted(str(path.relative_to(run_folder)) for path in run_folder.rglob("*"))
+    assert left == ["because", "because/network.lan", "engine", "networks", "networks/lan"]
 
 
 @pytest.mark.parametrize(
@@ -81,6 +85,7 @@ def test_a_network_that_does_not_go_is_an_error_and_stays_the_labs(
     assert done.returncode != 0
     assert "no engine" in done.stderr
     assert (run_folder / "networks/ext-net").exists()
+    assert (run_folder / "because/network.ext-net").exists()
 
 
 def test_a_bridge_that_does_not_go_is_an_error(network: Bench, run_folder: Path) -> None:
@@ -89,3 +94,19 @@ def test_a_bridge_that_does_not_go_is_an_error(network: Bench, run_folder: Path)
     network.on("ip link delete *", "exit 2")
     assert network.run("network-delete").returncode == 2
     assert (run_folder / "networks/ext-net").exists()
+
+
+def test_a_folder_that_another_script_is_the_first_to_remove_is_no_error(network: Bench, run_folder: Path) -> None:
+    network.on(LIST)
+    network.on("ip link show *", "exit 1")
+    network.on("rmdir *", '/usr/bin/rmdir "$2"; exec /usr/bin/rmdir "$@"')
+    assert network.run("network-delete").returncode == 0
+    assert not run_folder.exists()
+
+
+def test_a_folder_that_cannot_be_removed_is_an_error(network: Bench, run_folder: Path) -> None:
+    network.on(LIST)
+    network.on("ip link show *", "exit 1")
+    network.on("rmdir *", "echo 'not permitted' >&2; exit 1")
+    done = network.run("network-delete")
+    assert (done.returncode, done.stderr) == (1, "not permitted\n")

@@ -21,11 +21,12 @@ def nodes(bench: Bench) -> Bench:
     bench.environment |= {"NETWORK": "ext-net"}
     bench.on("podman exec * ip -oneline link show", f"cat <<'END'\n{LINKS}END")
     bench.on("podman exec * ip address flush dev *")
+    bench.on("podman exec --interactive * bash -c *mark join.ext-net", 'cat >"$BENCH/mark-$3"')
     return bench
 
 
-def join(bench: Bench, *names: str) -> subprocess.CompletedProcess[str]:
-    return bench.run("network-join", stdin="".join(f"{name}\n" for name in names))
+def join(bench: Bench, *names: str, **values: str) -> subprocess.CompletedProcess[str]:
+    return bench.run("network-join", stdin="".join(f"{name}\n" for name in names), **values)
 
 
 def test_a_node_is_connected_and_its_new_interface_loses_its_address(nodes: Bench) -> None:
@@ -33,7 +34,7 @@ def test_a_node_is_connected_and_its_new_interface_loses_its_address(nodes: Benc
     nodes.on("podman network connect *", "echo noise")
     done = join(nodes, "lab-worker")
     assert (done.returncode, done.stdout) == (0, "lab-worker eth1 9a:00:00:00:00:02\n")
-    assert [call for call in nodes.calls if "inspect" not in call] == [
+    assert [call for call in nodes.calls if "inspect" not in call and "mark" not in call] == [
         "podman network connect ext-net lab-worker",
         "podman exec lab-worker ip -oneline link show",
         "podman exec lab-worker ip address flush dev eth1",
@@ -54,13 +55,30 @@ def test_a_node_that_is_there_already_is_not_connected_again(nodes: Bench) -> No
     nodes.on("podman inspect *", MAC)
     assert join(nodes, "lab-worker").returncode == 0
     assert not any("connect" in call for call in nodes.calls)
-    assert nodes.calls[-1] == "podman exec lab-worker ip address flush dev eth1"
+    assert "podman exec lab-worker ip address flush dev eth1" in nodes.calls
 
 
 def test_every_node_of_stdin_joins(nodes: Bench) -> None:
     nodes.on("podman inspect *", MAC)
     done = join(nodes, "lab-worker", "lab-worker2")
     assert done.stdout.splitlines() == ["lab-worker eth1 9a:00:00:00:00:02", "lab-worker2 eth1 9a:00:00:00:00:02"]
+
+
+def test_each_node_notes_the_reason_its_interface_and_the_mac(nodes: Bench) -> None:
+    nodes.on("podman inspect *", MAC)
+    assert join(nodes, "lab-worker", "lab-worker2", BECAUSE="eth1 has an address").returncode == 0
+    for name in ("lab-worker", "lab-worker2"):
+        assert nodes.left(f"mark-{name}") == "eth1 has an address\neth1 9a:00:00:00:00:02\n"
+
+
+def test_an_interface_that_keeps_its_address_is_an_error_and_no_join(bench: Bench) -> None:
+    bench.environment |= {"NETWORK": "ext-net"}
+    bench.on("podman inspect *", MAC)
+    bench.on("podman exec * ip -oneline link show", f"cat <<'END'\n{LINKS}END")
+    bench.on("podman exec * ip address flush dev *", "echo 'not permitted' >&2; exit 2")
+    done = join(bench, "lab-worker")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "not permitted\n")
+    assert not any("mark" in call for call in bench.calls)
 
 
 def test_a_node_without_such_an_interface_is_named(nodes: Bench) -> None:

@@ -94,6 +94,17 @@ def test_where_all_is_current_nothing_is_said(lived_in: Machine, program: Progra
     assert said == []
 
 
+@pytest.mark.parametrize(
+    "left_over", ["run/other/because/network.ext-net", "run/other/because/cluster", "run/other/lock"]
+)
+def test_files_that_are_no_record_of_anything_are_no_lab(
+    lived_in: Machine, engine: dict[str, str], left_over: str
+) -> None:
+    lived_in.store.write(lived_in.store.root / left_over, "\n")
+    prune(lived_in, "podman", engine)
+    assert not (lived_in.store.root / "things/antique").exists()
+
+
 def test_the_root_of_a_docker_server_that_runs_stays(lived_in: Machine, engine: dict[str, str]) -> None:
     store = lived_in.store
     root = store.folder("docker", "any", "0123456789ab")

@@ -1,0 +1,86 @@
+"""multus-conf.sh: Multus's conf is waited for on every node, and a daemon is started anew only where its conf went."""
+
+import subprocess
+from threading import Timer
+
+import pytest
+
+from tests.scripts.conftest import NODES, Bench, in_node
+
+CONF = "/etc/cni/net.d/00-multus.conf"
+GONE = f"2026-01-02T03:04:05Z node lab-worker2: {CONF} is gone"
+RESTART = "kubectl delete pods *"
+
+
+@pytest.fixture
+def multus(nodes: Bench) -> Bench:
+    """Nodes that all have the conf."""
+    nodes.environment |= {"SECONDS_AT_MOST": "20"}
+    for name in NODES:
+        in_node(nodes, name, CONF).parent.mkdir(parents=True)
+        in_node(nodes, name, CONF).touch()
+    return nodes
+
+
+def wait(bench: Bench, **values: str) -> subprocess.CompletedProcess[str]:
+    return bench.run("multus-conf", stdin="".join(f"{name}\n" for name in NODES), **values)
+
+
+def marks(bench: Bench) -> list[str]:
+    """Of the nodes that have one."""
+    places = [in_node(bench, name, "/run/kalico/multus") for name in NODES]
+    return [place.read_text() for place in places if place.exists()]
+
+
+@pytest.mark.parametrize("because", ["", GONE])
+def test_nodes_that_have_it_note_it_with_the_reason_and_no_daemon_is_touched(multus: Bench, because: str) -> None:
+    done = wait(multus, BECAUSE=because, SECONDS_AT_MOST="0")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert marks(multus) == [f"{because}\n{CONF}\n"] * 2
+    assert not any(call.startswith("kubectl") for call in multus.calls)
+
+
+@pytest.mark.parametrize("because", ["", "2026-01-02T03:04:05Z node lab-worker2 does not run"])
+def test_a_daemon_that_has_only_begun_is_waited_for(multus: Bench, because: str) -> None:
+    late = in_node(multus, "lab-worker2", CONF)
+    late.unlink()
+    coming = Timer(0.4, late.touch)
+    coming.start()
+    done = wait(multus, BECAUSE=because)
+    coming.join()
+    assert done.returncode == 0, done.stderr
+    assert len(marks(multus)) == 2
+    assert not any(call.startswith("kubectl") for call in multus.calls)
+
+
+def test_where_the_conf_went_that_nodes_daemon_is_started_anew(multus: Bench) -> None:
+    gone = in_node(multus, "lab-worker2", CONF)
+    gone.unlink()
+    multus.on(RESTART, f'printf %s "$KUBECONFIG" >"$BENCH/kubeconfig"; touch "{gone}"; echo deleted')
+    done = wait(multus, BECAUSE=GONE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert [call for call in multus.calls if call.startswith("kubectl")] == [
+        "kubectl delete pods --namespace kube-system --selector app=multus --field-selector spec.nodeName=lab-worker2"
+    ]
+    assert multus.left("kubeconfig") == f"{multus.environment['RUN']}/kubeconfig"
+
+
+def test_a_conf_that_never_comes_is_an_error_of_that_node(multus: Bench) -> None:
+    in_node(multus, "lab-worker2", CONF).unlink()
+    done = wait(multus, SECONDS_AT_MOST="0")
+    assert (done.returncode, done.stderr) == (1, f"lab-worker2 has no {CONF}: Multus does not run there\n")
+    assert len(marks(multus)) == 1
+
+
+def test_a_daemon_that_cannot_be_started_anew_is_an_error(multus: Bench) -> None:
+    in_node(multus, "lab-worker2", CONF).unlink()
+    multus.on(RESTART, "echo 'connection refused' >&2; exit 1")
+    done = wait(multus, BECAUSE=GONE)
+    assert (done.returncode, done.stderr) == (1, "connection refused\n")
+    assert marks(multus) == []
+
+
+def test_a_node_that_cannot_be_asked_is_an_error(bench: Bench) -> None:
+    bench.on("podman exec *", "echo 'no such container' >&2; exit 125")
+    done = wait(bench, SECONDS_AT_MOST="300")
+    assert (done.returncode, done.stderr) == (125, "no such container\n")

@@ -1,0 +1,146 @@
+"""node-look.sh: what the other scripts left in a node is found as it was, and what became of it since is told."""
+
+import tarfile
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from components.drift import Drift, Look, Mark, NodeLook, State, look_at_node
+from components.engines import ENGINES
+from tests.scripts.conftest import NODES, Bench, in_node, inside
+
+MAC = "9a:00:00:00:00:02"
+CONF = "/etc/cni/multus/net.d/kalico-ext-net.conf"
+MULTUS = "/etc/cni/net.d/00-multus.conf"
+MACVLAN = "/opt/cni/bin/macvlan"
+THINGS = ("node", "plugins", "multus", "join.ext-net", "conf.ext-net")
+LINKS = {"eth1@peer": "veth peer name peer", "eth1": "bridge"}
+"""How a link is shown, by how it is made."""
+
+
+def make_all(nodes: Bench, link: str = "eth1@peer", because: str = "") -> None:
+    """Have all scripts leave their marks, as a first `up` does."""
+    nodes.environment |= {"BECAUSE": because, "NETWORK": "ext-net", "SECONDS_AT_MOST": "20", "ARCH": "amd64"}
+    nodes.on("podman exec * uname -m", "echo x86_64")
+    nodes.on("podman exec * kubelet --version", "echo Kubernetes v1.32.2")
+    nodes.on(f"podman inspect *MacAddress* {NODES[0]}", "", f"echo {MAC}")
+    nodes.on("podman inspect *State.Running*", "echo true")
+    nodes.on("podman inspect *", "echo worker 10.89.0.3")
+    nodes.on(
+        "podman network connect *",
+        f"""podman exec {NODES[0]} ip link add name eth1 address {MAC} type {LINKS[link]}
+podman exec {NODES[0]} ip address add 10.23.0.5/16 dev eth1""",
+    )
+    nodes.on("kubectl * get --raw /readyz", "echo ok")
+    for name in NODES:
+        in_node(nodes, name, MACVLAN).parent.mkdir(parents=True)
+        in_node(nodes, name, MULTUS).parent.mkdir(parents=True)
+        in_node(nodes, name, MULTUS).touch()
+    both = "".join(f"{name}\n" for name in NODES)
+    one = f"{NODES[0]}\n"
+    config = f'{NODES[0]} {{"type": "macvlan", "master": "@MASTER@"}}\n'
+    steps = {
+        "nodes-run": both,
+        "cni-plugins": both,
+        "multus-conf": both,
+        "network-join": one,
+        "attachment-conf": config,
+    }
+    for name, stdin in steps.items():
+        done = nodes.run(name, stdin=stdin, ARCHIVE=str(plugins(nodes.folder / "plugins.tgz")))
+        assert done.returncode == 0, f"{name}: {done.stderr}"
+
+
+def plugins(path: Path) -> Path:
+    """An archive with a macvlan that says what it is."""
+    content = b"#!/bin/bash\necho CNI macvlan plugin v1.8.0 >&2\n"
+    macvlan = tarfile.TarInfo("./macvlan")
+    macvlan.size, macvlan.mode = len(content), 0o755
+    with tarfile.open(path, "w:gz") as archive:
+        archive.addfile(macvlan, BytesIO(content))
+    return path
+
+
+@pytest.fixture
+def made(nodes: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setenv("PATH", f"{nodes.folder / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("BENCH", str(nodes.folder))
+    return nodes
+
+
+def look(name: str = NODES[0]) -> NodeLook:
+    """As the program looks."""
+    return look_at_node(ENGINES["podman"], name)
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_what_all_scripts_have_left_is_as_it_was_left(made: Bench, link: str) -> None:
+    make_all(made, link)
+    assert f" {link}: " in inside(made, NODES[0], "ip -oneline link show")
+    assert look() == NodeLook(state=State.RUNS, marks=dict.fromkeys(THINGS, Mark(because="")))
+    assert look(NODES[1]).marks.keys() == {"node", "plugins", "multus"}
+
+
+def test_each_thing_tells_the_reason_for_which_it_was_made(made: Bench) -> None:
+    reason = "2026-01-02T03:04:05Z node lab-worker: eth1 has an address"
+    make_all(made, because=reason)
+    assert look().marks == dict.fromkeys(THINGS, Mark(because=reason))
+
+
+OFF = "it is not on the network any more"
+
+
+@pytest.mark.parametrize(
+    ("thing", "damage", "wrong"),
+    [
+        ("join.ext-net", "ip link delete eth1", OFF),
+        ("join.ext-net", "ip link set eth1 address 9a:00:00:00:00:99", OFF),
+        ("join.ext-net", "ip link set eth1 name eth10", OFF),
+        ("join.ext-net", "ip link set eth1 name eth9 && ip link set peer name eth1", OFF),
+        ("join.ext-net", "ip address add 10.23.0.5/16 dev eth1", "eth1 has an address"),
+        ("conf.ext-net", f"rm {CONF}", f"{CONF} is not the lab's"),
+        ("conf.ext-net", f"echo >>{CONF}", f"{CONF} is not the lab's"),
+        ("multus", f"rm {MULTUS}", f"{MULTUS} is gone"),
+        ("plugins", f"rm {MACVLAN}", f"{MACVLAN} is gone"),
+    ],
+)
+def test_what_is_not_as_it_was_left_is_told_of_that_thing_alone(
+    made: Bench, thing: str, damage: str, wrong: str
+) -> None:
+    make_all(made, because="an earlier reason")
+    inside(made, NODES[0], damage)
+    whole = Mark(because="an earlier reason")
+    assert look().marks == dict.fromkeys(THINGS, whole) | {thing: replace(whole, wrong=wrong)}
+
+
+def test_a_link_beside_it_with_an_address_is_none_of_the_labs_business(made: Bench) -> None:
+    make_all(made)
+    inside(made, NODES[0], "ip link add name eth10 type bridge && ip address add 10.23.0.6/16 dev eth10")
+    assert look().marks["join.ext-net"].wrong == ""
+
+
+def test_a_node_that_was_started_again_has_no_marks(made: Bench) -> None:
+    make_all(made)
+    inside(made, NODES[0], "rm -r /run/*")
+    assert look() == NodeLook(state=State.RUNS)
+
+
+@pytest.mark.parametrize("thing", ["join.ext-net", "conf.ext-net"])
+def test_a_mark_that_was_cut_off_vouches_for_nothing(made: Bench, thing: str) -> None:
+    make_all(made)
+    in_node(made, NODES[0], f"/run/kalico/{thing}").write_text("")
+    assert [name for name, mark in look().marks.items() if mark.wrong] == [thing]
+
+
+def test_a_conf_that_went_comes_back_by_the_reason_that_the_look_gives(made: Bench) -> None:
+    make_all(made)
+    inside(made, NODES[1], f"rm {MULTUS}")
+    nothing = Look(nodes={}, networks=frozenset(), links=frozenset(), records={}, pods={}, nads={})
+    drift = Drift(look=replace(nothing, nodes={name: look(name) for name in NODES}), now="2026-01-02T03:04:05Z")
+    because = drift.in_nodes("multus", NODES)
+    made.on("kubectl delete pods *", f'touch "{in_node(made, NODES[1], MULTUS)}"')
+    done = made.run("multus-conf", stdin="".join(f"{name}\n" for name in NODES), BECAUSE=because)
+    assert done.returncode == 0, done.stderr
+    assert [look(name).marks["multus"] for name in NODES] == [Mark(because=because)] * 2

@@ -1,0 +1,106 @@
+"""nodes-run.sh: every node runs and the API answers, what was stopped is started, and each node is told of."""
+
+import subprocess
+
+import pytest
+
+from tests.scripts.conftest import NODES, Bench, in_node
+
+READY = "kubectl --kubeconfig * get --raw /readyz"
+RUNNING = "podman inspect --format {{.State.Running}} *"
+START = "podman start *"
+
+
+@pytest.fixture
+def cluster(bench: Bench) -> Bench:
+    bench.environment |= {"SECONDS_AT_MOST": "20"}
+    bench.on("podman exec * kubelet --version", "echo Kubernetes v1.32.2")
+    bench.on("podman inspect *role* lab-worker", "echo worker 10.89.0.3")
+    bench.on("podman inspect *role* lab-worker2", "echo worker 10.89.0.4")
+    return bench
+
+
+@pytest.fixture
+def marked(cluster: Bench) -> Bench:
+    """Nodes that only keep what is written into them."""
+    cluster.on("podman exec --interactive * bash -c *", 'cat >"$BENCH/mark-$3"')
+    return cluster
+
+
+def have_run(bench: Bench, **values: str) -> subprocess.CompletedProcess[str]:
+    return bench.run("nodes-run", stdin="".join(f"{name}\n" for name in NODES), **values)
+
+
+def test_nodes_that_run_are_left_alone_and_told_with_role_address_and_version(marked: Bench) -> None:
+    marked.on(RUNNING, "echo true")
+    marked.on(READY, "echo ok")
+    done = have_run(marked)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["lab-worker worker 10.89.0.3 v1.32.2", "lab-worker2 worker 10.89.0.4 v1.32.2"]
+    assert not any(call.startswith("podman start") for call in marked.calls)
+
+
+def test_the_address_that_is_told_is_that_on_the_clusters_own_network(marked: Bench) -> None:
+    marked.on(RUNNING, "echo true")
+    marked.on(READY, "echo ok")
+    have_run(marked)
+    assert [call for call in marked.calls if "IPAddress" in call] == [
+        'podman inspect --format {{index .Config.Labels "io.x-k8s.kind.role"}} '
+        f'{{{{(index .NetworkSettings.Networks "lab").IPAddress}}}} {name}'
+        for name in NODES
+    ]
+
+
+def test_only_what_was_stopped_is_started_and_before_the_api_is_asked(marked: Bench) -> None:
+    marked.on(f"{RUNNING.removesuffix('*')}lab-worker", "echo true")
+    marked.on(RUNNING, "echo false")
+    marked.on(START, "echo lab-worker2")
+    marked.on(READY, "echo ok")
+    done = have_run(marked)
+    assert len(done.stdout.splitlines()) == 2
+    order = [" ".join(call.split()[:3]) for call in marked.calls if "start" in call or "readyz" in call]
+    assert order == ["podman start lab-worker2", "kubectl --kubeconfig " + marked.environment["RUN"] + "/kubeconfig"]
+
+
+def test_an_api_that_does_not_answer_yet_is_asked_again(marked: Bench) -> None:
+    marked.on(RUNNING, "echo true")
+    marked.on(READY, "echo 'connection refused' >&2; exit 1", "echo ok")
+    assert have_run(marked).returncode == 0
+    assert sum("readyz" in call for call in marked.calls) == 2
+
+
+def test_an_api_that_never_answers_is_an_error_with_the_last_that_it_said(marked: Bench) -> None:
+    marked.on(RUNNING, "echo true")
+    marked.on(READY, "printf 'E0102 noise\\nconnection refused\\n' >&2; exit 1")
+    done = have_run(marked, SECONDS_AT_MOST="0")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "the cluster's API does not answer: connection refused\n"
+    assert list(marked.folder.glob("mark-*")) == []
+
+
+@pytest.mark.parametrize(("failing", "said"), [(RUNNING, "no such container"), (START, "address in use")])
+def test_a_node_that_does_not_start_is_an_error(marked: Bench, failing: str, said: str) -> None:
+    marked.on(failing, f"echo '{said}' >&2; exit 125")
+    marked.on(RUNNING, "echo false")
+    marked.on(START, "exit 125")
+    done = have_run(marked)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert said in done.stderr
+    assert not any("readyz" in call for call in marked.calls)
+
+
+def test_each_node_notes_the_reason_where_its_next_start_takes_it_away(cluster: Bench, nodes: Bench) -> None:
+    nodes.on(RUNNING, "echo true")
+    nodes.on(READY, "echo ok")
+    done = have_run(nodes, BECAUSE="2026-01-02T03:04:05Z node lab-worker does not run")
+    assert done.returncode == 0, done.stderr
+    for name in NODES:
+        assert in_node(nodes, name, "/run/kalico/node").read_text() == (
+            "2026-01-02T03:04:05Z node lab-worker does not run\n"
+        )
+
+
+@pytest.mark.parametrize("name", ["CLUSTER", "ENGINE", "RUN", "SECONDS_AT_MOST"])
+def test_it_does_nothing_without_all_it_has_to_know(marked: Bench, name: str) -> None:
+    assert have_run(marked, **{name: ""}).returncode != 0
+    assert marked.calls == []
