@@ -650,19 +650,19 @@ def test_what_is_not_as_it_was_left_is_made_again_and_nothing_else_is(run_lab: R
 
 def test_what_was_made_again_keeps_its_reason(run_lab: RunLab, left: Left) -> None:
     once = "2025-11-25T04:00:00Z it was away"
-    [nad], [made] = left.nads or (), left.pods or ()
-    nad, made = (
-        each | {"metadata": each["metadata"] | {"annotations": each["metadata"]["annotations"] | {BECAUSE: once}}}
-        for each in (nad, made)
-    )
+
+    def again(objects: tuple[Mapping[str, Any], ...] | None) -> tuple[Mapping[str, Any], ...]:
+        [metadata] = [each["metadata"] for each in objects or ()]
+        return changed(objects, metadata=metadata | {"annotations": metadata["annotations"] | {BECAUSE: once}})
+
     everywhere = dict.fromkeys(("node", "plugins", "multus"), f"\t{once}")
     done = run_lab(
         left=Left(
             records={"cluster": f"{once}\n", "network.ext-net": f"{once}\nkalico-bridge\n"},
             networks=left.networks,
             nodes={"kalico-control-plane": everywhere, "kalico-worker": everywhere | {"join.ext-net": f"\t{once}"}},
-            pods=(made,),
-            nads=(nad,),
+            pods=again(left.pods),
+            nads=again(left.nads),
         )
     )
     things = (KIND, RUNNING, NETWORK, JOIN, PLUGINS, CONF, NAD, POD)

@@ -377,7 +377,11 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
     ),
     (
         "a range that leaves nothing to the nodes",
-        {"networks": [{"name": "ext-net", "subnet": "10.23.0.0/24"}]},
+        {
+            "networks": [
+                {"name": "ext-net", "subnet": "10.23.0.0/24", "ipam": {"rangeEnd": "10.23.0.254"}},
+            ]
+        },
         "networks[0].subnet",
         "10.23.0.0/24 has no block left for the nodes' own addresses",
         "shrink the range or take a larger subnet",

@@ -20,9 +20,23 @@ def read(values: dict[str, Any], gateway: IPv4Address | None = GATEWAY) -> Any:
     return ipam
 
 
-def test_host_local_is_taken_where_nothing_is_said_and_serves_the_whole_subnet() -> None:
-    assert read({}, gateway=None) == HostLocal(
-        range_start=IPv4Address("10.23.0.1"), range_end=IPv4Address("10.23.255.254"), routes=()
+@pytest.mark.parametrize(
+    ("values", "gateway", "start", "end"),
+    [
+        ({}, None, "10.23.0.1", "10.23.253.255"),
+        ({}, "10.23.0.1", "10.23.0.2", "10.23.253.255"),
+        # The nodes' block is then the last but one.
+        ({}, "10.23.254.9", "10.23.0.1", "10.23.252.255"),
+        ({"rangeStart": "10.23.0.100"}, "10.23.0.1", "10.23.0.100", "10.23.253.255"),
+        ({"rangeStart": "10.23.254.7"}, None, "10.23.254.7", "10.23.255.254"),
+        ({"rangeEnd": "10.23.255.254"}, None, "10.23.0.1", "10.23.255.254"),
+    ],
+)
+def test_host_local_is_taken_where_nothing_is_said_and_serves_all_but_the_gateway_and_the_nodes_block(
+    values: dict[str, str], gateway: str | None, start: str, end: str
+) -> None:
+    assert read(values, gateway=IPv4Address(gateway) if gateway else None) == HostLocal(
+        range_start=IPv4Address(start), range_end=IPv4Address(end), routes=()
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.settings.blocks import node_range
+from components.settings.blocks import node_range, widest_range
 from components.settings.ipam import split
 from tests.lab_config import lab, network, pod
 
@@ -47,6 +47,20 @@ def test_the_nodes_range_lies_in_the_subnet_and_touches_nothing_that_is_taken(
 @given(subnets(8, 28))
 def test_a_subnet_in_which_nothing_is_taken_has_a_range_for_the_nodes(subnet: IPv4Network) -> None:
     assert node_range(subnet, []) is not None
+
+
+@given(subnets(8, 28), st.sampled_from([None, "first", "last"]))
+def test_where_nobody_says_a_range_pods_have_one_beside_the_gateway_and_the_nodes(
+    subnet: IPv4Network, placed: str | None
+) -> None:
+    gateway = {"first": subnet[1], "last": subnet[-2]}[placed] if placed else None
+    start, end = widest_range(subnet, gateway)
+    assert subnet[1] <= start <= end <= subnet[-2]
+    assert gateway is None or not start <= gateway <= end
+    block = node_range(subnet, [(start, end), *([(gateway, gateway)] if gateway else [])])
+    # As large as it can be: the nodes' block follows at once.
+    assert block is not None
+    assert block[0] == end + 1
 
 
 @given(subnets_with_spans())
