@@ -268,6 +268,10 @@ def test_the_provider_reads_the_labs_kubeconfig_and_is_known_by_the_clusters_bir
     assert inputs["clusterIdentifier"] == "the-clusters-uid"
 
 
+def test_what_was_in_a_cluster_that_is_gone_is_forgotten_by_a_refresh(program: Run) -> None:
+    assert program[PROVIDER].inputs["deleteUnreachable"] == "true"
+
+
 def test_every_node_is_made_to_run_and_again_in_another_cluster(program: Run, cache: Path) -> None:
     inputs = program[RUNNING].inputs
     assert inputs["environment"] == labs_environment(cache) | {"SECONDS_AT_MOST": "120"}
@@ -605,6 +609,13 @@ DRIFTS: dict[str, tuple[Callable[[Left], Left], dict[str, str]]] = {
         {
             label: f"node kalico-worker was started without {thing}"
             for label, thing in {RUNNING: "node", JOIN: "join.ext-net", PLUGINS: "plugins", CONF: "multus"}.items()
+        },
+    ),
+    "the control plane was started again": (
+        lambda left: replace(left, nodes=left.nodes | {"kalico-control-plane": {}}),
+        {
+            label: f"node kalico-control-plane was started without {thing}"
+            for label, thing in {RUNNING: "node", PLUGINS: "plugins", CONF: "multus"}.items()
         },
     ),
     "the network is gone": (

@@ -8,7 +8,6 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import drift
 from components.drift import (
     NADS,
     PODS,
@@ -30,6 +29,7 @@ from components.drift import (
     records,
 )
 from components.engines import ENGINES, EngineError
+from components.scripts import script
 from components.workspace import Workspace
 
 NOW = "2025-11-25T04:00:00Z"
@@ -289,14 +289,14 @@ def test_a_lab_without_records_has_none(tmp_path: Path) -> None:
 
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Puts a tool of that name and script on PATH; there is no other."""
+    """Puts a tool of that name and code on PATH; there is no other."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("ASKED", str(tmp_path / "asked"))
 
-    def put(name: str, script: str) -> None:
-        (folder / name).write_text(f'#!/bin/bash\necho "${{0##*/}} $*" >>"$ASKED"\n{script}\n')
+    def put(name: str, body: str) -> None:
+        (folder / name).write_text(f'#!/bin/bash\necho "${{0##*/}} $*" >>"$ASKED"\n{body}\n')
         (folder / name).chmod(0o755)
 
     return put
@@ -310,14 +310,11 @@ def asked(tmp_path: Path) -> list[str]:
 
 
 def test_a_node_that_runs_is_asked_by_a_script_on_stdin(tmp_path: Path, tools: Tools) -> None:
-    tools(
-        "podman",
-        f'''[ "$(</dev/stdin)" = "$(<"{drift.__file__.removesuffix("drift.py")}scripts/node-look.sh")" ]
-printf 'plugins\\t\\t{BEFORE}\\n\'''',
-    )
+    tools("podman", f"echo \"$(</dev/stdin)\" >'{tmp_path}/given'; printf 'plugins\\t\\t{BEFORE}\\n'")
     seen = look_at_node(ENGINES["podman"], "lab-worker")
     assert seen == NodeLook(state=State.RUNS, marks={"plugins": Mark(because=BEFORE)})
     assert asked(tmp_path) == ["podman exec --interactive lab-worker bash -s"]
+    assert (tmp_path / "given").read_text() == script("node-look")
 
 
 @pytest.mark.parametrize(
