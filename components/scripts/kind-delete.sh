@@ -16,6 +16,11 @@ fi
 printf 'process %s (kind-delete)\n' "$$" >"$RUN/lock"
 
 kind delete cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" --quiet 9>&-
+# kind asks the nodes for their volumes: those of a node that somebody removed before would stay (podman).
+volumes=$("$ENGINE" volume ls --format '{{.Name}} {{.Labels}}')
+while read -r volume _; do
+  "$ENGINE" volume rm "$volume" >/dev/null
+done < <(grep -E "[[ ]$CLUSTER-(control-plane|worker[0-9]*):true" <<<"$volumes" || true)
 if "$ENGINE" network inspect "$CLUSTER" >/dev/null 2>&1; then
   "$ENGINE" network rm "$CLUSTER" >/dev/null
 fi

@@ -114,11 +114,11 @@ def test_one_more_worker_replaces_the_cluster_and_has_a_range_of_its_own(lab: La
     assert "cluster-kind" in touched
     assert "networks-e2e-net" not in touched
     assert _nodes(lab) == {
-        WORKER: ("eth1", "10.33.0.200 to 10.33.0.215"),
-        f"{WORKER}2": ("eth1", "10.33.0.216 to 10.33.0.230"),
+        WORKER: ("eth1", "10.33.0.200 to 10.33.0.214"),
+        f"{WORKER}2": ("eth1", "10.33.0.215 to 10.33.0.230"),
     }
     addresses = {each["pod"]: each["ips"][0] for each in _attachments(lab)}
-    assert {pod: ipaddress.IPv4Address(address).packed[3] >= 216 for pod, address in addresses.items()} == {
+    assert {pod: ipaddress.IPv4Address(address).packed[3] >= 215 for pod, address in addresses.items()} == {
         "samplepod": False,
         "elsewhere/far-1": True,
         "elsewhere/far-2": True,
