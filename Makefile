@@ -2,9 +2,11 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up preview down test e2e bench env status
+.PHONY: help up preview down test e2e bench soak env status
 
 STACK ?= dev
+CYCLES ?= 10
+KILLS ?= 20
 export KALICO_STACK := $(STACK)
 ifneq ($(ENGINE),)
 export KALICO_ENGINE := $(ENGINE)
@@ -47,6 +49,10 @@ e2e: $(READY) ## a lab of its own for real: up, checks from inside, no-change pr
 bench: $(READY) ## the seed's shell steps and `up`, side by side on the same images
 	@$(PYTHON) -m supply lab
 	@$(ENVIRONMENT); $(FOUND_ENGINE); trap 'python -m supply docker-stop --idle' EXIT; python -m commands.bench
+
+soak: $(READY) ## up and down again and again, and `up` killed at many moments: what is left (CYCLES=10 KILLS=20)
+	@$(PYTHON) -m supply lab
+	@$(ENVIRONMENT); $(FOUND_ENGINE); trap 'python -m supply docker-stop --idle' EXIT; python -m commands.soak --cycles $(CYCLES) --kills $(KILLS)
 
 env: $(READY) ## exports for plain pulumi, kubectl and kind: eval "$$(make -s env)"
 	@$(PYTHON) -m supply env

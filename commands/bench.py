@@ -46,7 +46,7 @@ LAYERS = {
 
 def main() -> int:
     engine = choose(EngineChoice(os.environ.get("KALICO_ENGINE", "auto")), None).name
-    config = own_config() | {"engine": engine}
+    config = own_config(OURS, OWN) | {"engine": engine}
     settings = settings_of(config)
     with tempfile.TemporaryDirectory() as folder:
         seed = seed_steps(settings, Path(folder))
@@ -72,13 +72,13 @@ def main() -> int:
     return 0
 
 
-def own_config() -> dict[str, Any]:
-    """The default lab's cluster, networks and pods, by names and subnets of the bench's own."""
+def own_config(cluster_name: str, names: Mapping[str, str]) -> dict[str, Any]:
+    """The default lab's networks and pods in a cluster of that name, with what `names` maps called otherwise."""
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
     text = json.dumps({key: declared[key]["default"] for key in ("networks", "pods")})
-    for default, own in OWN.items():
+    for default, own in names.items():
         text = text.replace(default, own)
-    return {"clusterName": OURS, **json.loads(text)}
+    return {"clusterName": cluster_name, **json.loads(text)}
 
 
 def seed_steps(settings: LabSettings, folder: Path) -> dict[str, float]:

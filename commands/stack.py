@@ -30,20 +30,20 @@ class Stack:
     config_file: Path | None = None
     folder: Path = ROOT
 
-    def up(self, *words: str) -> int:
+    def up(self, *words: str, quiet: bool = False) -> int:
         """Bring the lab up, or what is missing of it. The update shows each step: no preview comes before it."""
         self.select()
-        return self.pulumi("up", "--yes", "--skip-preview", *words).returncode
+        return self.pulumi("up", "--yes", "--skip-preview", *words, quiet=quiet).returncode
 
     def preview(self, *words: str) -> int:
         self.select()
         return self.pulumi("preview", "--diff", *words).returncode
 
-    def down(self, *words: str) -> int:
+    def down(self, *words: str, quiet: bool = False) -> int:
         """Destroy the lab and what a failed or killed run left of it. Fails where anything is still there."""
         self.select()
         cluster = self.setting("clusterName")
-        destroyed = self.pulumi("destroy", "--yes", "--skip-preview", *words).returncode
+        destroyed = self.pulumi("destroy", "--yes", "--skip-preview", *words, quiet=quiet).returncode
         left = leftovers.sweep(leftovers.run_folder(os.environ, cluster), cluster)
         for line in left:
             print(f"still there: {line}", file=sys.stderr)

@@ -40,6 +40,7 @@ PATIENCE = 20
 class State(Enum):
     RUNS = auto()
     STOPPED = auto()
+    """Or paused: it answers when it is started, or goes on."""
     GONE = auto()
 
 
@@ -92,7 +93,7 @@ class Drift:
         if self.look is None:
             return ""
         gone = [node for node in nodes if self.look.nodes[node].state is State.GONE]
-        return self._because(f"node {gone[0]} is gone" if gone else "", self.look.records.get("cluster"))
+        return self._because(f"there is no node {gone[0]}" if gone else "", self.look.records.get("cluster"))
 
     def network(self, name: str) -> str:
         if self.look is None:
@@ -218,7 +219,10 @@ def look_at_node(engine: Engine, node: str) -> NodeLook:
     if not asked.returncode:
         return NodeLook(state=State.RUNS, marks=marks(asked.stdout))
     said = asked.stderr.lower()
-    for state, texts in {State.GONE: ["no such container"], State.STOPPED: ["not running", "state improper"]}.items():
+    for state, texts in {
+        State.GONE: ["no such container"],
+        State.STOPPED: ["not running", "state improper", "paused"],
+    }.items():
         if any(text in said for text in texts):
             return NodeLook(state=state)
     raise EngineError(f"{engine.name} does not tell how node {node} is: {last_line(asked.stderr)}")

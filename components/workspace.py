@@ -30,7 +30,13 @@ class Workspace:
     @property
     def environment(self) -> dict[str, str]:
         """What every script of the lab may rely on."""
-        return {"ENGINE": self.engine.command, "CLUSTER": self.cluster_name, "RUN": str(self.run)}
+        return {
+            "ENGINE": self.engine.command,
+            "CLUSTER": self.cluster_name,
+            "RUN": str(self.run),
+            # kubectl would keep what it learns of the API in the user's own ~/.kube.
+            "KUBECACHEDIR": str(self.cache / "kubectl"),
+        }
 
 
 def cache_folder(environment: dict[str, str]) -> Path:

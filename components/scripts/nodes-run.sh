@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Has every node of the cluster run and its API answer: starts what was stopped. Reads the nodes on stdin, one a line.
+# Has every node of the cluster run and its API answer: starts what was stopped or paused. Reads the nodes on stdin, one a line.
 # SECONDS_AT_MOST ends the wait. Leaves a mark in each node that is gone when the node is started again (BECAUSE: why
 # this runs). Prints NODE ROLE ADDRESS VERSION for each: the address on the cluster's network, the kubelet's version.
 set -euo pipefail
@@ -7,9 +7,11 @@ set -euo pipefail
 
 mapfile -t nodes
 for node in "${nodes[@]}"; do
-  if [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$node")" != true ]; then
-    "$ENGINE" start "$node" >/dev/null
-  fi
+  state=$("$ENGINE" inspect --format '{{.State.Running}} {{.State.Paused}}' "$node")
+  case "$state" in
+    *' true') "$ENGINE" unpause "$node" >/dev/null ;;
+    false*) "$ENGINE" start "$node" >/dev/null ;;
+  esac
 done
 until said=$(kubectl --kubeconfig "$RUN/kubeconfig" get --raw /readyz 2>&1); do
   if [ $SECONDS -ge "$SECONDS_AT_MOST" ]; then

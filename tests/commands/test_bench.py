@@ -409,7 +409,9 @@ def test_the_bench_takes_the_seeds_lab_down_before_its_own_and_ends_with_the_tab
     programs = [call.split()[0] for call in bench_stack.calls]
     assert set(programs[programs.index("pulumi") :]) == {"pulumi"}
     config = yaml.safe_load(bench_stack.left("Pulumi.bench.yaml"))["config"]
-    assert config == {f"kalico:{key}": value for key, value in bench.own_config().items()} | {"kalico:engine": "podman"}
+    assert config == {f"kalico:{key}": value for key, value in bench.own_config(bench.OURS, bench.OWN).items()} | {
+        "kalico:engine": "podman"
+    }
     table = capsys.readouterr().out.split("\n\n")
     assert table[-3].startswith("on podman, 1 worker, ")
     rows = {line.split(" | ")[0].removeprefix("| ") for line in table[-2].splitlines()[2:]}
@@ -418,7 +420,7 @@ def test_the_bench_takes_the_seeds_lab_down_before_its_own_and_ends_with_the_tab
 
 
 def test_the_bench_shares_no_name_or_subnet_with_the_default_lab_and_is_like_it_otherwise() -> None:
-    ours, default = lab(**bench.own_config()), lab()
+    ours, default = lab(**bench.own_config(bench.OURS, bench.OWN)), lab()
     [network], [its] = ours.networks, default.networks
     assert {network.name, ours.cluster_name, SEED} & {its.name, default.cluster_name} == set()
     assert not network.subnet.overlaps(its.subnet)

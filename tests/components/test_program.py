@@ -148,7 +148,13 @@ def script(name: str) -> str:
 
 def labs_environment(cache: Path) -> dict[str, str]:
     """What each script of a lab that is made for the first time is told."""
-    return {"ENGINE": "podman", "CLUSTER": "kalico", "RUN": str(cache / "run/kalico"), "BECAUSE": ""}
+    return {
+        "ENGINE": "podman",
+        "CLUSTER": "kalico",
+        "RUN": str(cache / "run/kalico"),
+        "KUBECACHEDIR": str(cache / "kubectl"),
+        "BECAUSE": "",
+    }
 
 
 def saying(stdout: Mapping[str, str]) -> Answers:
@@ -601,7 +607,7 @@ STOPPED = dict.fromkeys((RUNNING, JOIN, PLUGINS, CONF), "node kalico-worker does
 DRIFTS: dict[str, tuple[Callable[[Left], Left], dict[str, str]]] = {
     "a node is gone": (
         lambda left: replace(left, nodes={"kalico-control-plane": left.nodes["kalico-control-plane"]}),
-        STOPPED | {KIND: "node kalico-worker is gone"},
+        STOPPED | {KIND: "there is no node kalico-worker"},
     ),
     "a node was stopped": (lambda left: replace(left, nodes=left.nodes | {"kalico-worker": None}), STOPPED),
     "a node was started again": (

@@ -26,7 +26,7 @@ def make_all(nodes: Bench, link: str = "eth1@peer", because: str = "") -> None:
     nodes.on("podman exec * uname -m", "echo x86_64")
     nodes.on("podman exec * kubelet --version", "echo Kubernetes v1.32.2")
     nodes.on(f"podman inspect *MacAddress* {NODES[0]}", "", f"echo {MAC}")
-    nodes.on("podman inspect *State.Running*", "echo true")
+    nodes.on("podman inspect *State.Running*", "echo true false")
     nodes.on("podman inspect *", "echo worker 10.89.0.3")
     nodes.on(
         "podman network connect *",

@@ -7,7 +7,7 @@ import pytest
 from tests.scripts.conftest import NODES, Bench, in_node
 
 READY = "kubectl --kubeconfig * get --raw /readyz"
-RUNNING = "podman inspect --format {{.State.Running}} *"
+RUNNING = "podman inspect --format {{.State.Running}} {{.State.Paused}} *"
 START = "podman start *"
 
 
@@ -32,7 +32,7 @@ def have_run(bench: Bench, **values: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_nodes_that_run_are_left_alone_and_told_with_role_address_and_version(marked: Bench) -> None:
-    marked.on(RUNNING, "echo true")
+    marked.on(RUNNING, "echo true false")
     marked.on(READY, "echo ok")
     done = have_run(marked)
     assert (done.returncode, done.stderr) == (0, "")
@@ -41,7 +41,7 @@ def test_nodes_that_run_are_left_alone_and_told_with_role_address_and_version(ma
 
 
 def test_the_address_that_is_told_is_that_on_the_clusters_own_network(marked: Bench) -> None:
-    marked.on(RUNNING, "echo true")
+    marked.on(RUNNING, "echo true false")
     marked.on(READY, "echo ok")
     have_run(marked)
     assert [call for call in marked.calls if "IPAddress" in call] == [
@@ -52,8 +52,8 @@ def test_the_address_that_is_told_is_that_on_the_clusters_own_network(marked: Be
 
 
 def test_only_what_was_stopped_is_started_and_before_the_api_is_asked(marked: Bench) -> None:
-    marked.on(f"{RUNNING.removesuffix('*')}lab-worker", "echo true")
-    marked.on(RUNNING, "echo false")
+    marked.on(f"{RUNNING.removesuffix('*')}lab-worker", "echo true false")
+    marked.on(RUNNING, "echo false false")
     marked.on(START, "echo lab-worker2")
     marked.on(READY, "echo ok")
     done = have_run(marked)
@@ -62,15 +62,25 @@ def test_only_what_was_stopped_is_started_and_before_the_api_is_asked(marked: Be
     assert order == ["podman start lab-worker2", "kubectl --kubeconfig " + marked.environment["RUN"] + "/kubeconfig"]
 
 
+@pytest.mark.parametrize("said", ["true true", "false true"], ids=["as docker says it", "as podman says it"])
+def test_what_was_paused_goes_on(marked: Bench, said: str) -> None:
+    marked.on(f"{RUNNING.removesuffix('*')}lab-worker", "echo true false")
+    marked.on(RUNNING, f"echo {said}")
+    marked.on("podman unpause lab-worker2", "echo lab-worker2")
+    marked.on(READY, "echo ok")
+    assert have_run(marked).returncode == 0
+    assert not any(call.startswith("podman start") for call in marked.calls)
+
+
 def test_an_api_that_does_not_answer_yet_is_asked_again(marked: Bench) -> None:
-    marked.on(RUNNING, "echo true")
+    marked.on(RUNNING, "echo true false")
     marked.on(READY, "echo 'connection refused' >&2; exit 1", "echo ok")
     assert have_run(marked).returncode == 0
     assert sum("readyz" in call for call in marked.calls) == 2
 
 
 def test_an_api_that_never_answers_is_an_error_with_the_last_that_it_said(marked: Bench) -> None:
-    marked.on(RUNNING, "echo true")
+    marked.on(RUNNING, "echo true false")
     marked.on(READY, "printf 'E0102 noise\\nconnection refused\\n' >&2; exit 1")
     done = have_run(marked, SECONDS_AT_MOST="0")
     assert (done.returncode, done.stdout) == (1, "")
@@ -81,7 +91,7 @@ def test_an_api_that_never_answers_is_an_error_with_the_last_that_it_said(marked
 @pytest.mark.parametrize(("failing", "said"), [(RUNNING, "no such container"), (START, "address in use")])
 def test_a_node_that_does_not_start_is_an_error(marked: Bench, failing: str, said: str) -> None:
     marked.on(failing, f"echo '{said}' >&2; exit 125")
-    marked.on(RUNNING, "echo false")
+    marked.on(RUNNING, "echo false false")
     marked.on(START, "exit 125")
     done = have_run(marked)
     assert (done.returncode, done.stdout) == (125, "")
@@ -90,7 +100,7 @@ def test_a_node_that_does_not_start_is_an_error(marked: Bench, failing: str, sai
 
 
 def test_each_node_notes_the_reason_where_its_next_start_takes_it_away(cluster: Bench, nodes: Bench) -> None:
-    nodes.on(RUNNING, "echo true")
+    nodes.on(RUNNING, "echo true false")
     nodes.on(READY, "echo ok")
     done = have_run(nodes, BECAUSE="2026-01-02T03:04:05Z node lab-worker does not run")
     assert done.returncode == 0, done.stderr

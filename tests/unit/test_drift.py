@@ -95,7 +95,7 @@ def test_a_lab_that_nobody_looked_at_is_made_for_the_first_reason() -> None:
 
 def test_a_cluster_is_made_again_when_a_node_is_gone_and_not_when_one_stopped() -> None:
     gone = drift_of(nodes={"lab-worker": NodeLook(state=State.GONE)}, records={"cluster": Record(because=BEFORE)})
-    assert gone.cluster(NODES) == f"{NOW} node lab-worker is gone"
+    assert gone.cluster(NODES) == f"{NOW} there is no node lab-worker"
     stopped = drift_of(nodes={"lab-worker": NodeLook(state=State.STOPPED)}, records={"cluster": Record(because=BEFORE)})
     assert stopped.cluster(NODES) == BEFORE
     assert drift_of().cluster(NODES) == ""
@@ -327,6 +327,7 @@ def test_a_node_that_runs_is_asked_by_a_script_on_stdin(tmp_path: Path, tools: T
             State.GONE,
         ),
         ("docker", "Error response from daemon: container 0a1b2c3d4e5f is not running", State.STOPPED),
+        ("docker", "Error response from daemon: container 0a1b is paused, unpause the container", State.STOPPED),
         (
             "podman",
             "Error: can only create exec sessions on running containers: container state improper",
@@ -456,4 +457,4 @@ def test_each_reason_has_the_time_of_the_look(tools: Tools, workspace: Workspace
     tools("kubectl", "exit 1")
     seen = find_drift(workspace, NODES)
     assert seen.now
-    assert seen.cluster(NODES) == f"{seen.now} node lab-control-plane is gone"
+    assert seen.cluster(NODES) == f"{seen.now} there is no node lab-control-plane"

@@ -73,7 +73,12 @@ def test_the_live_files_of_each_lab_lie_apart_in_the_cache() -> None:
     workspace = Workspace(engine=ENGINES["podman"], cluster_name="lab", cache=Path("/srv/kalico"))
     assert workspace.run == Path("/srv/kalico/run/lab")
     assert workspace.kubeconfig == Path("/srv/kalico/run/lab/kubeconfig")
-    assert workspace.environment == {"ENGINE": "podman", "CLUSTER": "lab", "RUN": "/srv/kalico/run/lab"}
+    assert workspace.environment == {
+        "ENGINE": "podman",
+        "CLUSTER": "lab",
+        "RUN": "/srv/kalico/run/lab",
+        "KUBECACHEDIR": "/srv/kalico/kubectl",
+    }
 
 
 @pytest.mark.parametrize("name", ENGINES)
