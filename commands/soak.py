@@ -63,10 +63,14 @@ def main() -> int:
         before = snapshot(os.environ)
         print(f"on {engine}\n\n| what | up | down | left |\n|---|---|---|---|", flush=True)
         failed = 0
-        for row in rows(stack, before, asked.cycles, asked.kills):
-            print(row, flush=True)
-            failed += bool(row.left)
-        stack.remove()
+        try:
+            for row in rows(stack, before, asked.cycles, asked.kills):
+                print(row, flush=True)
+                failed += bool(row.left)
+        finally:
+            # Its history stays as long as there is anything that it knows of.
+            if not stack.down(quiet=True):
+                stack.remove()
     print(f"\n{failed} of {asked.cycles + asked.kills} left something" if failed else "\nnothing was left")
     return 1 if failed else 0
 

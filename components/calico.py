@@ -42,7 +42,7 @@ class Calico(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=operator),
         )
         document = installation(args.settings)
-        self.installation = KubernetesObject(
+        KubernetesObject(
             logical_name(name, document),
             document,
             pulumi.ResourceOptions(parent=self, depends_on=[*objects, *operator]),

@@ -260,8 +260,8 @@ def records(run: Path) -> dict[str, Record]:
     folder = run / "because"
     found = {}
     for path in folder.iterdir() if folder.is_dir() else []:
-        because, _, parent = path.read_text().partition("\n")
-        found[path.name] = Record(because=because, parent=parent.strip())
+        because, parent, *_ = [*path.read_text().split("\n"), ""]
+        found[path.name] = Record(because=because, parent=parent)
     return found
 
 

@@ -44,6 +44,7 @@ class MacvlanNetworks(pulumi.ComponentResource):
                 "NETWORK": network.name,
                 "BRIDGE": bridge_name(args.workspace.cluster_name, network.name),
                 "PARENT": network.link or "",
+                "SUBNET": str(network.subnet),
                 "ISLAND": "engine" if engine.makes_islands else "bridge",
             },
             because=args.drift.network(network.name),

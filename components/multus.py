@@ -27,9 +27,10 @@ class MultusArgs:
 
 
 class Multus(pulumi.ComponentResource):
-    """Up when its daemon runs on every node; pods wait for what it writes there (see `pods`)."""
+    """Up when its daemon runs on every node and its conf is there; pods wait for more (see `pods`)."""
 
     objects: list[KubernetesObject]
+    image: str
     conf: local.Command
     """Its conf is on every node."""
 
@@ -37,7 +38,7 @@ class Multus(pulumi.ComponentResource):
         super().__init__("kalico:lab:Multus", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts))
         documents = upstream.documents(args.settings.multus_manifest, args.workspace.cache)
         objects, daemon = register(self, name, daemonset_documents(documents, args.settings.multus_image))
-        self.objects = [*objects, *daemon]
+        self.objects, self.image = [*objects, *daemon], args.settings.multus_image
         self.conf = scripts.run(
             f"{name}-conf",
             create="multus-conf",

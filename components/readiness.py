@@ -35,7 +35,12 @@ class Readiness(pulumi.ComponentResource):
             create="wait-ready",
             environment=args.workspace.environment | {"WORKER": args.cluster.workers[0], "SECONDS_AT_MOST": "300"},
             # Asked again when anything that has a version is another. A pod is waited for by itself.
-            triggers=[args.cluster.running.id, args.multus.conf.id, *(source.sha256 for source in args.sources)],
+            triggers=[
+                args.cluster.running.id,
+                args.multus.conf.id,
+                args.multus.image,
+                *(source.sha256 for source in args.sources),
+            ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico, args.multus, args.pods]),
         )
         self.cluster = args.cluster.running.stdout.apply(

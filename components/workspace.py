@@ -85,9 +85,9 @@ def check_machine(settings: LabSettings, engine: Engine, run: Path | None) -> No
 
 
 def is_made(network: NetworkSettings, run: Path) -> bool:
-    """Whether the lab with these live files has made the network, on the link that the config says."""
+    """Whether the lab with these live files has made the network, with the subnet and on the link that config says."""
     record = run / "because" / f"network.{network.name}"
     if not record.exists():
         return False
-    _, _, parent = record.read_text().partition("\n")
-    return network.link in (None, parent.strip())
+    _, parent, subnet, *_ = [*record.read_text().split("\n"), "", ""]
+    return network.link in (None, parent) and subnet == str(network.subnet)

@@ -17,10 +17,12 @@ for node in "${nodes[@]}"; do
     echo "$node is $found, the plugins are for $ARCH" >&2
     exit 1
   fi
-  "$ENGINE" exec --interactive "$node" tar --extract --gzip --directory /opt/cni/bin --no-same-owner <"$ARCHIVE"
+  names=$("$ENGINE" exec --interactive "$node" \
+    tar --extract --verbose --gzip --directory /opt/cni/bin --no-same-owner <"$ARCHIVE")
+  mapfile -t files < <(sed 's#^\(\./\)\?#/opt/cni/bin/#' <<<"$names")
   # shellcheck disable=SC2016 # expanded in the node
   "$ENGINE" exec --interactive "$node" bash -c 'mkdir -p /run/kalico && cat >"/run/kalico/$1"' mark plugins \
-    <<<"${BECAUSE:-}"$'\n'/opt/cni/bin/macvlan
+    <<<"${BECAUSE:-}"$'\n'"${files[*]}"
   said=$("$ENGINE" exec "$node" /opt/cni/bin/macvlan 2>&1 </dev/null)
   echo "$node ${said%%$'\n'*}"
 done

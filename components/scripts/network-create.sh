@@ -3,7 +3,7 @@
 # PARENT: the interface it lies on. Empty: an island, on the engine's own isolated link where ISLAND=engine and
 # the kernel has one, else on the bridge BRIDGE, which is made here and has no port.
 # RUN/networks/NETWORK remembers it from before the first step, for the clean-up after a run that was killed.
-# RUN/because/network.NETWORK keeps BECAUSE, why this runs, and the parent.
+# RUN/because/network.NETWORK keeps BECAUSE, why this runs, the parent, and SUBNET.
 # Does not touch a network of that name that the lab (label kalico=CLUSTER) did not make.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${BRIDGE:?}" "${RUN:?}"
@@ -30,7 +30,7 @@ rm -f "$RUN/because/network.$NETWORK" # of what was there before
 (umask 077 && mkdir -p "$RUN/networks" && printf '%s %s\n' "$ENGINE" "$BRIDGE" >"$RUN/networks/$NETWORK")
 
 keep() {
-  (umask 077 && mkdir -p "$RUN/because" && printf '%s\n%s\n' "${BECAUSE:-}" "$1" >"$RUN/because/network.$NETWORK")
+  (umask 077 && mkdir -p "$RUN/because" && printf '%s\n' "${BECAUSE:-}" "$1" "${SUBNET:-}" >"$RUN/because/network.$NETWORK")
 }
 
 refusal=

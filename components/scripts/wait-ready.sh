@@ -5,8 +5,9 @@ set -euo pipefail
 : "${ENGINE:?}" "${RUN:?}" "${WORKER:?}" "${SECONDS_AT_MOST:?}"
 export KUBECONFIG="$RUN/kubeconfig"
 
+to_come=status.phase!=Succeeded,status.phase!=Failed # those of others that have ended are none of the lab's
 kubectl wait --for=condition=Ready nodes --all --timeout "${SECONDS_AT_MOST}s" >/dev/null
-kubectl wait --for=condition=Ready pods --all --all-namespaces --timeout "${SECONDS_AT_MOST}s" >/dev/null
+kubectl wait --for=condition=Ready pods --all-namespaces --field-selector "$to_come" --timeout "${SECONDS_AT_MOST}s" >/dev/null
 
 # THING STATUS COMMAND...: the first line of what the command says; it has to end with STATUS.
 tell() {

@@ -74,7 +74,7 @@ class HostLocal:
     """Addresses from a range, leased on each node by itself: each worker has to have a part of its own.
 
     Source: the CNI plugins' host-local. It ignores keys that it does not know (`rangeStop`) and then serves
-    the whole subnet, which is why unknown keys are faults here. A fixed address (capability `ips`) is one of its
+    the whole subnet, which is why unknown keys are faults here. A fixed address is one of its
     range that nobody has yet.
     """
 

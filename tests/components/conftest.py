@@ -196,7 +196,7 @@ def left(program: Run) -> Left:
     """The default lab, as its first `up` left it."""
     everywhere = dict.fromkeys(("node", "plugins", "multus"), "\t")
     return Left(
-        records={"cluster": "\n", "network.ext-net": "\nkalico-bridge\n"},
+        records={"cluster": "\n", "network.ext-net": "\nkalico-bridge\n10.23.0.0/16\n"},
         networks=("ext-net",),
         nodes={"kalico-control-plane": everywhere, "kalico-worker": everywhere | {"join.ext-net": "\t"}},
         pods=objects_of(program, "Pod"),

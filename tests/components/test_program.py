@@ -291,6 +291,7 @@ def test_the_network_is_made_of_the_engines_words_on_stdin(program: Run, cache: 
         "NETWORK": "ext-net",
         "BRIDGE": bridge_name("kalico", "ext-net"),
         "PARENT": "",
+        "SUBNET": "10.23.0.0/16",
         "ISLAND": "bridge",
     }
     words = ENGINES["podman"].network_words(lab().networks[0])
@@ -350,7 +351,8 @@ def test_the_report_asks_a_worker_what_runs(program: Run, cache: Path, upstream_
     # Asked again when anything that has a version is another.
     sums = [upstream_files[key]["sha256"] for key in ("calicoManifest", "multusManifest", "cniPluginsArchive")]
     ids = ["id-of-cluster-running", "id-of-multus-conf"]
-    assert inputs["triggers"] == [*ids, *sums, made_from("wait-ready", inputs)]
+    image = "ghcr.io/k8snetworkplumbingwg/multus-cni:v4.2.3-thick"
+    assert inputs["triggers"] == [*ids, image, *sums, made_from("wait-ready", inputs)]
 
 
 def test_docker_makes_islands_of_its_own_and_is_told_the_gateway(run_lab: RunLab) -> None:
@@ -629,7 +631,7 @@ DRIFTS: dict[str, tuple[Callable[[Left], Left], dict[str, str]]] = {
         {NETWORK: "the engine has no such network"},
     ),
     "the bridge is gone": (
-        lambda left: replace(left, records=left.records | {"network.ext-net": "\nkalico-gone\n"}),
+        lambda left: replace(left, records=left.records | {"network.ext-net": "\nkalico-gone\n10.23.0.0/16\n"}),
         {NETWORK: "its parent kalico-gone is gone"},
     ),
     "the interface has an address": (
@@ -675,7 +677,7 @@ def test_what_was_made_again_keeps_its_reason(run_lab: RunLab, left: Left) -> No
     everywhere = dict.fromkeys(("node", "plugins", "multus"), f"\t{once}")
     done = run_lab(
         left=Left(
-            records={"cluster": f"{once}\n", "network.ext-net": f"{once}\nkalico-bridge\n"},
+            records={"cluster": f"{once}\n", "network.ext-net": f"{once}\nkalico-bridge\n10.23.0.0/16\n"},
             networks=left.networks,
             nodes={"kalico-control-plane": everywhere, "kalico-worker": everywhere | {"join.ext-net": f"\t{once}"}},
             pods=again(left.pods),

@@ -19,6 +19,7 @@ from commands.leftovers import Snapshot, run_folder, snapshot
 from commands.stack import Stack
 from components.engines import ENGINES, choose
 from components.settings.lab import EngineChoice
+from components.workspace import cache_folder
 
 CLUSTER = "kalico-e2e"
 WORKER = f"{CLUSTER}-worker"
@@ -28,6 +29,7 @@ ORDER = ("test_lab", "test_drift", "test_changes", "test_down")
 """One lab goes through all of them."""
 
 os.environ["PULUMI_DEBUG_COMMANDS"] = "true"  # with it Pulumi has `--event-log`
+os.environ["KUBECACHEDIR"] = str(cache_folder(dict(os.environ)) / "kubectl")  # not in the user's own ~/.kube
 
 CONFIG = {
     "pulumi:disable-default-providers": ["kubernetes"],

@@ -24,7 +24,7 @@ def install(bench: Bench, *names: str, **values: str) -> subprocess.CompletedPro
 
 def node(bench: Bench, machine: str) -> None:
     bench.on("podman exec * uname -m", f"echo {machine}")
-    bench.on("podman exec --interactive * tar *", 'cat >"$BENCH/got-$3"')
+    bench.on("podman exec --interactive * tar *", 'cat >"$BENCH/got-$3"; printf "./macvlan\\nbridge\\n"')
     bench.on("podman exec --interactive * bash -c *mark plugins", 'cat >"$BENCH/mark-$3"')
     bench.on("podman exec * /opt/cni/bin/macvlan", "echo 'CNI macvlan plugin v1.8.0' >&2; echo more; exit 0")
 
@@ -40,7 +40,7 @@ def test_every_node_gets_the_archive_and_says_what_it_has_now(bench: Bench, arch
     for name in ("lab-control-plane", "lab-worker"):
         assert (bench.folder / f"got-{name}").read_bytes() == CONTENT
         assert (
-            f"podman exec --interactive {name} tar --extract --gzip --directory /opt/cni/bin --no-same-owner"
+            f"podman exec --interactive {name} tar --extract --verbose --gzip --directory /opt/cni/bin --no-same-owner"
             in bench.calls
         )
 
@@ -49,7 +49,7 @@ def test_each_node_notes_the_reason_and_what_to_look_for(bench: Bench, archive: 
     node(bench, "x86_64")
     assert install(bench, "lab-control-plane", "lab-worker", BECAUSE="it is gone").returncode == 0
     for name in ("lab-control-plane", "lab-worker"):
-        assert bench.left(f"mark-{name}") == "it is gone\n/opt/cni/bin/macvlan\n"
+        assert bench.left(f"mark-{name}") == "it is gone\n/opt/cni/bin/macvlan /opt/cni/bin/bridge\n"
 
 
 @pytest.mark.parametrize(("machine", "arch"), [("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", "riscv64")])

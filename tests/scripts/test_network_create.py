@@ -72,8 +72,10 @@ def test_a_network_that_was_made_is_known_by_its_record(
     absent(network).on("ip link *")
     network.on(CREATE)
     assert not is_made(settings, run_folder)
-    assert create(network, PARENT=settings.link or "", BECAUSE="a reason").returncode == 0
+    values = {"PARENT": settings.link or "", "SUBNET": str(settings.subnet), "BECAUSE": "a reason"}
+    assert create(network, **values).returncode == 0
     assert is_made(settings, run_folder)
+    assert not is_made(lab(networks=[described(**given, subnet="10.23.0.0/17")]).networks[0], run_folder)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,8 @@ def test_every_node_and_every_pod_is_waited_for_first(cluster: Bench) -> None:
     report(cluster)
     assert cluster.calls[:2] == [
         "kubectl wait --for=condition=Ready nodes --all --timeout 17s",
-        "kubectl wait --for=condition=Ready pods --all --all-namespaces --timeout 17s",
+        "kubectl wait --for=condition=Ready pods --all-namespaces "
+        "--field-selector status.phase!=Succeeded,status.phase!=Failed --timeout 17s",
     ]
 
 

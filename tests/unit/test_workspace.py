@@ -25,13 +25,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def made(cache: Path, engine: str, parents: Mapping[str, str], cluster: str = "kalico") -> None:
+def made(
+    cache: Path, engine: str, parents: Mapping[str, str], cluster: str = "kalico", subnet: str = "10.23.0.0/16"
+) -> None:
     """A lab's records: its engine, and the links of its networks by name."""
     because = cache / "run" / cluster / "because"
     because.mkdir(parents=True)
     (because.parent / "engine").write_text(f"{engine}\n")
     for name, parent in parents.items():
-        (because / f"network.{name}").write_text(f"\n{parent}\n")
+        (because / f"network.{name}").write_text(f"\n{parent}\n{subnet}\n")
 
 
 def podman(cache: Path, networks: Networks = ()) -> None:
@@ -161,6 +163,12 @@ def test_a_network_that_is_new_in_a_lab_is_looked_at_alone(machine: Path) -> Non
 @pytest.mark.parametrize("parent", ["eth8", "kalico-0a1b2c3d", ""])
 def test_a_network_that_moves_to_another_link_is_looked_at_again(machine: Path, parent: str) -> None:
     made(machine, "podman", {"ext-net": parent})
+    with pytest.raises(pulumi.RunError, match=r"^1 fault .*\n.*: eth7 is the parent of"):
+        find_workspace(lab(**ON_ETH7))
+
+
+def test_a_network_that_gets_another_subnet_is_looked_at_again(machine: Path) -> None:
+    made(machine, "podman", {"ext-net": "eth7"}, subnet="10.99.0.0/16")
     with pytest.raises(pulumi.RunError, match=r"^1 fault .*\n.*: eth7 is the parent of"):
         find_workspace(lab(**ON_ETH7))
 
