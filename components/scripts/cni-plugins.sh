@@ -19,7 +19,9 @@ for node in "${nodes[@]}"; do
   fi
   names=$("$ENGINE" exec --interactive "$node" \
     tar --extract --verbose --gzip --directory /opt/cni/bin --no-same-owner <"$ARCHIVE")
-  mapfile -t files < <(sed 's#^\(\./\)\?#/opt/cni/bin/#' <<<"$names")
+  mapfile -t files <<<"$names"
+  files=("${files[@]/#.\//}")
+  files=("${files[@]/#//opt/cni/bin/}")
   # shellcheck disable=SC2016 # expanded in the node
   "$ENGINE" exec --interactive "$node" bash -c 'mkdir -p /run/kalico && cat >"/run/kalico/$1"' mark plugins \
     <<<"${BECAUSE:-}"$'\n'"${files[*]}"
