@@ -1,1 +1,1 @@
-"""What `make` does with a lab beyond plain Pulumi: dead locks, leftovers of killed runs, proof that nothing is left."""
+"""What `make` does with a lab beyond plain Pulumi: dead locks, what killed runs left, proof that it is gone; bench, soak."""

@@ -1,1 +1,1 @@
-"""The lab's layers, one module each. Nothing is imported here, so `settings` and the builders load without Pulumi."""
+"""The lab's layers, one module each. Nothing is imported here, so `settings` and the engines load without Pulumi."""

@@ -12,7 +12,8 @@ from typing import Any
 import pulumi
 
 from components import scripts
-from components.drift import CONTENT, Drift, digest
+from components.annotations import CONTENT, NAMESPACE, digest
+from components.drift import Drift
 from components.kind_cluster import KindCluster
 from components.multus import Multus
 from components.network_joins import NetworkJoins, master
@@ -62,7 +63,7 @@ class Attachments(pulumi.ComponentResource):
             {
                 "apiVersion": "k8s.cni.cncf.io/v1",
                 "kind": "NetworkAttachmentDefinition",
-                "metadata": {"name": network.name, "namespace": "default", "annotations": annotations},
+                "metadata": {"name": network.name, "namespace": NAMESPACE, "annotations": annotations},
                 "spec": spec,
             },
             args.drift.nad(network.name),

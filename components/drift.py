@@ -6,10 +6,9 @@ in the lab's folder of live files, or in an annotation. Where a thing is not as 
 another, which is a changed input like any other: the preview shows it, and `up` makes the thing again.
 """
 
-import hashlib
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,16 +19,10 @@ from typing import Any
 import pulumi
 
 from components import machine
+from components.annotations import BECAUSE, CONTENT, NAMESPACE, annotations_of, asked_for, digest, given
 from components.engines import Engine, EngineError, last_line
 from components.scripts import script
 from components.workspace import Workspace
-
-BECAUSE = "kalico/because"
-"""The annotation with an object's reason."""
-CONTENT = "kalico/content"
-"""The annotation with the digest of an object's spec, as it was made."""
-NETWORKS = "k8s.v1.cni.cncf.io/networks"
-NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status"
 
 PODS = "/api/v1/pods"
 NADS = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions"
@@ -129,7 +122,7 @@ class Drift:
         """None where nobody answers; it then stays as it is."""
         if self.look is None:
             return ""
-        return None if self.look.nads is None else self._object(self.look.nads.get(f"default/{name}"), nad_wrong)
+        return None if self.look.nads is None else self._object(self.look.nads.get(f"{NAMESPACE}/{name}"), nad_wrong)
 
     def pod(self, namespace: str, name: str) -> str | None:
         """None where nobody answers; it then stays as it is."""
@@ -141,10 +134,10 @@ class Drift:
         """The pod NAMESPACE/NAME as it was seen."""
         return self.look.pods.get(name) if self.look and self.look.pods else None
 
-    def _object(self, found: Mapping[str, Any] | None, wrong: Any) -> str:
+    def _object(self, found: Mapping[str, Any] | None, wrong: Callable[[Mapping[str, Any]], str]) -> str:
         if found is None:
             return self._because("there is none", None)
-        return self._because(wrong(found), Record(because=annotations(found).get(BECAUSE, "")))
+        return self._because(wrong(found), Record(because=annotations_of(found["metadata"]).get(BECAUSE, "")))
 
     def _because(self, wrong: str, recorded: Record | None) -> str:
         if wrong:
@@ -154,7 +147,7 @@ class Drift:
 
 def nad_wrong(nad: Mapping[str, Any]) -> str:
     """What is not as the lab made it; '' where all is."""
-    made = annotations(nad).get(CONTENT, "")
+    made = annotations_of(nad["metadata"]).get(CONTENT, "")
     return "" if made == digest(nad.get("spec", {}).get("config", "")) else "it was edited"
 
 
@@ -164,26 +157,9 @@ def pod_wrong(pod: Mapping[str, Any]) -> str:
         return "it is being deleted"
     if phase in ("Failed", "Succeeded"):
         return f"it has {phase.lower()}"
-    status = json.loads(annotations(pod).get(NETWORK_STATUS, "[]"))
-    wanted = asked_for(annotations(pod).get(NETWORKS, ""))
-    missing = len(wanted) - sum(not each.get("default") for each in status)
+    wanted = asked_for(pod["metadata"])
+    missing = len(wanted) - len(given(pod["metadata"]))
     return f"it lacks {missing} of {len(wanted)} interfaces" if missing > 0 else ""
-
-
-def annotations(found: Mapping[str, Any]) -> Mapping[str, str]:
-    given: Mapping[str, str] = found["metadata"].get("annotations") or {}
-    return given
-
-
-def asked_for(annotation: str) -> list[str]:
-    """The networks that a pod asks for, in either form of the annotation."""
-    if annotation.lstrip().startswith("["):
-        return [each["name"] for each in json.loads(annotation)]
-    return [network for network in annotation.split(",") if network]
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def find_drift(workspace: Workspace, nodes: Sequence[str]) -> Drift:
@@ -265,8 +241,8 @@ def records(run: Path) -> dict[str, Record]:
     return found
 
 
-def _ask(words: list[str], complaint: str, given: str = "") -> subprocess.CompletedProcess[str]:
+def _ask(words: list[str], complaint: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(words, input=given, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        return subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EngineError(f"{complaint}: {error}") from None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pulumi
 
-from components.drift import BECAUSE
+from components.annotations import BECAUSE
 from components.upstream import CRD
 
 WORKLOADS = ("Deployment", "DaemonSet")

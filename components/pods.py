@@ -9,17 +9,15 @@ from typing import Any
 import pulumi
 
 from components import scripts
+from components.annotations import NAMESPACE, NETWORK_STATUS, NETWORKS, asked_for, given
 from components.attachments import Attachments
 from components.cni_plugins import CniPlugins
-from components.drift import NETWORK_STATUS, NETWORKS, Drift, asked_for
+from components.drift import Drift
 from components.kind_cluster import KindCluster
 from components.multus import Multus
 from components.objects import KubernetesObject, repairable
 from components.settings import PodSettings
 from components.workspace import Workspace
-
-DEFAULT = "default"
-"""The namespace of the NADs, and of pods that name none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +52,7 @@ class Pods(pulumi.ComponentResource):
             namespace: KubernetesObject(
                 f"{name}-{namespace}", namespace_document(namespace), pulumi.ResourceOptions(parent=self)
             )
-            for namespace in dict.fromkeys(pod.namespace for pod in pods if pod.namespace != DEFAULT)
+            for namespace in dict.fromkeys(pod.namespace for pod in pods if pod.namespace != NAMESPACE)
         }
         made = [self._pod(name, pod, [gate, *filter(None, [namespaces.get(pod.namespace)])], args) for pod in pods]
         # A pod whose node restarts gets another address without being another pod: as it was seen, if it is the same.
@@ -79,7 +77,7 @@ class Pods(pulumi.ComponentResource):
 
 def logical_name(pod: PodSettings) -> str:
     """Unique among the pods: neither half can have a dot."""
-    return pod.name if pod.namespace == DEFAULT else f"{pod.namespace}.{pod.name}"
+    return pod.name if pod.namespace == NAMESPACE else f"{pod.namespace}.{pod.name}"
 
 
 def namespace_document(name: str) -> dict[str, Any]:
@@ -110,11 +108,11 @@ def pod_document(pod: PodSettings) -> dict[str, Any]:
 
 def networks_annotation(pod: PodSettings) -> str:
     """What Multus reads: names where they say it all, else a list of mappings as JSON."""
-    if pod.namespace == DEFAULT and not any(each.address or each.mac for each in pod.networks):
+    if pod.namespace == NAMESPACE and not any(each.address or each.mac for each in pod.networks):
         return ",".join(each.network for each in pod.networks)
     return json.dumps(
         [
-            {"name": each.network, "namespace": DEFAULT}
+            {"name": each.network, "namespace": NAMESPACE}
             | ({"ips": [str(each.address)]} if each.address else {})
             | ({"mac": each.mac} if each.mac else {})
             for each in pod.networks
@@ -140,7 +138,7 @@ def live_attachments(seen: Mapping[str, Any] | None, made: list[Mapping[str, Any
     metadata, spec = made
     if seen and seen["metadata"]["uid"] == metadata.get("uid"):
         metadata, spec = seen["metadata"], seen["spec"]
-    if pulumi.runtime.is_dry_run() and NETWORK_STATUS not in (metadata.get("annotations") or {}):
+    if pulumi.runtime.is_dry_run() and len(given(metadata)) < len(asked_for(metadata)):
         return pulumi.Output.from_input(pulumi.UNKNOWN)  # of a pod that is yet to be made
     return attachments(metadata, spec)
 
@@ -151,10 +149,8 @@ def attachments(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> list[di
     One mapping an interface: pod (NAMESPACE/NAME outside of `default`), node, network, interface, ips, mac. Raises
     ValueError where the pod asked for more networks than it got.
     """
-    annotations = metadata.get("annotations") or {}
-    status = json.loads(annotations.get(NETWORK_STATUS, "[]"))
-    namespace = metadata.get("namespace", DEFAULT)
-    pod = metadata["name"] if namespace == DEFAULT else f"{namespace}/{metadata['name']}"
+    namespace = metadata.get("namespace", NAMESPACE)
+    pod = metadata["name"] if namespace == NAMESPACE else f"{namespace}/{metadata['name']}"
     found = [
         {
             "pod": pod,
@@ -164,10 +160,9 @@ def attachments(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> list[di
             "ips": entry.get("ips", []),
             "mac": entry.get("mac", ""),
         }
-        for entry in status
-        if not entry.get("default")
+        for entry in given(metadata)
     ]
-    wanted = asked_for(annotations.get(NETWORKS, ""))
+    wanted = asked_for(metadata)
     if len(found) < len(wanted):
         raise ValueError(
             f"pod {pod} asked for {', '.join(wanted)} and got {len(found)} interfaces: "

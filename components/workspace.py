@@ -20,7 +20,7 @@ class Workspace:
 
     @property
     def run(self) -> Path:
-        """What lives as long as the lab: its kubeconfig, and which engine it is on."""
+        """What lives as long as the lab: its kubeconfig, its engine, what was begun and why (see `drift`)."""
         return self.cache / "run" / self.cluster_name
 
     @property

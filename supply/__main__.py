@@ -1,4 +1,4 @@
-"""`python -m supply tools | lab --engine E | env | status | docker-start | docker-stop`"""
+"""`python -m supply tools [--wake] | lab [--engine E] | env | status | docker-start | docker-stop [--idle]`"""
 
 import argparse
 import os

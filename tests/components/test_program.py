@@ -13,8 +13,8 @@ import pulumi
 import pytest
 import yaml
 
+from components.annotations import BECAUSE, digest
 from components.config import ARCHITECTURES
-from components.drift import BECAUSE, digest
 from components.engines import ENGINES
 from components.kind_cluster import kind_config
 from components.macvlan_networks import bridge_name

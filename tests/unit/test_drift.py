@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.annotations import asked_for, digest
 from components.drift import (
     NADS,
     PODS,
@@ -17,8 +18,6 @@ from components.drift import (
     NodeLook,
     Record,
     State,
-    asked_for,
-    digest,
     find_drift,
     look_at_node,
     marks,
@@ -249,7 +248,7 @@ def test_a_pod_is_wrong_when_it_ended_or_goes_or_lacks_an_interface(seen: dict[s
     ],
 )
 def test_the_networks_of_a_pod_are_read_in_either_form(annotation: str, networks: list[str]) -> None:
-    assert asked_for(annotation) == networks
+    assert asked_for({"annotations": {"k8s.v1.cni.cncf.io/networks": annotation}}) == networks
 
 
 def test_a_digest_is_the_contents_own() -> None:

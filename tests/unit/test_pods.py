@@ -241,7 +241,7 @@ def test_a_preview_knows_what_a_pod_has_and_not_what_one_will_have(monkeypatch: 
         return await found.is_known()
 
     assert asyncio.run(known(metadata(None))) is False
-    assert asyncio.run(known({"name": "plain"})) is False
+    assert live_attachments(None, [{"name": "plain"}, {}]) == []
 
 
 def test_an_update_does_not_take_a_missing_status_for_one_to_come() -> None:

@@ -1,0 +1,40 @@
+"""What stands in the annotations of the lab's objects: the lab's own notes, and what Multus reads and writes."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+NAMESPACE = "default"
+"""Of the NADs, and of pods that name none."""
+
+BECAUSE = "kalico/because"
+"""The reason for which an object was made (see `drift`)."""
+CONTENT = "kalico/content"
+"""The digest of a NAD's config, as it was made."""
+NETWORKS = "k8s.v1.cni.cncf.io/networks"
+"""The networks that a pod asks Multus for."""
+NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status"
+"""The interfaces that Multus gave it."""
+
+
+def annotations_of(metadata: Mapping[str, Any]) -> Mapping[str, str]:
+    given: Mapping[str, str] = metadata.get("annotations") or {}
+    return given
+
+
+def asked_for(metadata: Mapping[str, Any]) -> list[str]:
+    """The networks that a pod asks for, in either form of the annotation."""
+    said = annotations_of(metadata).get(NETWORKS, "")
+    if said.lstrip().startswith("["):
+        return [each["name"] for each in json.loads(said)]
+    return [network for network in said.split(",") if network]
+
+
+def given(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The interfaces that a pod got besides eth0, as Multus tells them."""
+    return [each for each in json.loads(annotations_of(metadata).get(NETWORK_STATUS, "[]")) if not each.get("default")]
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
