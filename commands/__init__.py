@@ -1,1 +1,1 @@
-"""What `make` does with a lab beyond plain Pulumi: dead locks, what killed runs left, proof that it is gone; bench, soak."""
+"""What `make` does with a lab beyond plain Pulumi: dead locks, leftovers of killed runs, the bench and the soak."""
