@@ -76,6 +76,12 @@ class Lab:
         found: dict[str, Any] = json.loads(self.kubectl("get", "pod", name, "--output", "json"))
         return found
 
+    def interface(self) -> str:
+        """The worker's on the network: docker gives one that joins again the next number."""
+        networks = {network["name"]: network for network in self.stack.outputs()["networks"]}
+        found = {node["name"]: node["interface"] for node in networks["e2e-net"]["nodes"]}
+        return str(found[WORKER])
+
     def net1(self, pod: str = "samplepod") -> str:
         """The address that the pod itself has on net1."""
         shown = self.kubectl("exec", pod, "--", "ip", "address", "show", "dev", "net1")
@@ -87,7 +93,7 @@ def check_routes(lab: Lab) -> None:
     """The worker's own way out is the cluster's network; its address on the L2, if any, is none of the pods'."""
     (default,) = lab.in_node("ip", "-4", "route", "show", "default").splitlines()
     assert " dev eth0" in default
-    shown = lab.in_node("ip", "-4", "-oneline", "address", "show", "dev", "eth1")
+    shown = lab.in_node("ip", "-4", "-oneline", "address", "show", "dev", lab.interface())
     for line in shown.splitlines():
         address = ipaddress.IPv4Interface(line.split()[3]).ip
         assert not RANGE[0] <= address <= RANGE[1]

@@ -44,8 +44,9 @@ CASES = {
     "the NAD is deleted": Case(
         happens=lambda lab: lab.kubectl("delete", "net-attach-def", "e2e-net"), repaired=ATTACHED
     ),
-    "eth1 has an address": Case(
-        happens=lambda lab: lab.in_node("ip", "address", "add", "10.33.250.9/16", "dev", "eth1"), repaired=JOINED
+    "the worker's interface has an address": Case(
+        happens=lambda lab: lab.in_node("ip", "address", "add", "10.33.250.9/16", "dev", lab.interface()),
+        repaired=JOINED,
     ),
     "the worker is taken off the network": Case(
         happens=lambda lab: run(lab.engine, "network", "disconnect", "--force", "e2e-net", WORKER), repaired=JOINED
