@@ -16,15 +16,16 @@ fi
 printf 'process %s (kind-delete)\n' "$$" >"$RUN/lock"
 
 kind delete cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" --quiet 9>&-
-# kind asks the nodes for their volumes: those of a node that somebody removed before would stay (podman).
-volumes=$("$ENGINE" volume ls --format '{{.Name}} {{.Labels}}')
-while read -r volume _; do
-  "$ENGINE" volume rm "$volume" >/dev/null
-done < <(grep -E "[[ ]$CLUSTER-(control-plane|worker[0-9]*):true" <<<"$volumes" || true)
+# kind asks the nodes for their volumes: that of a node which somebody removed before would stay.
+if [ -e "$RUN/volumes" ]; then
+  while read -r volume; do
+    ! "$ENGINE" volume inspect "$volume" >/dev/null 2>&1 || "$ENGINE" volume rm "$volume" >/dev/null
+  done <"$RUN/volumes"
+fi
 if "$ENGINE" network inspect "$CLUSTER" >/dev/null 2>&1; then
   "$ENGINE" network rm "$CLUSTER" >/dev/null
 fi
-rm -f "$RUN/because/cluster" "$RUN/kubeconfig" "$RUN/kubeconfig.lock" "$RUN/engine" "$RUN/lock"
+rm -f "$RUN/because/cluster" "$RUN/kubeconfig" "$RUN/kubeconfig.lock" "$RUN/engine" "$RUN/lock" "$RUN/volumes"
 for folder in "$RUN/because" "$RUN"; do
   # At the end of a lab another script may be as far, and be the first.
   [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder" || [ ! -d "$folder" ]

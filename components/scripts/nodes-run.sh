@@ -2,6 +2,7 @@
 # Has every node of the cluster run and its API answer: starts what was stopped or paused. Reads the nodes on stdin, one a line.
 # SECONDS_AT_MOST ends the wait. Leaves a mark in each node that is gone when the node is started again (BECAUSE: why
 # this runs). Prints NODE ROLE ADDRESS VERSION for each: the address on the cluster's network, the kubelet's version.
+# RUN/volumes keeps the nodes' volumes for the day when a node is not there to ask.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}" "${SECONDS_AT_MOST:?}"
 
@@ -27,4 +28,5 @@ for node in "${nodes[@]}"; do
     "{{index .Config.Labels \"io.x-k8s.kind.role\"}} {{(index .NetworkSettings.Networks \"$CLUSTER\").IPAddress}}" "$node")
   version=$("$ENGINE" exec "$node" kubelet --version)
   echo "$node $told ${version##* }"
-done
+  "$ENGINE" inspect --format '{{range .Mounts}}{{if eq .Type "volume"}}{{println .Name}}{{end}}{{end}}' "$node" >&3
+done 3>"$RUN/volumes"

@@ -178,7 +178,6 @@ def test_what_a_killed_run_left_goes_after_the_stack_and_even_if_destroy_fails(
     assert [call.split()[:2] for call in pulumi.calls[2:]] == [
         ["pulumi", "destroy"],
         ["kind", "delete"],
-        ["podman", "volume"],
         ["podman", "network"],
     ]
     assert not run_folder.exists()

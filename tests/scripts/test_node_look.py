@@ -27,6 +27,8 @@ def make_all(nodes: Bench, link: str = "eth1@peer", because: str = "") -> None:
     nodes.on("podman exec * kubelet --version", "echo Kubernetes v1.32.2")
     nodes.on(f"podman inspect *MacAddress* {NODES[0]}", "", f"echo {MAC}")
     nodes.on("podman inspect *State.Running*", "echo true false")
+    nodes.on("podman inspect *.Mounts*")
+    Path(nodes.environment["RUN"]).mkdir(parents=True, exist_ok=True)
     nodes.on("podman inspect *", "echo worker 10.89.0.3")
     nodes.on(
         "podman network connect *",

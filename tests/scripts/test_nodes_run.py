@@ -1,6 +1,7 @@
 """nodes-run.sh: every node runs and the API answers, what was stopped is started, and each node is told of."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,9 @@ START = "podman start *"
 def cluster(bench: Bench) -> Bench:
     bench.environment |= {"SECONDS_AT_MOST": "20"}
     bench.on("podman exec * kubelet --version", "echo Kubernetes v1.32.2")
+    bench.on("podman inspect *.Mounts* lab-worker", "printf 'a1\\n\\n'")
+    bench.on("podman inspect *.Mounts* lab-worker2", "printf 'b2\\n\\n'")
+    Path(bench.environment["RUN"]).mkdir(parents=True)
     bench.on("podman inspect *role* lab-worker", "echo worker 10.89.0.3")
     bench.on("podman inspect *role* lab-worker2", "echo worker 10.89.0.4")
     return bench
@@ -38,6 +42,13 @@ def test_nodes_that_run_are_left_alone_and_told_with_role_address_and_version(ma
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == ["lab-worker worker 10.89.0.3 v1.32.2", "lab-worker2 worker 10.89.0.4 v1.32.2"]
     assert not any(call.startswith("podman start") for call in marked.calls)
+
+
+def test_the_nodes_volumes_are_kept_for_the_day_when_a_node_is_gone(marked: Bench, run_folder: Path) -> None:
+    marked.on(RUNNING, "echo true false")
+    marked.on(READY, "echo ok")
+    have_run(marked)
+    assert (run_folder / "volumes").read_text().split() == ["a1", "b2"]
 
 
 def test_the_address_that_is_told_is_that_on_the_clusters_own_network(marked: Bench) -> None:
