@@ -7,7 +7,6 @@ another, which is a changed input like any other: the preview shows it, and `up`
 """
 
 import json
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,14 +19,13 @@ import pulumi
 
 from components import machine
 from components.annotations import BECAUSE, CONTENT, NAMESPACE, annotations_of, asked_for, digest, given
-from components.engines import Engine, EngineError, last_line
+from components.engines import LAB_LABEL, Engine, EngineError, last_line, put
+from components.records import Record, records
 from components.scripts import script
 from components.workspace import Workspace
 
 PODS = "/api/v1/pods"
 NADS = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions"
-PATIENCE = 20
-"""Seconds for each question."""
 
 
 class State(Enum):
@@ -50,15 +48,6 @@ class Mark:
 class NodeLook:
     state: State
     marks: Mapping[str, Mark] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """What the lab's folder of live files says of a thing outside of the nodes."""
-
-    because: str
-    parent: str = ""
-    """Of a network: the link that it lies on, '' where the engine has one of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +180,7 @@ def look(workspace: Workspace, nodes: Sequence[str]) -> Look:
 
 def look_at_node(engine: Engine, node: str) -> NodeLook:
     words = [engine.command, "exec", "--interactive", node, "bash", "-s"]
-    asked = _ask(words, f"{engine.name} does not tell how node {node} is", script("node-look"))
+    asked = put(words, f"{engine.name} does not tell how node {node} is", script("node-look"))
     if not asked.returncode:
         return NodeLook(state=State.RUNS, marks=marks(asked.stdout))
     said = asked.stderr.lower()
@@ -214,8 +203,8 @@ def marks(text: str) -> dict[str, Mark]:
 
 
 def networks_of(engine: Engine, cluster: str) -> frozenset[str]:
-    words = [engine.command, "network", "ls", "--filter", f"label=kalico={cluster}", "--format", "{{.Name}}"]
-    asked = _ask(words, f"{engine.name} does not tell its networks")
+    words = [engine.command, "network", "ls", "--filter", f"label={LAB_LABEL}={cluster}", "--format", "{{.Name}}"]
+    asked = put(words, f"{engine.name} does not tell its networks")
     if asked.returncode:
         raise EngineError(f"{engine.name} does not tell its networks: {last_line(asked.stderr)}")
     return frozenset(asked.stdout.split())
@@ -224,25 +213,9 @@ def networks_of(engine: Engine, cluster: str) -> frozenset[str]:
 def objects(kubeconfig: Path, path: str) -> dict[str, Mapping[str, Any]] | None:
     """What the API server lists at `path`, by NAMESPACE/NAME. (A plain `kubectl get` asks for all kinds first.)"""
     words = ["kubectl", "--kubeconfig", str(kubeconfig), "--request-timeout", "5s", "get", "--raw", path]
-    asked = _ask(words, "kubectl cannot be run")
+    asked = put(words, "kubectl cannot be run")
     if asked.returncode:
         # Without Multus's CRD there is no such list, and nothing in it.
         return {} if "NotFound" in asked.stderr else None
     items = json.loads(asked.stdout)["items"]
     return {f"{each['metadata']['namespace']}/{each['metadata']['name']}": each for each in items}
-
-
-def records(run: Path) -> dict[str, Record]:
-    folder = run / "because"
-    found = {}
-    for path in folder.iterdir() if folder.is_dir() else []:
-        because, parent, *_ = [*path.read_text().split("\n"), ""]
-        found[path.name] = Record(because=because, parent=parent)
-    return found
-
-
-def _ask(words: list[str], complaint: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise EngineError(f"{complaint}: {error}") from None

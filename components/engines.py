@@ -173,6 +173,14 @@ def ask(engine: Engine) -> Answer:
     return Answer(standing=Standing.APART if apart else Standing.USABLE)
 
 
+def put(words: Sequence[str], complaint: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Put a question to a program. Raises EngineError, with `complaint`, where it cannot be run or says nothing."""
+    try:
+        return subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineError(f"{complaint}: {error}") from None
+
+
 def last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 

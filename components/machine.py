@@ -7,11 +7,10 @@ import gzip
 import ipaddress
 import json
 import os
-import subprocess
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from components.engines import TIMEOUT, Engine, EngineError, last_line
+from components.engines import Engine, EngineError, last_line, put
 from components.settings.machine import FEATURES, EngineNetwork, MachineFacts
 
 UP, REJECT = 0x1, 0x200
@@ -117,10 +116,7 @@ def engine_networks(engine: Engine) -> tuple[EngineNetwork, ...]:
 
 def _asked(engine: Engine, *words: str) -> str:
     complaint = f"{engine.name} does not tell its networks (`{engine.command} {words[0]} {words[1]}`)"
-    try:
-        asked = subprocess.run([engine.command, *words], capture_output=True, text=True, timeout=TIMEOUT, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise EngineError(f"{complaint}: {error}") from None
+    asked = put([engine.command, *words], complaint)
     # A network that another lab took away in between is complained of, and all others are shown.
     if asked.returncode and not asked.stdout.strip("[] \n"):
         raise EngineError(f"{complaint}: {last_line(asked.stderr)}")

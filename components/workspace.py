@@ -8,6 +8,7 @@ import pulumi
 
 from components import machine, upstream
 from components.engines import Engine, EngineError, Standing, choose, unfit
+from components.records import records
 from components.settings import ConfigError, LabSettings, NetworkSettings, machine_faults
 
 
@@ -86,8 +87,5 @@ def check_machine(settings: LabSettings, engine: Engine, run: Path | None) -> No
 
 def is_made(network: NetworkSettings, run: Path) -> bool:
     """Whether the lab with these live files has made the network, with the subnet and on the link that config says."""
-    record = run / "because" / f"network.{network.name}"
-    if not record.exists():
-        return False
-    _, parent, subnet, *_ = [*record.read_text().split("\n"), "", ""]
-    return network.link in (None, parent) and subnet == str(network.subnet)
+    record = records(run).get(f"network.{network.name}")
+    return record is not None and network.link in (None, record.parent) and record.subnet == str(network.subnet)

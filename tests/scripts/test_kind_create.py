@@ -9,7 +9,7 @@ from threading import Timer
 
 import pytest
 
-from components.drift import Record, records
+from components.records import Record, records
 from tests.scripts.conftest import Bench, mode
 
 CREATE = "kind create cluster *"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.drift import Record, records
+from components.records import Record, records
 from components.workspace import is_made
 from tests.lab_config import lab
 from tests.lab_config import network as described

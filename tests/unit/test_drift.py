@@ -16,7 +16,6 @@ from components.drift import (
     Look,
     Mark,
     NodeLook,
-    Record,
     State,
     find_drift,
     look_at_node,
@@ -25,9 +24,9 @@ from components.drift import (
     networks_of,
     objects,
     pod_wrong,
-    records,
 )
 from components.engines import ENGINES, EngineError
+from components.records import Record, records
 from components.scripts import script
 from components.workspace import Workspace
 
@@ -359,7 +358,7 @@ def test_an_engine_that_is_not_there_is_said_to_be_so() -> None:
 def test_an_engine_that_says_nothing_is_not_waited_for_without_end(
     tools: Tools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("components.drift.PATIENCE", 0.1)
+    monkeypatch.setattr("components.engines.TIMEOUT", 0.1)
     tools("podman", "read -rt 5 <> <(:)")
     with pytest.raises(EngineError, match=r"podman does not tell its networks: .* timed out after 0.1 seconds"):
         networks_of(ENGINES["podman"], "lab")

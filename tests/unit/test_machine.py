@@ -228,7 +228,7 @@ def test_an_engine_that_is_not_there_or_hangs_is_an_error(
     def hangs(words: list[str], *, timeout: float, **_: Any) -> None:
         raise subprocess.TimeoutExpired(words, timeout)
 
-    monkeypatch.setattr("components.machine.subprocess.run", hangs)
+    monkeypatch.setattr("components.engines.subprocess.run", hangs)
     with pytest.raises(EngineError, match="timed out after 20 seconds"):
         engine_networks(ENGINES[name])
 

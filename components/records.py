@@ -1,0 +1,26 @@
+"""What the lab's folder of live files keeps of a thing outside of the nodes: why it was made, and on what."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Written by kind-create.sh (`cluster`) and network-create.sh (`network.NAME`), a line each."""
+
+    because: str
+    parent: str = ""
+    """Of a network: the link that it lies on, '' where the engine has one of its own."""
+    subnet: str = ""
+    """Of a network."""
+
+
+def records(run: Path) -> dict[str, Record]:
+    """By thing. `run`: the lab's folder of live files."""
+    folder = run / "because"
+    return {path.name: read(path.read_text()) for path in (folder.iterdir() if folder.is_dir() else [])}
+
+
+def read(text: str) -> Record:
+    because, parent, subnet, *_ = [*text.split("\n"), "", ""]
+    return Record(because=because, parent=parent, subnet=subnet)
