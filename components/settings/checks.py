@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from components.settings.blocks import Subnet
 from components.settings.faults import NOWHERE, Faults
-from components.settings.ipam import Subnet
 from components.settings.networks import NetworkSettings
 from components.settings.pods import MOST_PODS, PodSettings
 

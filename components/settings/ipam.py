@@ -3,18 +3,14 @@
 A new type is one class and one row in `IPAM_TYPES`: its keys, its checks and its section of the CNI config.
 """
 
-import ipaddress
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from components.settings.blocks import Span, widest_range
+from components.settings.blocks import Address, Span, Subnet, widest_range
 from components.settings.faults import Section
 from components.settings.routes import Route, read_routes
-
-Address = ipaddress.IPv4Address
-Subnet = ipaddress.IPv4Network
 
 EVERYWHERE = Subnet("0.0.0.0/0")
 

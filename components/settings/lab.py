@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from components.settings import checks
+from components.settings.blocks import Subnet
 from components.settings.faults import NOWHERE, Faults, Section, known_as, shown
-from components.settings.ipam import Subnet
 from components.settings.names import (
     ENGINES_OWN,
     FEATURE_GATE,

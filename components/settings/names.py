@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from components.settings.faults import shown
+
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 """RFC 1123 label: what Kubernetes takes as the name of a pod's host, a namespace or a NAD. Engines take it too."""
 
@@ -43,6 +45,11 @@ def worker_names(cluster_name: str, workers: int) -> tuple[str, ...]:
 def short_name(worker: str) -> str:
     """`worker2` of kalico-worker2."""
     return worker.rsplit("-", 1)[-1]
+
+
+def no_worker(given: str, workers: Sequence[str]) -> tuple[str, str]:
+    """What is wrong with a name that no worker has, and what would be right."""
+    return f"there is no worker {shown(given)}", f"known are: {', '.join(map(short_name, workers))}"
 
 
 def worker_called(given: str, workers: Sequence[str]) -> str | None:

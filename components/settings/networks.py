@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from components.settings.blocks import node_range
+from components.settings.blocks import Address, Subnet, node_range
 from components.settings.faults import NOWHERE, Section, shown
-from components.settings.ipam import Address, Ipam, Subnet, WorkerRange, read_ipam
+from components.settings.ipam import Ipam, WorkerRange, read_ipam
 from components.settings.names import (
     ENGINES_OWN,
     INTERFACE,
     LABEL,
     LABELS_RULE,
-    short_name,
+    no_worker,
     worker_called,
 )
 from components.settings.routes import Route, read_routes
@@ -156,8 +156,7 @@ def _nodes(section: Section, workers: Sequence[str]) -> tuple[str, ...]:
         if worker is None and name.endswith("control-plane"):
             section.fault(f"nodes[{i}]", f"{shown(name)} is a control plane, which stays out", "name workers alone")
         elif worker is None:
-            known = f"known are: {', '.join(short_name(worker) for worker in workers)}"
-            section.fault(f"nodes[{i}]", f"there is no worker {shown(name)}", known)
+            section.fault(f"nodes[{i}]", *no_worker(name, workers))
         elif worker in joining:
             section.fault(f"nodes[{i}]", f"{worker} is there twice", "name each once")
         else:

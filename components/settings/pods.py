@@ -4,9 +4,19 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from components.settings.blocks import Address
 from components.settings.faults import Section, shown
-from components.settings.ipam import IPAM_TYPES, Address
-from components.settings.names import IMAGE, IMAGES_RULE, LABEL, LABELS_RULE, NAMESPACES_OWN, short_name, worker_called
+from components.settings.ipam import IPAM_TYPES
+from components.settings.names import (
+    IMAGE,
+    IMAGES_RULE,
+    LABEL,
+    LABELS_RULE,
+    NAMESPACES_OWN,
+    no_worker,
+    short_name,
+    worker_called,
+)
 from components.settings.networks import NetworkSettings
 
 MOST_PODS = 110
@@ -79,8 +89,7 @@ def _node(section: Section, workers: Sequence[str]) -> str | None:
         return None
     worker = worker_called(given, workers)
     if worker is None:
-        known = f"known are: {', '.join(short_name(worker) for worker in workers)}"
-        section.fault("node", f"there is no worker {shown(given)}", known)
+        section.fault("node", *no_worker(given, workers))
     return worker
 
 

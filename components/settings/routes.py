@@ -1,12 +1,9 @@
 """Routes that a pod gets by a network."""
 
-import ipaddress
 from dataclasses import dataclass
 
+from components.settings.blocks import Address, Span, Subnet
 from components.settings.faults import NOWHERE, Section
-
-Address = ipaddress.IPv4Address
-Subnet = ipaddress.IPv4Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +16,7 @@ class Route:
         return {"dst": str(self.dst)} | ({"gw": str(self.gw)} if self.gw else {})
 
 
-def read_routes(
-    section: Section, subnet: Subnet, gateway: Address | None, span: tuple[Address, Address] | None
-) -> tuple[Route, ...]:
+def read_routes(section: Section, subnet: Subnet, gateway: Address | None, span: Span | None) -> tuple[Route, ...]:
     """The `routes` of a section. `span`: the pods' own addresses, of which none can be a gateway."""
     routes: list[Route] = []
     for item in section.sections("routes"):
