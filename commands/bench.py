@@ -13,19 +13,19 @@ from typing import Any
 
 import yaml
 
+from commands.own_lab import found_engine, own_config, own_stack
 from commands.stack import Stack, environment
 from components import upstream
 from components.attachments import nad_config
 from components.calico import installation
-from components.config import ROOT, settings_of
-from components.engines import ENGINES, choose
+from components.config import settings_of
+from components.engines import ENGINES
 from components.kind_cluster import kind_config
 from components.macvlan_networks import bridge_name
 from components.multus import daemonset_documents
 from components.pods import pod_document
 from components.scripts import BASH, script
 from components.settings import LabSettings
-from components.settings.lab import EngineChoice
 from components.workspace import Workspace, cache_folder
 
 SEED, OURS = "kalico-bench-seed", "kalico-bench"
@@ -45,40 +45,22 @@ LAYERS = {
 
 
 def main() -> int:
-    engine = choose(EngineChoice(os.environ.get("KALICO_ENGINE", "auto")), None).name
-    config = own_config(OURS, OWN) | {"engine": engine}
+    config = own_config(OURS, OWN) | {"engine": found_engine()}
     settings = settings_of(config)
     with tempfile.TemporaryDirectory() as folder:
         seed = seed_steps(settings, Path(folder))
-        stack = Stack(name="bench", config_file=Path(folder, "Pulumi.bench.yaml"))
-        Path(folder, "Pulumi.bench.yaml").write_text(
-            yaml.safe_dump({"config": {f"kalico:{key}": value for key, value in config.items()}})
-        )
-        if stack.down():  # of a bench that was killed
-            sys.exit("what an earlier bench left is not gone")
+        stack = own_stack("bench", Path(folder), config)
         try:
             ours = up(stack)
             previews = [seconds_of("preview", stack) for _ in range(3)]
             # Beside the same running lab, which takes its part of a small machine.
             empty = empty_program(Path(folder))
         finally:
-            # Its history stays as long as there is anything that it knows of.
-            gone = not stack.down()
-            if gone:
-                stack.remove()
+            failed = stack.end()
     print(report(settings, seed, ours, min(previews), min(empty)))
-    if not gone:
+    if failed:
         sys.exit("the bench's own lab is not gone")
     return 0
-
-
-def own_config(cluster_name: str, names: Mapping[str, str]) -> dict[str, Any]:
-    """The default lab's networks and pods in a cluster of that name, with what `names` maps called otherwise."""
-    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    text = json.dumps({key: declared[key]["default"] for key in ("networks", "pods")})
-    for default, own in names.items():
-        text = text.replace(default, own)
-    return {"clusterName": cluster_name, **json.loads(text)}
 
 
 def seed_steps(settings: LabSettings, folder: Path) -> dict[str, float]:

@@ -15,13 +15,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from commands.bench import own_config
 from commands.leftovers import Snapshot, snapshot
+from commands.own_lab import found_engine, own_config, own_stack
 from commands.stack import Stack, environment
-from components.engines import choose
-from components.settings.lab import EngineChoice
 
 CLUSTER = "kalico-soak"
 OWN = {"ext-net": "soak-net", "10.23.": "10.53."}
@@ -52,14 +48,10 @@ def main() -> int:
     parser.add_argument("--cycles", type=_count, default=10)
     parser.add_argument("--kills", type=_count, default=20)
     asked = parser.parse_args()
-    engine = choose(EngineChoice(os.environ.get("KALICO_ENGINE", "auto")), None).name
+    engine = found_engine()
     config = own_config(CLUSTER, OWN) | {"engine": engine}
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "Pulumi.soak.yaml")
-        file.write_text(yaml.safe_dump({"config": {f"kalico:{key}": value for key, value in config.items()}}))
-        stack = Stack(name="soak", config_file=file)
-        if stack.down(quiet=True):
-            sys.exit("what an earlier soak left is not gone")
+        stack = own_stack("soak", Path(folder), config, quiet=True)
         before = snapshot(os.environ)
         print(f"on {engine}\n\n| what | up | down | left |\n|---|---|---|---|", flush=True)
         failed = 0
@@ -68,9 +60,7 @@ def main() -> int:
                 print(row, flush=True)
                 failed += bool(row.left)
         finally:
-            # Its history stays as long as there is anything that it knows of.
-            if not stack.down(quiet=True):
-                stack.remove()
+            stack.end(quiet=True)
     print(f"\n{failed} of {asked.cycles + asked.kills} left something" if failed else "\nnothing was left")
     return 1 if failed else 0
 

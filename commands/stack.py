@@ -53,6 +53,13 @@ class Stack:
         """Take the stack's own history away; what it made has to be gone."""
         self.pulumi("stack", "rm", "--yes", quiet=True)
 
+    def end(self, *, quiet: bool = False) -> int:
+        """Down, and its history gone; that stays as long as there is anything that it knows of."""
+        failed = self.down(quiet=quiet)
+        if not failed:
+            self.remove()
+        return failed
+
     def outputs(self) -> dict[str, Any]:
         shown: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json", quiet=True).stdout)
         return shown

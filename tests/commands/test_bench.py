@@ -12,6 +12,7 @@ import yaml
 
 from commands import bench
 from commands.bench import LAYERS, SEED, report, seed_steps, timed_lines
+from commands.own_lab import own_config
 from commands.stack import Stack
 from components.engines import ENGINES
 from components.macvlan_networks import bridge_name
@@ -408,7 +409,7 @@ def test_the_bench_takes_the_seeds_lab_down_before_its_own_and_ends_with_the_tab
     programs = [call.split()[0] for call in bench_stack.calls]
     assert set(programs[programs.index("pulumi") :]) == {"pulumi"}
     config = yaml.safe_load(bench_stack.left("Pulumi.bench.yaml"))["config"]
-    assert config == {f"kalico:{key}": value for key, value in bench.own_config(bench.OURS, bench.OWN).items()} | {
+    assert config == {f"kalico:{key}": value for key, value in own_config(bench.OURS, bench.OWN).items()} | {
         "kalico:engine": "podman"
     }
     table = capsys.readouterr().out.split("\n\n")
@@ -419,7 +420,7 @@ def test_the_bench_takes_the_seeds_lab_down_before_its_own_and_ends_with_the_tab
 
 
 def test_the_bench_shares_no_name_or_subnet_with_the_default_lab_and_is_like_it_otherwise() -> None:
-    ours, default = lab(**bench.own_config(bench.OURS, bench.OWN)), lab()
+    ours, default = lab(**own_config(bench.OURS, bench.OWN)), lab()
     [network], [its] = ours.networks, default.networks
     assert {network.name, ours.cluster_name, SEED} & {its.name, default.cluster_name} == set()
     assert not network.subnet.overlaps(its.subnet)

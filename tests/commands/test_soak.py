@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from commands import soak
-from commands.bench import own_config
 from commands.leftovers import Snapshot
+from commands.own_lab import own_config
 from commands.soak import Row, killed_after, left_over, moments, rows
 from commands.stack import Stack
 from tests.scripts.conftest import Bench

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from commands.leftovers import Snapshot, run_folder, snapshot
+from commands.own_lab import found_engine
 from commands.stack import Stack
-from components.engines import ENGINES, choose
-from components.settings.lab import EngineChoice
+from components.engines import ENGINES
 from components.workspace import cache_folder
 
 CLUSTER = "kalico-e2e"
@@ -141,10 +141,10 @@ def eventually(holds: Callable[[], bool], seconds: float = 180) -> None:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    engine = choose(EngineChoice(os.environ.get("KALICO_ENGINE", "auto")), None)
-    config_file = tmp_path_factory.mktemp("e2e") / f"Pulumi.e2e-{engine.name}.yaml"
-    config_file.write_text(yaml.safe_dump({"config": CONFIG | {"kalico:engine": engine.name}}))
-    return Stack(name=f"e2e-{engine.name}", config_file=config_file)
+    engine = found_engine()
+    config_file = tmp_path_factory.mktemp("e2e") / f"Pulumi.e2e-{engine}.yaml"
+    config_file.write_text(yaml.safe_dump({"config": CONFIG | {"kalico:engine": engine}}))
+    return Stack(name=f"e2e-{engine}", config_file=config_file)
 
 
 def nothing_added_to(before: Snapshot) -> bool:
@@ -183,8 +183,7 @@ def lab(stack: Stack, before: Snapshot) -> Iterator[Lab]:
         print(diagnosis(stack))
         raise
     finally:
-        stack.down()
-        stack.remove()
+        stack.end()
 
 
 def engine_of(stack: Stack) -> str:
