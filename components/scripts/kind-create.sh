@@ -45,7 +45,7 @@ if ! log=$(kind create cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" 
   # The record goes only with the last of it: what stays is still known to be the lab's.
   if kind delete cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" --quiet 9>&- &&
     { ! "$ENGINE" network inspect "$CLUSTER" >/dev/null 2>&1 || "$ENGINE" network rm "$CLUSTER" >/dev/null; }; then
-    rm -f "$RUN/engine" "$RUN/kubeconfig"*
+    rm -f "$RUN/engine" "$RUN/volumes" "$RUN/kubeconfig"*
   fi
   exit 1
 fi

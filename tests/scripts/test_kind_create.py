@@ -176,6 +176,17 @@ def test_a_failure_shows_kinds_log_and_leaves_nothing(kind: Bench, run_folder: P
     assert not (run_folder / "engine").exists()
 
 
+def test_a_failure_over_a_part_of_a_lab_leaves_none_of_its_files(kind: Bench, run_folder: Path) -> None:
+    run_folder.mkdir(parents=True)
+    (run_folder / "engine").write_text("podman\n")
+    (run_folder / "volumes").write_text("abc\n")
+    kind.on("kind get clusters *", "echo lab")
+    kind.on(CREATE, "exit 1")
+    kind.on("podman network inspect lab", "exit 1")
+    assert create(kind).returncode == 1
+    assert [path.name for path in run_folder.rglob("*") if path.name != "lock" and path.is_file()] == []
+
+
 def test_what_a_failure_leaves_is_still_known_to_be_the_labs(kind: Bench, run_folder: Path) -> None:
     kind.on("kind get clusters *")
     kind.on(CREATE, "exit 1")
