@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -137,7 +138,11 @@ def snapshot(environment: Mapping[str, str]) -> Snapshot:
         volumes=lines("volume", "ls", "--format", "{{.Name}}"),
         links=frozenset(line.split(":")[1].split("@")[0].strip() for line in _lines("ip", "-oneline", "link", "show")),
         namespaces=frozenset(line.split()[0] for line in _lines("ip", "netns", "list")),
-        rules=frozenset([*_rules(), *nft_rules(_lines("nft", "--stateless", "list", "ruleset"))]),
+        rules=frozenset(
+            rule
+            for rule in (*_rules(), *nft_rules(_lines("nft", "--stateless", "list", "ruleset")))
+            if not is_frame(rule)
+        ),
         files=frozenset(str(path) for path in run.rglob("*") if path.is_file() and path.parent != run),
         cni=frozenset(str(path) for folder in CNI for path in folder.rglob("*") if path.suffix != ".lock"),
         kubeconfig=frozenset([_kubeconfig(Path(environment.get("HOME") or Path.home()) / ".kube/config")]),
@@ -149,6 +154,20 @@ def _rules() -> list[str]:
     """Packet filter rules without their counters."""
     rules = [line for line in _lines("iptables-save") if line.startswith(("-A", ":"))]
     return [line.split(" [")[0] for line in rules]
+
+
+OF_A_NETWORK = re.compile(r"\d+\.\d+\.\d+\.\d+|[0-9a-f]:[0-9a-f:]*/\d|NETAVARK-[0-9A-F]{6,}")
+
+
+def is_frame(rule: str) -> bool:
+    """Whether a rule is there from an engine's first container on, whatever is left of its networks.
+
+    That is podman's chains, the jumps into them and what they do with marks; what belongs to a network has its subnet
+    or a chain that is numbered. The policy of a table that nothing had asked for before is none of the lab's either.
+    """
+    if rule.startswith(":") and rule.endswith(" ACCEPT"):
+        return True
+    return "NETAVARK" in rule and not OF_A_NETWORK.search(rule)
 
 
 def nft_rules(lines: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.leftovers import Snapshot, end_orphans, nft_rules, snapshot, sweep
+from commands.leftovers import Snapshot, end_orphans, is_frame, nft_rules, snapshot, sweep
 from commands.leftovers import run_folder as folder_of
 from components.engines import ENGINES
 from tests.scripts.conftest import Bench
@@ -218,7 +218,7 @@ def test_a_name_that_is_known_of_one_kind_is_new_as_another() -> None:
 
 def rules(count: int) -> str:
     """An answer of iptables-save."""
-    lines = ["# Generated", "*nat", f":POSTROUTING ACCEPT [12:{count}]", "-A POSTROUTING -j MASQUERADE", "COMMIT"]
+    lines = ["# Generated", "*nat", f":POSTROUTING DROP [12:{count}]", "-A POSTROUTING -j MASQUERADE", "COMMIT"]
     return "\n".join(["cat <<'END'", *lines, "END"])
 
 
@@ -261,6 +261,37 @@ def test_rules_of_nft_are_told_with_the_chain_that_they_are_in() -> None:
     assert nft_rules(RULESET.splitlines()) == RULES
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        ":PREROUTING ACCEPT",
+        ":NETAVARK_FORWARD -",
+        "-A FORWARD -m comment --comment \"netavark firewall plugin rules\" -j NETAVARK_FORWARD",
+        "-A NETAVARK-HOSTPORT-SETMARK -j MARK --set-xmark 0x2000/0x2000",
+        "table ip nat, chain POSTROUTING: counter packets jump NETAVARK-HOSTPORT-MASQ",
+    ],
+)
+def test_what_podman_keeps_for_all_networks_is_nothing_that_a_lab_left(rule: str) -> None:
+    assert is_frame(rule)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        ":INPUT DROP",
+        ":NETAVARK-1D8721804F16F -",
+        "-A POSTROUTING -s 10.89.0.0/24 -j NETAVARK-1D8721804F16F",
+        "-A NETAVARK-1D8721804F16F ! -d 224.0.0.0/4 -j MASQUERADE",
+        "-A NETAVARK_FORWARD -s 10.89.0.0/24 -j ACCEPT",
+        "-A NETAVARK_FORWARD -d fd00:89::/64 -j ACCEPT",
+        "-A FORWARD -j DROP",
+        "table ip nat, chain POSTROUTING: ip saddr 10.89.0.0/24 counter jump NETAVARK-1D8721804F16F",
+    ],
+)
+def test_a_rule_of_one_network_is_left_by_the_lab_that_made_it(rule: str) -> None:
+    assert not is_frame(rule)
+
+
 @pytest.fixture
 def machine(tools: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A machine with podman, one thing of each kind, and a docker whose server does not answer."""
@@ -293,7 +324,7 @@ def test_a_snapshot_is_what_the_tools_show_of_each_kind(machine: Bench, lived_in
     assert found.volumes == {"podman data"}
     assert found.links == {"lo", "veth0"}
     assert found.namespaces == {"cni-1", "cni-2"}
-    assert found.rules == {":POSTROUTING ACCEPT", "-A POSTROUTING -j MASQUERADE", *RULES}
+    assert found.rules == {":POSTROUTING DROP", "-A POSTROUTING -j MASQUERADE", *RULES}
     assert found.files == {
         str(folder / name) for folder in (lived_in, lived_in.with_name("other")) for name in files(lived_in)
     }
@@ -301,7 +332,7 @@ def test_a_snapshot_is_what_the_tools_show_of_each_kind(machine: Bench, lived_in
 
 def test_counters_of_rules_are_no_difference(machine: Bench) -> None:
     before, after = seen(machine), seen(machine)
-    assert before.rules == after.rules == {":POSTROUTING ACCEPT", "-A POSTROUTING -j MASQUERADE", *RULES}
+    assert before.rules == after.rules == {":POSTROUTING DROP", "-A POSTROUTING -j MASQUERADE", *RULES}
 
 
 def test_an_engine_whose_server_does_not_answer_is_not_asked_further(machine: Bench) -> None:
