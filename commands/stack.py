@@ -47,6 +47,9 @@ class Stack:
         left = leftovers.sweep(leftovers.run_folder(os.environ, cluster), cluster)
         for line in left:
             print(f"still there: {line}", file=sys.stderr)
+        if destroyed and not left:
+            # What could not be deleted is gone now: the state would go on telling of it.
+            destroyed = self.pulumi("destroy", "--yes", "--skip-preview", *words, quiet=quiet).returncode
         return destroyed or (1 if left else 0)
 
     def remove(self) -> None:

@@ -73,13 +73,13 @@ class Drift:
 
     def cluster(self, nodes: Sequence[str]) -> str:
         if self.look is None:
-            return ""
+            return self._first()
         gone = [node for node in nodes if self.look.nodes[node].state is State.GONE]
         return self._because(f"there is no node {gone[0]}" if gone else "", self.look.records.get("cluster"))
 
     def network(self, name: str) -> str:
         if self.look is None:
-            return ""
+            return self._first()
         record = self.look.records.get(f"network.{name}")
         wrong = ""
         if name not in self.look.networks:
@@ -123,6 +123,10 @@ class Drift:
         """The pod NAMESPACE/NAME as it was seen."""
         return self.look.pods.get(name) if self.look and self.look.pods else None
 
+    def _first(self) -> str:
+        """Of what stands by itself. A state that knows of it although the machine does not is then out of date."""
+        return self._because("the machine has no lab" if self.now else "", None)
+
     def _object(self, found: Mapping[str, Any] | None, wrong: Callable[[Mapping[str, Any]], str]) -> str:
         if found is None:
             return self._because("there is none", None)
@@ -153,10 +157,11 @@ def pod_wrong(pod: Mapping[str, Any]) -> str:
 
 def find_drift(workspace: Workspace, nodes: Sequence[str]) -> Drift:
     """Look at the lab, if it was made before. An engine that does not answer ends the program before any resource."""
+    now = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if not (workspace.run / "engine").exists():
-        return Drift()
+        return Drift(now=now)
     try:
-        return Drift(look=look(workspace, nodes), now=datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        return Drift(look=look(workspace, nodes), now=now)
     except EngineError as error:
         raise pulumi.RunError(str(error)) from None
 

@@ -128,10 +128,11 @@ def start_docker(root: Path, machine: Machine) -> str:
 
 
 def wake(machine: Machine) -> None:
-    """Start the supply's own docker server again where a lab lives on it, as after a reboot.
+    """What a lab needs after a reboot: a podman that knows of it; the supply's own docker server where it lives there.
 
-    Not where the user names a server, nor where the machine's own answers: then the lab is there, or nowhere.
+    That is not started where the user names a server, nor where the machine's own answers: the lab is there, or nowhere.
     """
+    importlib.import_module("supply.machine").wake(machine.say)
     store, server = machine.store, importlib.import_module("supply.docker_server")
     labs = docker_labs(store)
     if not labs or "DOCKER_HOST" in machine.env or not CATALOG["docker"].ways[0].refusal(machine):

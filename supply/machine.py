@@ -20,6 +20,9 @@ CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_SYS_RESOURCE = 12, 21, 24
 INOTIFY_INSTANCES = 1024
 MODULES = Path("/lib/modules")
 PID_MAX = Path("/proc/sys/kernel/pid_max")
+ALIVE = Path("/run/libpod/alive")
+"""Written by root's podman at its first start after a boot, for which it takes the first start without this file."""
+NAMESPACES = Path("/run/netns")
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 # of docker and podman, in the order in which later ones win
 CONTAINERS_CONF = (Path("/usr/share/containers/containers.conf"), Path("/etc/containers/containers.conf"))
@@ -53,6 +56,7 @@ class Facts:
     has_netavark: bool = True
     modules: bool = True
     inotify: int = INOTIFY_INSTANCES
+    missed_boot: bool = False  # podman has not seen that the machine was started anew
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +161,17 @@ def few_inotify_instances(facts: Facts) -> Cure | None:
     )
 
 
+def podman_missed_the_boot(facts: Facts) -> Cure | None:
+    """Where /run is kept on disk podman takes the containers of before for running ones, and ends none of them."""
+    if facts.engine != "podman" or not facts.root or not facts.missed_boot:
+        return None
+    return Cure(
+        says="started anew with its /run kept: podman was made to see that its containers do not run any more",
+        act=forget_boot,
+        by_hand=f"rm {ALIVE}",
+    )
+
+
 CONDITIONS: tuple[Callable[[Facts], Cure | None], ...] = (
     no_admin,
     no_sys_resource,
@@ -164,6 +179,7 @@ CONDITIONS: tuple[Callable[[Facts], Cure | None], ...] = (
     no_names_on_networks,
     no_modules_folder,
     few_inotify_instances,
+    podman_missed_the_boot,
 )
 
 
@@ -211,6 +227,14 @@ def prepare(engine: str, cache: Path, say: Say) -> Prepared:
     return Prepared(environment=environment(engine, cache), site=site)
 
 
+def wake(say: Say) -> None:
+    """Cure what concerns a lab that is there already."""
+    facts = Facts(engine="podman", root=os.geteuid() == 0, missed_boot=missed_boot())
+    if (cure := podman_missed_the_boot(facts)) and cure.act:
+        cure.act()
+        say(f"this machine: {cure.says}")
+
+
 def environment(engine: str, cache: Path) -> dict[str, str]:
     """What has to be set for `engine`, by what `prepare` and the docker server left in the cache. No effects, fast."""
     if engine == "podman" and (place := _containers_conf(cache)).exists():
@@ -247,7 +271,22 @@ def look(engine: str) -> Facts:
         has_netavark=any(Path("/usr").glob("lib*/**/podman/netavark")),
         modules=MODULES.exists(),
         inotify=int(INOTIFY.read_text()),
+        missed_boot=missed_boot(),
     )
+
+
+def missed_boot() -> bool:
+    """Whether podman's sign of life is older than the machine's."""
+    boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
+    return ALIVE.exists() and ALIVE.stat().st_mtime < int(boot.split()[1])
+
+
+def forget_boot() -> None:
+    """Have podman start as after a boot: it then counts no container as running. Names of lost namespaces go too."""
+    for name in NAMESPACES.glob("netns-*"):
+        if not os.path.ismount(name):
+            name.unlink()
+    ALIVE.unlink()
 
 
 def processes_limit(hard: int, pid_max: int) -> int:

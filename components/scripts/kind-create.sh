@@ -21,6 +21,12 @@ if ! flock --timeout 300 9; then
 fi
 printf 'process %s (kind-create)\n' "$$" >"$RUN/lock"
 
+# Says why where it fails: kind's --quiet would keep its errors, too.
+delete_cluster() {
+  local said
+  said=$(kind delete cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" 2>&1 9>&-) || { echo "$said" >&2 && return 1; }
+}
+
 clusters=$(kind get clusters --quiet 9>&-)
 if [ ! -e "$RUN/engine" ]; then
   if grep -qxF "$CLUSTER" <<<"$clusters"; then
@@ -34,7 +40,7 @@ if [ ! -e "$RUN/engine" ]; then
     exit 1
   fi
 elif grep -qxF "$CLUSTER" <<<"$clusters"; then
-  kind delete cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" --quiet 9>&-
+  delete_cluster
 fi
 
 rm -f "$RUN/because/cluster" # of what was there before
@@ -43,7 +49,7 @@ if ! log=$(kind create cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" 
   --config <(printf '%s\n' "$config") 2>&1 9>&-); then
   printf '%s\n' "$log" >&2
   # The record goes only with the last of it: what stays is still known to be the lab's.
-  if kind delete cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" --quiet 9>&- &&
+  if delete_cluster &&
     { ! "$ENGINE" network inspect "$CLUSTER" >/dev/null 2>&1 || "$ENGINE" network rm "$CLUSTER" >/dev/null; }; then
     rm -f "$RUN/engine" "$RUN/volumes" "$RUN/kubeconfig"*
   fi

@@ -15,7 +15,11 @@ if ! flock --timeout 300 9; then
 fi
 printf 'process %s (kind-delete)\n' "$$" >"$RUN/lock"
 
-kind delete cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" --quiet 9>&-
+# Without --quiet, which would keep the reason of a failure, too.
+if ! said=$(kind delete cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" 2>&1 9>&-); then
+  echo "$said" >&2
+  exit 1
+fi
 # kind asks the nodes for their volumes: that of a node which somebody removed before would stay.
 if [ -e "$RUN/volumes" ]; then
   while read -r volume; do

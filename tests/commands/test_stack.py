@@ -179,8 +179,16 @@ def test_what_a_killed_run_left_goes_after_the_stack_and_even_if_destroy_fails(
         ["pulumi", "destroy"],
         ["kind", "delete"],
         ["podman", "network"],
+        ["pulumi", "destroy"],
     ]
     assert not run_folder.exists()
+
+
+def test_a_destroy_that_failed_is_done_again_once_all_is_gone(pulumi: Bench, stack: Stack) -> None:
+    """The state would go on telling of what is not there, and the next `up` believe it."""
+    pulumi.on("pulumi destroy *", "exit 255", "exit 0")
+    assert stack.down() == 0
+    assert [call.split()[1] for call in pulumi.calls[2:]] == ["destroy", "destroy"]
 
 
 @pytest.mark.parametrize("word", ["up", "preview", "down"])

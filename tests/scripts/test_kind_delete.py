@@ -24,7 +24,7 @@ def test_the_cluster_its_network_and_its_files_go(bench: Bench, lived_in: Path) 
     done = bench.run("kind-delete")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert bench.calls == [
-        f"kind delete cluster --name lab --kubeconfig {lived_in}/kubeconfig --quiet",
+        f"kind delete cluster --name lab --kubeconfig {lived_in}/kubeconfig",
         "podman network inspect lab",
         "podman network rm lab",
     ]

@@ -30,6 +30,7 @@ HAS: Mapping[Callable[[Facts], Cure | None], Facts] = {
     machine.no_names_on_networks: replace(PODMAN, network="cni"),
     machine.no_modules_folder: replace(PODMAN, modules=False),
     machine.few_inotify_instances: replace(PODMAN, inotify=128),
+    machine.podman_missed_the_boot: replace(PODMAN, missed_boot=True),
 }
 
 
@@ -238,3 +239,35 @@ def test_few_inotify_instances_are_said_to_a_user_and_raised_by_root() -> None:
     by_root = machine.few_inotify_instances(replace(PODMAN, root=True, inotify=128))
     assert by_root is not None
     assert by_root.act is not None
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A /run of root's podman, with a name of a network namespace that is none any more."""
+    alive = tmp_path / "libpod/alive"
+    alive.parent.mkdir()
+    alive.touch()
+    (tmp_path / "netns").mkdir()
+    (tmp_path / "netns/netns-1").touch()
+    (tmp_path / "netns/other").touch()
+    monkeypatch.setattr(machine, "ALIVE", alive)
+    monkeypatch.setattr(machine, "NAMESPACES", tmp_path / "netns")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    return tmp_path
+
+
+def test_a_podman_that_took_no_notice_of_a_boot_is_made_to(run: Path) -> None:
+    os.utime(run / "libpod/alive", (1, 1))
+    said: list[str] = []
+    machine.wake(said.append)
+    assert "started anew" in said[0]
+    assert sorted(path.name for path in run.rglob("*") if path.is_file()) == ["other"]
+    machine.wake(said.append)
+    assert len(said) == 1
+
+
+def test_a_podman_that_was_started_since_the_boot_is_left_alone(run: Path) -> None:
+    said: list[str] = []
+    machine.wake(said.append)
+    assert said == []
+    assert (run / "libpod/alive").exists()

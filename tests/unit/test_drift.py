@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -406,7 +407,17 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.mark.usefixtures("tools")
 def test_a_lab_that_was_never_made_costs_no_question(workspace: Workspace) -> None:
-    assert find_drift(workspace, NODES) == Drift()
+    drift = find_drift(workspace, NODES)
+    assert drift.look is None
+    assert datetime.fromisoformat(drift.now).tzinfo is UTC
+
+
+def test_what_a_state_tells_of_a_machine_without_a_lab_is_made_again() -> None:
+    """As after a reinstalled machine: the reason is another than the one in the state, whatever that is."""
+    gone = Drift(now="2026-01-01T00:00:00Z")
+    assert gone.cluster(NODES) == gone.network("ext-net") == "2026-01-01T00:00:00Z the machine has no lab"
+    # What is in the cluster follows it.
+    assert [gone.in_nodes("plugins", NODES), gone.nad("ext-net"), gone.pod("default", "samplepod")] == [""] * 3
 
 
 def test_a_lab_that_was_made_is_looked_at_whole(
