@@ -130,7 +130,7 @@ def start_docker(root: Path, machine: Machine) -> str:
 def wake(machine: Machine) -> None:
     """What a lab needs after a reboot: a podman that knows of it; the supply's own docker server where it lives there.
 
-    That is not started where the user names a server, nor where the machine's own answers: the lab is there, or nowhere.
+    It is not started where the user names one, nor where the machine's own answers: the lab is there, or nowhere.
     """
     importlib.import_module("supply.machine").wake(machine.say)
     store, server = machine.store, importlib.import_module("supply.docker_server")

@@ -1,13 +1,22 @@
 """A change of config: what the preview says is what `up` does, and what need not go stays running."""
 
 import copy
+import hashlib
 import ipaddress
+import json
+import os
+import tarfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from components.config import settings_of
+from components.settings import Source
+from components.upstream import fetch
+from components.workspace import cache_folder
 from tests.live.conftest import CLUSTER, CONFIG, WORKER, Lab, previewed_and_done, run
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
@@ -59,6 +68,104 @@ def test_the_preview_names_the_key_that_is_the_cause(lab: Lab, config: dict[str,
     preview = lab.stack.pulumi("preview", "--diff", quiet=True).stdout
     assert '"10.33.0.240" => "10.33.0.230"' in preview
     changed(lab, config)
+
+
+OF_THE_NETWORK = {"networks-e2e-net", "joins-e2e-net", "attachments-e2e-net", "pods-samplepod"}
+
+
+def test_another_mode_and_mtu_replace_the_network_and_what_is_on_it(lab: Lab, config: dict[str, Any]) -> None:
+    network = config["kalico:networks"][0]
+    network |= {"mode": "private", "mtu": 1400}
+    assert changed(lab, config) == OF_THE_NETWORK
+    shown = lab.kubectl("exec", "samplepod", "--", "cat", "/sys/class/net/net1/mtu")
+    assert shown.strip() == "1400"
+    assert "macvlan mode private" in lab.in_node("ip", "-details", "link", "show", "dev", lab.interface())
+    del network["mode"], network["mtu"]
+    assert changed(lab, config) == OF_THE_NETWORK
+
+
+@pytest.fixture
+def parent(lab: Lab) -> Iterator[str]:
+    """A bridge without a port, which goes once the lab's network is off it."""
+    run("ip", "link", "add", "name", "e2e-parent", "type", "bridge")
+    run("ip", "link", "set", "e2e-parent", "up")
+    yield "e2e-parent"
+    run("ip", "link", "delete", "e2e-parent")
+
+
+def test_another_parent_and_subnet_replace_the_network_and_what_is_on_it(
+    lab: Lab, config: dict[str, Any], parent: str
+) -> None:
+    (before,) = config["kalico:networks"]
+    moved = json.loads(json.dumps(before).replace("10.33.", "10.37.")) | {"parent": parent}
+    config["kalico:networks"] = [moved]
+    assert changed(lab, config) == OF_THE_NETWORK
+    assert lab.net1().startswith("10.37.0.")
+    assert f'"{parent}"' in run(lab.engine, "network", "inspect", "e2e-net")
+    config["kalico:networks"] = [before]
+    assert changed(lab, config) == OF_THE_NETWORK
+    assert lab.net1().startswith("10.33.0.")
+
+
+def published(key: str) -> Path:
+    """The file that the lab takes for a source."""
+    sources: dict[str, Source] = vars(settings_of({}))
+    return fetch(sources[key], cache_folder(dict(os.environ)))
+
+
+def of_ones_own(file: Path) -> dict[str, str]:
+    return {"source": str(file), "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+
+
+def test_another_manifest_changes_its_objects_in_place_and_pods_run_on(
+    lab: Lab, config: dict[str, Any], tmp_path: Path
+) -> None:
+    same = stays(lab, "samplepod")
+    for key, source, kind, name in (
+        ("kalico:multusManifest", "multus_manifest", "ClusterRole", "multus"),
+        ("kalico:calicoManifest", "calico_manifest", "ClusterRole", "tigera-operator"),
+    ):
+        documents = [each for each in yaml.safe_load_all(published(source).read_text()) if each]
+        (role,) = [each for each in documents if (each["kind"], each["metadata"]["name"]) == (kind, name)]
+        role["metadata"]["labels"] = {"e2e": "own"}
+        file = tmp_path / f"{source}.yaml"
+        file.write_text(yaml.safe_dump_all(documents))
+        config[key] = of_ones_own(file)
+        layer = key.removeprefix("kalico:").removesuffix("Manifest")
+        assert changed(lab, config) == {f"{layer}-{name}", "readiness-report"}
+        assert lab.kubectl("get", kind, name, "--output", "jsonpath={.metadata.labels.e2e}") == "own"
+    assert same()
+    del config["kalico:multusManifest"], config["kalico:calicoManifest"]
+    changed(lab, config)
+
+
+def test_another_archive_of_plugins_is_unpacked_and_pods_run_on(
+    lab: Lab, config: dict[str, Any], tmp_path: Path
+) -> None:
+    same = stays(lab, "samplepod")
+    with tarfile.open(published("cni_plugins")) as whole:
+        whole.extractall(tmp_path / "plugins", filter="data")
+    (tmp_path / "plugins/e2e-own").write_text("of this archive alone\n")
+    with tarfile.open(tmp_path / "own.tgz", "w:gz", compresslevel=1) as own:
+        own.add(tmp_path / "plugins", arcname=".")
+    config["kalico:cniPluginsArchive"] = of_ones_own(tmp_path / "own.tgz")
+    touched = changed(lab, config)
+    assert "cni-plugins-nodes" in touched
+    assert touched <= {"cni-plugins-nodes", "pods-attachable", "readiness-report"}
+    assert lab.in_node("cat", "/opt/cni/bin/e2e-own") == "of this archive alone\n"
+    assert same()
+    del config["kalico:cniPluginsArchive"]
+    changed(lab, config)
+
+
+def test_another_cluster_name_is_refused_as_long_as_the_lab_is_there(lab: Lab, config: dict[str, Any]) -> None:
+    assert lab.stack.config_file
+    lab.stack.config_file.write_text(yaml.safe_dump({"config": config | {"kalico:clusterName": "e2e-other"}}))
+    preview = lab.stack.pulumi("preview", quiet=True)
+    lab.stack.config_file.write_text(yaml.safe_dump({"config": config}))
+    assert preview.returncode
+    assert "e2e-net" in preview.stdout
+    assert "nothing was touched" in preview.stdout
 
 
 def test_one_more_pod_is_one_more_pod(lab: Lab, config: dict[str, Any]) -> None:
@@ -140,12 +247,25 @@ def test_a_workers_own_config_that_somebody_edits_is_put_back(lab: Lab) -> None:
     }
 
 
-def test_another_pod_subnet_replaces_the_cluster(lab: Lab, config: dict[str, Any]) -> None:
+def test_other_nodes_of_a_network_are_joined_and_its_pods_move(lab: Lab, config: dict[str, Any]) -> None:
+    config["kalico:networks"][0]["nodes"] = ["worker2"]
+    config["kalico:pods"] = [config["kalico:pods"][0] | {"node": "worker2"}]
+    touched = changed(lab, config)
+    assert {"joins-e2e-net", "attachments-e2e-net", "pods-samplepod"} <= touched
+    assert not touched & {"cluster-kind", "networks-e2e-net"}
+    assert _nodes(lab) == {f"{WORKER}2": ("eth1", "10.33.0.200 to 10.33.0.230")}
+    assert "eth1" not in lab.in_node("ip", "-brief", "link")
+
+
+def test_what_kind_cannot_change_replaces_the_cluster(lab: Lab, config: dict[str, Any]) -> None:
+    del config["kalico:networks"][0]["nodes"]
     config["kalico:podSubnet"] = "10.36.0.0/16"
+    config["kalico:serviceSubnet"] = "10.38.0.0/16"
     config["kalico:workers"] = 1
     config["kalico:pods"] = copy.deepcopy(CONFIG["kalico:pods"])
     assert "cluster-kind" in changed(lab, config)
     assert lab.pod()["status"]["podIP"].startswith("10.36.")
+    assert lab.kubectl("get", "service", "kubernetes", "--output", "jsonpath={.spec.clusterIP}") == "10.38.0.1"
     assert [node["name"] for node in lab.stack.outputs()["cluster"]["nodes"]] == [f"{CLUSTER}-control-plane", WORKER]
 
 
