@@ -51,7 +51,7 @@ class Attachments(pulumi.ComponentResource):
             if gateway := dead_gateway(network):
                 pulumi.log.warn(
                     f"the default route of network {network.name} leads to {gateway}, and nothing answers there unless "
-                    "you put something there: `gateway: peer` does, and without the route there is no need",
+                    "you put something there: give `gateway: peer`, or leave the route out",
                     self,
                 )
         self.nads = {network.name: self._nad(name, network, args) for network in args.networks}
