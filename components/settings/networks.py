@@ -114,7 +114,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     if gateway is not None and not gateway_is_peer and not subnet.network_address < gateway < subnet.broadcast_address:
         section.fault("gateway", f"{gateway} is no host address of {subnet}", "take one from the subnet")
     if asked_peer:
-        asked_peer.check(subnet, gateway, span)
+        asked_peer.check(subnet, gateway, span, network.parent)
         if network.mode.keeps_apart:
             section.fault("peer", f"{network.mode} keeps pods apart from it", "take another mode, or drop it")
     if ipam_section.faulty:

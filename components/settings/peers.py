@@ -33,9 +33,13 @@ class AskedPeer:
         """The address that it has as the gateway of `hosts`: its own, else the first."""
         return self.address or hosts[1]
 
-    def check(self, subnet: Subnet, gateway: Address | None, span: Span | None) -> None:
-        """`span`: the pods' addresses. (The gateway's are held against it with the range.)"""
+    def check(self, subnet: Subnet, gateway: Address | None, span: Span | None, parent: str | None) -> None:
+        """`span`: the pods' addresses. (A gateway is held against them with the range.)"""
         if self.address is None:
+            if parent and not self.peer.faulty:
+                # The first host of a LAN is its router more often than not.
+                problem = f"{parent} may have others on it, by whichever address the lab would choose"
+                self.network.fault("peer", problem, "give it one that is free there (`peer: {address: ...}`)")
             return
         if not subnet.network_address < self.address < subnet.broadcast_address:
             self.peer.fault("address", f"{self.address} is no host address of {subnet}", "take one from the subnet")

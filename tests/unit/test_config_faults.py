@@ -821,6 +821,10 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         (f"a peer on a network that is {mode}", peer(True, mode=mode), "networks[0].peer", mode, "take another mode")
         for mode in ("private", "passthru")
     ),
+    *(
+        (f"a peer among others{how}", peer(True, parent="eth7", **keys), "networks[0].peer", "eth7 may have", "free")
+        for how, keys in {"": {}, " as the gateway": {"gateway": "peer"}}.items()
+    ),
     (
         "a peer on a network that is full",
         peer(

@@ -47,6 +47,11 @@ def test_a_peer_that_is_told_its_address_has_that_one_and_the_nodes_block_makes_
     assert (str(made.peer and made.peer.address), str(made.node_range)) == ("10.23.254.9/16", "10.23.253.0/24")
 
 
+def test_a_peer_on_a_parent_has_the_address_that_it_is_told() -> None:
+    assert placed(peer={"address": "10.23.0.9"}, parent="eth7") == "10.23.0.9/16"
+    assert placed(peer={"address": "10.23.0.9"}, gateway="peer", parent="eth7") == "10.23.0.9/16"
+
+
 def test_a_peer_that_is_not_told_its_address_leaves_the_nodes_block_where_it_was() -> None:
     assert taken(peer=True).node_range == taken().node_range
 
