@@ -11,17 +11,19 @@ from components.kind_cluster import KindCluster, KindClusterArgs
 from components.macvlan_networks import MacvlanNetworks, MacvlanNetworksArgs
 from components.multus import Multus, MultusArgs
 from components.network_joins import NetworkJoins, NetworkJoinsArgs
+from components.peers import PeersArgs, containers, peers_of, with_peers
 from components.pods import Pods, PodsArgs
 from components.readiness import Readiness, ReadinessArgs
 from components.workspace import find_workspace
 
 settings = load_settings()
 workspace = find_workspace(settings)
-drift = find_drift(workspace, settings.node_names)
+drift = find_drift(workspace, (*settings.node_names, *containers(settings)))
 
 macvlans = MacvlanNetworks(
     "networks", MacvlanNetworksArgs(networks=settings.networks, workspace=workspace, drift=drift)
 )
+peers = peers_of(PeersArgs(settings=settings, workspace=workspace, macvlans=macvlans, drift=drift))
 cluster = KindCluster(
     "cluster", KindClusterArgs(settings=settings, workspace=workspace, macvlans=macvlans, drift=drift)
 )
@@ -67,6 +69,6 @@ readiness = Readiness(
 
 pulumi.export("net1_address", pods.net1_address)
 pulumi.export("attachments", pods.attachments)
-pulumi.export("networks", joins.networks)
+pulumi.export("networks", with_peers(joins.networks, settings.networks, peers))
 pulumi.export("cluster", readiness.cluster)
 pulumi.export("versions", readiness.versions)

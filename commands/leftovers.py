@@ -24,6 +24,14 @@ def run_folder(environment: Mapping[str, str], cluster: str) -> Path:
 def sweep(run: Path, cluster: str) -> list[str]:
     """Remove what the folder of live files says a run has begun; the lines say what could not be removed."""
     problems = []
+    # Before the networks that they are on.
+    peers = run / "peers"
+    for record in sorted(peers.iterdir()) if peers.is_dir() else []:
+        match record.read_text().split():
+            case [engine, peer]:
+                problems += _delete("peer-delete", run, cluster, engine, {"NETWORK": record.name, "PEER": peer})
+            case []:
+                record.unlink()
     networks = run / "networks"
     for record in sorted(networks.iterdir()) if networks.is_dir() else []:
         match record.read_text().split():
@@ -46,7 +54,7 @@ def sweep(run: Path, cluster: str) -> list[str]:
         if not left:
             for reason in reasons:
                 reason.unlink()
-            for folder in (networks, run / "because", run):
+            for folder in (peers, networks, run / "because", run):
                 if folder.is_dir():
                     folder.rmdir()
     return problems

@@ -19,6 +19,7 @@ from components.multus import Multus
 from components.network_joins import NetworkJoins, master
 from components.objects import KubernetesObject, repairable
 from components.settings import NetworkSettings, WorkerRange
+from components.settings.blocks import Address
 from components.workspace import Workspace
 
 CNI_VERSION = "0.3.1"
@@ -46,6 +47,13 @@ class Attachments(pulumi.ComponentResource):
         super().__init__(
             "kalico:lab:Attachments", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts)
         )
+        for network in args.networks:
+            if gateway := dead_gateway(network):
+                pulumi.log.warn(
+                    f"the default route of network {network.name} leads to {gateway}, and nothing answers there unless "
+                    "you put something there: give `gateway: peer`, or leave the route out",
+                    self,
+                )
         self.nads = {network.name: self._nad(name, network, args) for network in args.networks}
         self.register_outputs({})
 
@@ -107,3 +115,12 @@ def nad_config(network: NetworkSettings, master: str, part: WorkerRange | None =
 
 def ranges(network: NetworkSettings) -> str:
     return ", ".join(f"{part.worker}: {part}" for part in network.ranges)
+
+
+def dead_gateway(network: NetworkSettings) -> Address | None:
+    """Where a default route leads that leads nowhere: on an island the lab itself has nothing but the peer."""
+    gateways = [
+        route.gw or network.gateway for route in (*network.ipam.routes, *network.routes) if route.dst.prefixlen == 0
+    ]
+    alive = network.peer.address.ip if network.peer else None
+    return next((gateway for gateway in gateways if gateway != alive), None) if network.parent is None else None

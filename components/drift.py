@@ -88,20 +88,20 @@ class Drift:
             wrong = f"its parent {record.parent} is gone"
         return self._because(wrong, record)
 
-    def in_nodes(self, thing: str, nodes: Sequence[str]) -> str:
-        """Of something that is made in several nodes at once."""
+    def in_nodes(self, thing: str, nodes: Sequence[str], kind: str = "node") -> str:
+        """Of something that is made in several nodes at once, or in another `kind` of container."""
         if self.look is None:
             return ""
         marks = []
         for node in nodes:
             seen = self.look.nodes.get(node)
             if seen is None or seen.state is not State.RUNS:
-                return self._because(f"node {node} does not run", None)
+                return self._because(f"{kind} {node} does not run", None)
             mark = seen.marks.get(thing)
             if mark is None:
-                return self._because(f"node {node} was started without {thing}", None)
+                return self._because(f"{kind} {node} was started without {thing}", None)
             if mark.wrong:
-                return self._because(f"node {node}: {mark.wrong}", None)
+                return self._because(f"{kind} {node}: {mark.wrong}", None)
             marks.append(mark)
         if len({mark.because for mark in marks}) > 1:
             return self._because(f"some of the nodes have another {thing}", None)

@@ -53,6 +53,8 @@ class Engine:
     docker makes no macvlan network without. podman does, and has to: it writes the addresses of all networks into
     the node's hosts file in no fixed order, and kind's entrypoint takes the first for the node's own.
     """
+    default_network: str
+    """That of containers which name none: it leads to wherever the machine gets."""
     read_network: Callable[[Mapping[str, Any]], EngineNetwork]
     """One network out of what `network inspect` shows."""
 
@@ -115,6 +117,7 @@ ENGINES = {
             apart_answer="Docker Desktop",
             makes_islands=True,
             addresses_nodes=True,
+            default_network="bridge",
             read_network=_dockers_network,
         ),
         Engine(
@@ -128,6 +131,7 @@ ENGINES = {
             apart_answer=None,
             makes_islands=False,
             addresses_nodes=False,
+            default_network="podman",
             read_network=_podmans_network,
         ),
     )

@@ -10,11 +10,13 @@ for mark in /run/kalico/*; do
   thing=${mark##*/} because='' left='' wrong=''
   { IFS= read -r because && IFS= read -r left; } <"$mark" || true
   case "$thing" in
-    join.*)
-      read -r interface mac <<<"$left"
+    join.* | peer.*)
+      read -r interface mac address <<<"$left"
       line=$(grep -F " $mac " <<<"$links" | grep -oE "^[0-9]+: ${interface}[@:]" || true)
       if [ -z "$line" ]; then
         wrong="it is not on the network any more"
+      elif [ -n "$address" ]; then
+        ip -oneline -4 address show dev "$interface" | grep -qF " $address " || wrong="$interface has not $address"
       elif [ -n "$(ip -oneline -4 address show dev "$interface")" ]; then
         wrong="$interface has an address"
       fi

@@ -5,6 +5,7 @@ from components.settings.ipam import WorkerRange
 from components.settings.lab import LabSettings, Source, load
 from components.settings.machine import EngineNetwork, MachineFacts, machine_faults, missing_features
 from components.settings.networks import NetworkSettings
+from components.settings.peers import PeerSettings
 from components.settings.pods import AttachmentSettings, PodSettings
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "LabSettings",
     "MachineFacts",
     "NetworkSettings",
+    "PeerSettings",
     "PodSettings",
     "Source",
     "WorkerRange",

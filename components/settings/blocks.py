@@ -30,6 +30,18 @@ def node_range(subnet: Subnet, occupied: Iterable[Span]) -> Subnet | None:
     return None
 
 
+def free_host(subnet: Subnet, occupied: Iterable[Span]) -> Address | None:
+    """The highest host of `subnet` that lies in none of the `occupied` spans; None where there is none."""
+    host = int(subnet.broadcast_address) - 1
+    spans = [(int(first), int(last)) for first, last in occupied]
+    while host > int(subnet.network_address):
+        touched = [first for first, last in spans if first <= host <= last]
+        if not touched:
+            return Address(host)
+        host = min(touched) - 1
+    return None
+
+
 def widest_range(subnet: Subnet, gateway: Address | None) -> Span:
     """What pods may have where nobody says: all of `subnet` but its gateway, where that is the first or the last host,
     and what lies from the nodes' block on."""

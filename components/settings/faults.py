@@ -202,6 +202,24 @@ class Section:
         given = self._values.get(name)
         return Section({} if given is None else given, self.key(name), self._faults)
 
+    def switch(self, name: str, default: bool) -> "Section | None":
+        """A mapping, or true for one that says nothing more; None where it is false."""
+        self._asked.append(name)
+        given = self._values.get(name)
+        if isinstance(given, Mapping):
+            return Section(given, self.key(name), self._faults)
+        on = default if given is None else _boolean(given)
+        if on is None:
+            self.fault(name, f"{shown(given)} is neither true nor false", "give true, or keys and values")
+        return Section({}, self.key(name), self._faults) if on else None
+
+    def says(self, name: str, word: str) -> bool:
+        """Whether the value is that very word; where it is not, it has yet to be read."""
+        said: bool = self._values.get(name) == word
+        if said:
+            self._asked.append(name)
+        return said
+
     def pairs(self, name: str) -> dict[str, Any]:
         """A mapping whose keys are the user's own (feature gates)."""
         self._asked.append(name)

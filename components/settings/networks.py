@@ -15,6 +15,7 @@ from components.settings.names import (
     no_worker,
     worker_called,
 )
+from components.settings.peers import PeerSettings, read_peer
 from components.settings.routes import Route, read_routes
 
 LEAST_MTU, MOST_MTU = 68, 65535
@@ -38,6 +39,11 @@ class MacvlanMode(StrEnum):
         """
         return self is MacvlanMode.PASSTHRU
 
+    @property
+    def keeps_apart(self) -> bool:
+        """Whether no macvlan on the parent can reach another one there."""
+        return self in (MacvlanMode.PASSTHRU, MacvlanMode.PRIVATE)
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings:
@@ -60,6 +66,8 @@ class NetworkSettings:
     """Routes besides those in `ipam`."""
     node_range: Subnet
     """Where the engine takes the nodes' own addresses from, apart from the pods' range and the gateway."""
+    peer: PeerSettings | None = None
+    """The lab's own neighbour of the pods."""
 
     @property
     def link(self) -> str | None:
@@ -76,7 +84,9 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     """`workers`: the names of all; empty where they could not be read."""
     subnet = section.subnet("subnet")
     hosts = subnet if subnet is not NOWHERE and subnet.num_addresses >= 4 else Subnet("0.0.0.0/0")
-    gateway = section.address("gateway")
+    asked_peer = read_peer(section)
+    gateway_is_peer = asked_peer is not None and asked_peer.is_gateway
+    gateway = asked_peer.gateway(hosts) if asked_peer and gateway_is_peer else section.address("gateway")
     ipam_section = section.mapping("ipam")
     ipam = read_ipam(ipam_section, subnet, gateway)
     span = None if ipam_section.faulty else ipam.occupies()
@@ -101,8 +111,12 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
             section.fault("routes", f"{route.dst} is in `ipam.routes` too", "say it in one place")
     if subnet is NOWHERE:
         return network
-    if gateway is not None and not subnet.network_address < gateway < subnet.broadcast_address:
+    if gateway is not None and not gateway_is_peer and not subnet.network_address < gateway < subnet.broadcast_address:
         section.fault("gateway", f"{gateway} is no host address of {subnet}", "take one from the subnet")
+    if asked_peer:
+        asked_peer.check(subnet, gateway, span, network.parent)
+        if network.mode.keeps_apart:
+            section.fault("peer", f"{network.mode} keeps pods apart from it", "take another mode, or drop it")
     if ipam_section.faulty:
         return network
     try:
@@ -110,10 +124,9 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     except ValueError:
         problem = f"the range holds {ipam.capacity()} addresses, and {len(network.nodes)} workers need a part each"
         section.fault("ipam", problem, "widen the range or let fewer join (`nodes`)")
-    occupied = [
-        (address, address) for address in (gateway, *(route.gw for route in (*ipam.routes, *routes))) if address
-    ]
-    block = node_range(subnet, occupied + ([span] if span else []))
+    others = [asked_peer.address if asked_peer else None, *(route.gw for route in (*ipam.routes, *routes))]
+    occupied = [(address, address) for address in (gateway, *others) if address] + ([span] if span else [])
+    block = node_range(subnet, occupied)
     if block is None:
         section.fault(
             "subnet",
@@ -121,7 +134,8 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
             "shrink the range or take a larger subnet (a /28 at least)",
         )
         return network
-    return NetworkSettings(**{**vars(network), "node_range": block})
+    peer = asked_peer.placed(subnet, gateway, [*occupied, (block[0], block[-1])]) if asked_peer else None
+    return NetworkSettings(**{**vars(network), "node_range": block, "peer": peer})
 
 
 def _name(section: Section) -> str:

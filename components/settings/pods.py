@@ -153,6 +153,8 @@ def _check_address(item: Section, address: Address, network: NetworkSettings, po
         item.fault("address", f"{address} is no host address of {subnet}", f"take one of {subnet[1]} to {subnet[-2]}")
     elif address == network.gateway:
         item.fault("address", f"{address} is the gateway of {network.name}", "take another one")
+    elif network.peer and address == network.peer.address.ip:
+        item.fault("address", f"{address} is the peer's of {network.name}", "take another one")
     elif span and not span[0] <= address <= span[1]:
         remedy = f"take one of {span[0]} to {span[1]} or widen the range"
         item.fault("address", f"{address} is not in the range of {network.name}", remedy)

@@ -120,9 +120,9 @@ def test_where_no_run_has_begun_anything_no_tool_is_asked(tools: Bench, run_fold
     assert run_folder.with_name("other").is_dir()
 
 
-@pytest.mark.parametrize("name", ["lock", "networks/ext-net", "engine", "because/network.ext-net"])
+@pytest.mark.parametrize("name", ["lock", "networks/ext-net", "peers/lan", "engine", "because/network.ext-net"])
 def test_a_record_cut_off_before_its_first_word_is_of_nothing(tools: Bench, run_folder: Path, name: str) -> None:
-    for folder in ("networks", "because"):
+    for folder in ("networks", "peers", "because"):
         (run_folder / folder).mkdir(parents=True)
     (run_folder / name).touch()
     run_folder.with_name("other").mkdir()
@@ -162,6 +162,31 @@ def test_a_network_that_does_not_go_is_told_and_the_rest_goes(there: Bench, live
     ]
     assert files(lived_in) == ["because/network.ext-net", "networks/ext-net"]
     assert there.calls[-1] == "podman network rm lab"
+
+
+@pytest.fixture
+def with_peer(there: Bench, lived_in: Path) -> Bench:
+    """A lab of which one network has a peer; a test's own rules come before."""
+    (lived_in / "peers").mkdir()
+    (lived_in / "peers/lan").write_text("podman lab-peer-lan\n")
+    late = dataclasses.replace(there, rules=800)
+    late.on("podman ps --all --filter label=kalico=lab *", "echo lab-peer-lan")
+    late.on("podman rm *")
+    return there
+
+
+def test_a_peer_goes_before_the_network_that_it_is_on(with_peer: Bench, lived_in: Path) -> None:
+    assert sweep(lived_in, "lab") == []
+    removals = [call for call in with_peer.calls if " rm " in call]
+    assert removals[0] == "podman rm --force --volumes lab-peer-lan"
+    assert "podman network rm lan" in removals
+    assert not lived_in.exists()
+
+
+def test_a_peer_that_does_not_go_is_told_and_the_rest_goes(with_peer: Bench, lived_in: Path) -> None:
+    with_peer.on("podman rm *", "echo 'no engine' >&2; exit 2")
+    assert sweep(lived_in, "lab") == ["peer-delete on podman: no engine", f"{lived_in}/peers/lan"]
+    assert files(lived_in) == ["peers/lan"]
 
 
 def test_a_cluster_that_does_not_go_is_told_and_stays_the_labs(there: Bench, lived_in: Path) -> None:

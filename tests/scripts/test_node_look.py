@@ -15,6 +15,7 @@ MAC = "9a:00:00:00:00:02"
 CONF = "/etc/cni/multus/net.d/kalico-ext-net.conf"
 MULTUS = "/etc/cni/net.d/00-multus.conf"
 MACVLAN = "/opt/cni/bin/macvlan"
+PEER_MAC = "9a:00:00:00:00:07"
 THINGS = ("node", "plugins", "multus", "join.ext-net", "conf.ext-net")
 LINKS = {"eth1@peer": "veth peer name peer", "eth1": "bridge"}
 """How a link is shown, by how it is made."""
@@ -134,6 +135,46 @@ def test_a_mark_that_was_cut_off_vouches_for_nothing(made: Bench, thing: str) ->
     make_all(made)
     in_node(made, NODES[0], f"/run/kalico/{thing}").write_text("")
     assert [name for name, mark in look().marks.items() if mark.wrong] == [thing]
+
+
+@pytest.fixture
+def peer(made: Bench) -> Bench:
+    """A peer that peer-create.sh made, in the place of the second node."""
+    made.environment |= {"BECAUSE": "an earlier reason", "NETWORK": "ext-net", "PEER": NODES[1]}
+    made.environment |= {"IMAGE": "node:1", "ADDRESS": "10.23.0.9/16"}
+    made.on("podman inspect --type container *", "exit 125")
+    made.on(
+        "podman run *",
+        f"""podman exec {NODES[1]} ip link add name eth0 address {PEER_MAC} type veth peer name other
+podman exec {NODES[1]} ip address add 10.23.254.1/16 dev eth0""",
+    )
+    made.on("podman inspect *MacAddress*", f"echo {PEER_MAC}")
+    done = made.run("peer-create")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"eth0 {PEER_MAC}\n", "")
+    return made
+
+
+def test_a_peer_has_its_own_address_in_the_place_of_the_engines(peer: Bench) -> None:
+    addresses = inside(peer, NODES[1], "ip -oneline -4 address show dev eth0")
+    assert " 10.23.0.9/16 " in addresses
+    assert "10.23.254.1" not in addresses
+    assert look(NODES[1]).marks == {"peer.ext-net": Mark(because="an earlier reason")}
+
+
+@pytest.mark.parametrize(
+    ("damage", "wrong"),
+    [
+        ("ip address flush dev eth0", "eth0 has not 10.23.0.9/16"),
+        ("ip address flush dev eth0; ip address add 10.23.0.99/16 dev eth0", "eth0 has not 10.23.0.9/16"),
+        ("ip address flush dev eth0; ip address add 10.23.0.9/24 dev eth0", "eth0 has not 10.23.0.9/16"),
+        ("ip link delete eth0", OFF),
+        ("ip link set eth0 address 9a:00:00:00:00:99", OFF),
+        ("ip link set eth0 name eth1", OFF),
+    ],
+)
+def test_a_peer_that_is_not_as_it_was_left_is_told(peer: Bench, damage: str, wrong: str) -> None:
+    inside(peer, NODES[1], damage)
+    assert look(NODES[1]).marks == {"peer.ext-net": Mark(because="an earlier reason", wrong=wrong)}
 
 
 def test_a_conf_that_went_comes_back_by_the_reason_that_the_look_gives(made: Bench) -> None:

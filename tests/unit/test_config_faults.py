@@ -72,6 +72,11 @@ def fixed(*, without: str = "", workers: int = 1, node: Any = None, count: Any =
     return {"workers": workers, "pods": [pod(networks=[attachment], node=node, count=count)]}
 
 
+def peer(said: Any, **changes: Any) -> dict[str, Any]:
+    """A lab whose network has a peer of which that is said, and no pods."""
+    return {"networks": [network(peer=said, **changes)], "pods": []}
+
+
 REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
     # What is wrong, the config's changes, and the fault: its key, a piece of the problem, a piece of the remedy.
     # Keys
@@ -770,6 +775,79 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "10.40.254.7 is one of the nodes' own 10.40.254.0/24",
         "take another one",
     ),
+    # The peer
+    ("a peer in words", peer("yes"), "networks[0].peer", "'yes' is neither true nor false", "give true, or keys"),
+    ("a peer as a list", peer([]), "networks[0].peer", "[] is neither true nor false", "give true, or keys"),
+    ("a mistyped key of a peer", peer({"forwards": True}), "networks[0].peer.forwards", "unknown key", "`forward`?"),
+    *(
+        (f"the peer {address}", peer({"address": address}), "networks[0].peer.address", problem, remedy)
+        for address, problem, remedy in (
+            ("10.24.0.7", "10.24.0.7 is no host address of 10.23.0.0/16", "take one from the subnet"),
+            ("10.23.255.255", "10.23.255.255 is no host address", "take one from the subnet"),
+            ("10.23.0.1", "10.23.0.1 is the gateway", "give `gateway: peer`"),
+            ("10.23.0.150", "10.23.0.150 lies in the pods' range 10.23.0.100 to 10.23.0.240", "move either"),
+            ("10.23.0", "'10.23.0' is not an IPv4 address", "write four numbers"),
+        )
+    ),
+    (
+        "a peer that is the gateway of another subnet",
+        peer({"address": "10.24.0.1"}, gateway="peer"),
+        "networks[0].peer.address",
+        "10.24.0.1 is no host address of 10.23.0.0/16",
+        "take one from the subnet",
+    ),
+    (
+        "a peer that is the gateway, in the range",
+        peer({"address": "10.23.0.150"}, gateway="peer"),
+        "networks[0].ipam.rangeStart",
+        "the gateway 10.23.0.150 lies in the range",
+        "move either",
+    ),
+    (
+        "a gateway that is a peer that is not to be",
+        peer(False, gateway="peer"),
+        "networks[0].gateway",
+        "there is none",
+        "drop `peer: false`",
+    ),
+    (
+        "a peer to which nothing is sent that it could forward",
+        peer({"forward": True}),
+        "networks[0].peer.forward",
+        "nobody sends it",
+        "give `gateway: peer`",
+    ),
+    *(
+        (f"a peer on a network that is {mode}", peer(True, mode=mode), "networks[0].peer", mode, "take another mode")
+        for mode in ("private", "passthru")
+    ),
+    *(
+        (f"a peer among others{how}", peer(True, parent="eth7", **keys), "networks[0].peer", "eth7 may have", "free")
+        for how, keys in {"": {}, " as the gateway": {"gateway": "peer"}}.items()
+    ),
+    (
+        "a peer on a network that is full",
+        peer(
+            True,
+            subnet="10.23.0.0/28",
+            gateway="10.23.0.12",
+            ipam={"rangeStart": "10.23.0.1", "rangeEnd": "10.23.0.7"},
+            routes=[{"dst": f"10.9.{i}.0/24", "gw": f"10.23.0.{i}"} for i in (13, 14)],
+        ),
+        "networks[0].peer",
+        "10.23.0.0/28 has no address left for it",
+        "take a larger subnet",
+    ),
+    (
+        "a fixed address that is the peer's",
+        {
+            "networks": [LAN | {"ipam": {"type": "knows-no-range"}, "peer": {"address": "10.40.0.7"}}],
+            "pods": [pod(networks=[ON_LAN])],
+        },
+        "pods[0].networks[0].address",
+        "10.40.0.7 is the peer's of lan",
+        "take another one",
+    ),
     # Ranges
     (
         "a range for fewer workers than join",
@@ -851,8 +929,20 @@ def test_all_faults_come_in_one_message() -> None:
         ("ipam.rangeEnd", network(ipam={"rangeEnd": "10.23.240"})),
         ("ipam.rangeStop", network() | {"ipam": {"rangeStart": "10.23.0.100", "rangeStop": "10.23.0.240"}}),
         ("ipam", network() | {"ipam": "host-local"}),
+        ("subnet", network(subnet="10.23.0.0", gateway="peer", peer={"address": "10.23.0.7"})),
+        ("peer.address", network(gateway="peer", peer={"address": "10.23.7"})),
     ],
-    ids=["subnet", "subnet and a start", "subnet and an end", "start", "end", "key", "ipam"],
+    ids=[
+        "subnet",
+        "subnet and a start",
+        "subnet and an end",
+        "start",
+        "end",
+        "key",
+        "ipam",
+        "subnet and a peer",
+        "peer",
+    ],
 )
 def test_what_could_not_be_read_brings_no_faults_of_its_stand_in(key: str, changes: dict[str, Any]) -> None:
     [fault] = faults(networks=[changes])

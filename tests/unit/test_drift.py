@@ -103,6 +103,26 @@ def test_a_cluster_is_made_again_when_a_node_is_gone_and_not_when_one_stopped() 
 @pytest.mark.parametrize(
     ("seen", "because"),
     [
+        (NodeLook(state=State.GONE), f"{NOW} peer lab-peer-lan does not run"),
+        (NodeLook(state=State.STOPPED), f"{NOW} peer lab-peer-lan does not run"),
+        (NodeLook(state=State.RUNS), f"{NOW} peer lab-peer-lan was started without peer.lan"),
+        (
+            NodeLook(state=State.RUNS, marks={"peer.lan": Mark(because=BEFORE, wrong="eth0 has not 10.40.0.9/16")}),
+            f"{NOW} peer lab-peer-lan: eth0 has not 10.40.0.9/16",
+        ),
+        (NodeLook(state=State.RUNS, marks={"peer.lan": Mark(because=BEFORE)}), BEFORE),
+    ],
+    ids=["gone", "stopped", "restarted", "changed", "well"],
+)
+def test_a_peer_is_made_again_when_it_does_not_answer_by_its_address(seen: NodeLook, because: str) -> None:
+    looked = drift_of(nodes={"lab-peer-lan": seen})
+    assert looked.in_nodes("peer.lan", ["lab-peer-lan"], kind="peer") == because
+    assert looked.cluster(NODES) == ""
+
+
+@pytest.mark.parametrize(
+    ("seen", "because"),
+    [
         ({}, BEFORE),
         ({"networks": ("ext-net-2",)}, f"{NOW} the engine has no such network"),
         ({"links": ("eth0",)}, f"{NOW} its parent eth7 is gone"),

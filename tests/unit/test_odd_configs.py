@@ -14,7 +14,7 @@ from tests.lab_config import DECLARED, PINS, config, network, pod
 
 KNOWN_KEYS = sorted(DECLARED)
 INNER_KEYS = [
-    *("name", "subnet", "gateway", "parent", "mode", "mtu", "vlan", "nodes", "ipam", "routes"),
+    *("name", "subnet", "gateway", "parent", "mode", "mtu", "vlan", "nodes", "ipam", "routes", "peer", "forward"),
     *("type", "rangeStart", "rangeEnd", "dst", "gw", "source", "sha256"),
     *("namespace", "image", "command", "networks", "address", "mac", "count", "node"),
 ]
@@ -54,6 +54,8 @@ RICH = config(
             "name": "lan",
             "subnet": "10.40.0.0/24",
             "ipam": {"rangeEnd": "10.40.0.20", "routes": [{"dst": "10.8.0.0/16", "gw": "10.40.0.30"}]},
+            "gateway": "peer",
+            "peer": {"address": "10.40.0.200", "forward": True},
         },
         {"name": "whole", "subnet": "10.41.0.0/24", "ipam": {"rangeEnd": "10.41.0.20"}, "nodes": ["worker2"]}
         | {"mode": "passthru"},

@@ -1,0 +1,105 @@
+"""The peers: a neighbour of the pods on each network that asks for one, in a container beside the cluster's nodes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_command.local as local
+
+from components import scripts
+from components.drift import Drift
+from components.macvlan_networks import MacvlanNetworks
+from components.settings import LabSettings, NetworkSettings, PeerSettings
+from components.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeersArgs:
+    settings: LabSettings
+    workspace: Workspace
+    macvlans: MacvlanNetworks
+    drift: Drift
+
+
+class Peers(pulumi.ComponentResource):
+    """Made while the cluster is. A peer is up when it has its address on its network.
+
+    It runs the node image: that is on the machine anyway, and has what one needs to look at a network.
+    """
+
+    made: dict[str, local.Command]
+    """By network; prints INTERFACE MAC."""
+
+    def __init__(self, name: str, args: PeersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kalico:lab:Peers", name, None, opts)
+        self.made = {
+            network.name: self._peer(name, network, network.peer, args)
+            for network in args.settings.networks
+            if network.peer
+        }
+        self.register_outputs({})
+
+    def _peer(self, name: str, network: NetworkSettings, peer: PeerSettings, args: PeersArgs) -> local.Command:
+        network_made = args.macvlans.made[network.name]
+        container = container_name(args.workspace.cluster_name, network.name)
+        return scripts.run(
+            f"{name}-{network.name}",
+            create="peer-create",
+            delete="peer-delete",
+            environment=args.workspace.environment
+            | {
+                "NETWORK": network.name,
+                "PEER": container,
+                "IMAGE": by_digest(args.settings.node_image),
+                "ADDRESS": str(peer.address),
+                "UPLINK": args.workspace.engine.default_network if peer.forward else "",
+            },
+            because=args.drift.in_nodes(f"peer.{network.name}", [container], kind="peer"),
+            triggers=[network_made.id],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[network_made]),
+        )
+
+
+def peers_of(args: PeersArgs) -> dict[str, local.Command]:
+    """The peers by network; where nobody asks for one there is no such layer, and nothing of it in the plan."""
+    return Peers("peers", args).made if any(network.peer for network in args.settings.networks) else {}
+
+
+def container_name(cluster_name: str, network_name: str) -> str:
+    return f"{cluster_name}-peer-{network_name}"
+
+
+def containers(settings: LabSettings) -> tuple[str, ...]:
+    """The names of the lab's peers."""
+    return tuple(container_name(settings.cluster_name, each.name) for each in settings.networks if each.peer)
+
+
+def by_digest(image: str) -> str:
+    """The same image without its tag where it has a digest: podman takes one of the two alone."""
+    name, at, digest = image.partition("@")
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{last.partition(':')[0]}@{digest}" if at else image
+
+
+def with_peers(
+    facts: pulumi.Output[list[dict[str, Any]]],
+    networks: Sequence[NetworkSettings],
+    made: Mapping[str, local.Command],
+) -> pulumi.Output[list[dict[str, Any]]]:
+    """The `facts` of each network, by its name, with those of its peer: address and mac."""
+    if not made:
+        return facts
+    told = pulumi.Output.all(**{name: command.stdout for name, command in made.items()})
+    return pulumi.Output.all(facts, told).apply(lambda both: peers_told(networks, *both))
+
+
+def peers_told(
+    networks: Sequence[NetworkSettings], facts: Sequence[Mapping[str, Any]], told: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    peers = {
+        network.name: {"peer": {"address": str(network.peer.address.ip), "mac": told[network.name].split()[1]}}
+        for network in networks
+        if network.peer
+    }
+    return [{**each, **peers.get(each["name"], {})} for each in facts]

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Makes the peer of the macvlan network NETWORK on ENGINE: the container PEER of IMAGE, with ADDRESS (10.23.0.1/16)
+# there. UPLINK: a network of the engine's where it passes on what is not for itself, behind its own address; empty: it
+# passes on nothing. Prints INTERFACE MAC, and notes them in the container beside BECAUSE, why this runs
+# (see node-look.sh): the address is gone when the container is started again, and so is the note.
+# RUN/peers/NETWORK remembers it from before the first step, for the clean-up after a run that was killed.
+# Does not touch a container of that name that the lab (label kalico=CLUSTER) did not make.
+set -euo pipefail
+: "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${PEER:?}" "${IMAGE:?}" "${ADDRESS:?}" "${RUN:?}"
+UPLINK=${UPLINK:-}
+
+if lab=$("$ENGINE" inspect --type container --format '{{index .Config.Labels "kalico"}}' "$PEER" 2>/dev/null); then
+  if [ "$lab" != "$CLUSTER" ]; then
+    echo "$ENGINE has a container '$PEER' already that this lab did not make:" \
+      "give the network another name or remove it ($ENGINE rm --force $PEER)" >&2
+    exit 1
+  fi
+  "$ENGINE" rm --force --volumes "$PEER" >/dev/null
+fi
+(umask 077 && mkdir -p "$RUN/peers" && printf '%s %s\n' "$ENGINE" "$PEER" >"$RUN/peers/$NETWORK")
+
+words=(
+  --name "$PEER" --label "kalico=$CLUSTER" --network "$NETWORK" --tmpfs /run
+  --cap-add NET_ADMIN --cap-add NET_RAW
+  --sysctl "net.ipv4.ip_forward=$([ -z "$UPLINK" ] && echo 0 || echo 1)" # else it is the machine's own
+  --stop-signal SIGKILL                                                  # sleep heeds no other as process 1
+  --entrypoint sleep
+)
+if ! said=$("$ENGINE" run --detach "${words[@]}" "$IMAGE" infinity 2>&1); then
+  printf '%s\n' "$said" >&2
+  exit 1
+fi
+
+# Prints the interface that the peer has on a network, and its MAC.
+on() {
+  local mac interface
+  mac=$("$ENGINE" inspect --format "{{with index .NetworkSettings.Networks \"$1\"}}{{.MacAddress}}{{end}}" "$PEER")
+  # Of a line such as `3: eth1@if7: <...> link/ether 9a:..`, the name before the @.
+  interface=$("$ENGINE" exec "$PEER" ip -oneline link show |
+    awk -v mac="${mac:-none}" -F'[ :@]+' 'index($0, mac) { print $2 }')
+  if [ -z "$interface" ]; then
+    echo "$PEER has no interface with the MAC '$mac' of network '$1'" >&2
+    exit 1
+  fi
+  echo "$interface $mac"
+}
+
+link=$(on "$NETWORK")
+interface=${link% *}
+"$ENGINE" exec "$PEER" ip address flush dev "$interface"
+"$ENGINE" exec "$PEER" ip address add "$ADDRESS" dev "$interface"
+if [ -n "$UPLINK" ]; then
+  "$ENGINE" network connect "$UPLINK" "$PEER" >/dev/null
+  out=$(on "$UPLINK")
+  "$ENGINE" exec "$PEER" iptables --table nat --append POSTROUTING --out-interface "${out% *}" --jump MASQUERADE
+fi
+# shellcheck disable=SC2016 # expanded in the peer
+"$ENGINE" exec --interactive "$PEER" bash -c 'mkdir -p /run/kalico && cat >"/run/kalico/$1"' mark "peer.$NETWORK" \
+  <<<"${BECAUSE:-}"$'\n'"$link $ADDRESS"
+echo "$link"
