@@ -571,6 +571,26 @@ def test_the_outputs_tell_each_workers_interface_and_range(two_workers: Run) -> 
     ]
 
 
+STATIC = network(name="lan", subnet="10.40.0.0/16", gateway="10.40.0.1") | {"ipam": {"type": "static"}}
+
+
+def test_workers_that_share_all_addresses_have_the_config_on_the_nodes_too_and_no_ranges(run_lab: RunLab) -> None:
+    """Their interfaces on the network need not have one name."""
+    names = {"networks-lan": "", "joins-lan": OF_TWO_WORKERS["joins-ext-net"], "attachments-lan-conf": ""}
+    done = run_lab(answers=saying(STDOUT | names), workers=2, networks=[STATIC], pods=[])
+    assert done.error is None, done.error
+    inputs = done["NetworkAttachmentDefinition attachments-lan"].inputs
+    assert inputs["spec"] == {}
+    assert inputs["metadata"]["annotations"] == FORCE | {"kalico/content": digest("")}
+    lines = done["Command attachments-lan-conf"].inputs["stdin"].splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["kalico-worker", "kalico-worker2"]
+    assert all('"capabilities": {"ips": true}' in line and '"master": "@MASTER@"' in line for line in lines)
+    assert done.outputs["networks"][0]["nodes"] == [
+        {"name": "kalico-worker", "interface": "eth1"},
+        {"name": "kalico-worker2", "interface": "eth2"},
+    ]
+
+
 # What happened behind Pulumi's back
 
 

@@ -17,6 +17,7 @@ from tests.lab_config import ROOT, faults, lab, network, pod
 MANIFEST = {"source": "/srv/a.yaml", "sha256": "a" * 64}
 LAN = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"rangeEnd": "10.40.0.99"}}
 
+STATIC = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"type": "static"}}
 ON_LAN = {"name": "lan", "address": "10.40.0.7"}
 NODES = "10.40.254.7"
 
@@ -758,7 +759,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         },
         "pods[0].networks[0].address",
         "10.40.0.7: the IPAM of lan fixes no address",
-        "drop it or take type host-local or knows-no-range",
+        "drop it or take type host-local or static or knows-no-range",
     ),
     (
         "a fixed address of the nodes' own",
@@ -766,6 +767,64 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             "networks": [LAN | {"ipam": {"type": "knows-no-range"}}],
             "pods": [pod(networks=[ON_LAN | {"address": NODES}])],
         },
+        "pods[0].networks[0].address",
+        "10.40.254.7 is one of the nodes' own 10.40.254.0/24",
+        "take another one",
+    ),
+    # A key of another type
+    (
+        "a range where every pod has its own address",
+        {"networks": [STATIC | {"ipam": {"type": "static", "rangeStart": "10.40.0.100"}}], "pods": []},
+        "networks[0].ipam.rangeStart",
+        "static has no such key",
+        "`rangeStart` is a key of host-local",
+    ),
+    (
+        "a mistyped key of a type",
+        {"networks": [STATIC | {"ipam": {"type": "static", "route": []}}], "pods": []},
+        "networks[0].ipam.route",
+        "unknown key",
+        "did you mean `routes`?",
+    ),
+    # Static addresses
+    (
+        "a pod without an address where it needs its own",
+        {"networks": [STATIC], "pods": [pod(networks=["lan"])]},
+        "pods[0].networks[0].address",
+        "missing",
+        "lan gives none by itself: give a host address of 10.40.0.0/16",
+    ),
+    (
+        "pods of a count without addresses where each needs its own",
+        {"networks": [STATIC], "pods": [pod(networks=["lan"], count=2)]},
+        "pods[0].networks[0].address",
+        "missing",
+        "to each pod, without `count`",
+    ),
+    (
+        "pods of a count with one address between them",
+        {"networks": [STATIC], "pods": [pod(networks=[ON_LAN], count=2)]},
+        "pods[0].networks[0].address",
+        "10.40.0.7 cannot be that of 2 pods",
+        "drop it or `count`",
+    ),
+    (
+        "a static address of two pods",
+        {"networks": [STATIC], "pods": [pod(networks=[ON_LAN]), pod(name="b", networks=[ON_LAN])]},
+        "pods[1].networks[0].address",
+        "10.40.0.7 is that of pods[0].networks[0].address too",
+        "give each its own",
+    ),
+    (
+        "a static address that is the gateway",
+        {"networks": [STATIC | {"gateway": "10.40.0.7"}], "pods": [pod(networks=[ON_LAN])]},
+        "pods[0].networks[0].address",
+        "10.40.0.7 is the gateway of lan",
+        "take another one",
+    ),
+    (
+        "a static address of the nodes' block",
+        {"networks": [STATIC], "pods": [pod(networks=[ON_LAN | {"address": NODES}])]},
         "pods[0].networks[0].address",
         "10.40.254.7 is one of the nodes' own 10.40.254.0/24",
         "take another one",

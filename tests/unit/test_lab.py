@@ -273,3 +273,14 @@ def test_a_lab_without_networks_and_pods_is_one() -> None:
 @pytest.mark.parametrize("mode", list(MacvlanMode))
 def test_every_macvlan_mode_is_taken_by_its_name(mode: MacvlanMode) -> None:
     assert lab(networks=[network(mode=mode.value)], pods=[]).networks[0].mode is mode
+
+
+def test_a_pod_of_a_static_network_has_the_address_that_it_says() -> None:
+    lan = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"type": "static"}}
+    pods = [pod(networks=[{"name": "lan", "address": f"10.40.0.{i}"}], name=f"pod{i}") for i in (7, 8)]
+    taken = lab(workers=2, networks=[lan], pods=pods)
+    assert [each.networks[0].address for each in taken.pods] == [
+        IPv4Interface("10.40.0.7/16"),
+        IPv4Interface("10.40.0.8/16"),
+    ]
+    assert taken.networks[0].ranges == ()
