@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Interface
 
 from components.settings.blocks import Address, Subnet, node_range
 from components.settings.faults import NOWHERE, Section, shown
@@ -15,6 +16,7 @@ from components.settings.names import (
     no_worker,
     worker_called,
 )
+from components.settings.node_addresses import read_node_addresses
 from components.settings.routes import Route, read_routes
 
 LEAST_MTU, MOST_MTU = 68, 65535
@@ -58,6 +60,8 @@ class NetworkSettings:
     ipam: Ipam
     routes: tuple[Route, ...]
     """Routes besides those in `ipam`."""
+    node_addresses: tuple[IPv4Interface, ...] = ()
+    """Of `nodes`, in their order, with the subnet's prefix length; empty: they have none on it."""
     node_range: Subnet
     """Where the engine takes the nodes' own addresses from, apart from the pods' range and the gateway."""
 
@@ -81,6 +85,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     ipam = read_ipam(ipam_section, subnet, gateway)
     span = None if ipam_section.faulty else ipam.occupies()
     routes = read_routes(section, hosts, gateway, span)
+    nodes = _nodes(section, workers)
     network = NetworkSettings(
         name=_name(section),
         subnet=subnet,
@@ -89,9 +94,10 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         mode=section.choice("mode", MacvlanMode, MacvlanMode.BRIDGE),
         mtu=section.bounded("mtu", LEAST_MTU, MOST_MTU, "what IPv4 and the kernel take"),
         vlan=section.bounded("vlan", 1, 4094, "the tags of 802.1Q"),
-        nodes=_nodes(section, workers),
+        nodes=nodes,
         ipam=ipam,
         routes=routes,
+        node_addresses=read_node_addresses(section, subnet, gateway, span, nodes),
         node_range=NOWHERE,
     )
     section.closed()
@@ -112,7 +118,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         section.fault("ipam", problem, "widen the range or let fewer join (`nodes`)")
     occupied = [
         (address, address) for address in (gateway, *(route.gw for route in (*ipam.routes, *routes))) if address
-    ]
+    ] + [(address.ip, address.ip) for address in network.node_addresses]
     block = node_range(subnet, occupied + ([span] if span else []))
     if block is None:
         section.fault(
