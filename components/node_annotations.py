@@ -45,7 +45,8 @@ class NodeAnnotations(pulumi.ComponentResource):
         super().__init__("kalico:lab:NodeAnnotations", name, None, opts)
         joined = args.joins.made[network.name]
         command = scripts.run(
-            f"{name}-{network.name}",
+            # Of another network it is replaced, not made beside: the last of two would take off what the first wrote.
+            f"{name}-bnk",
             create="node-annotate",
             delete="node-annotate-delete",
             environment=args.workspace.environment

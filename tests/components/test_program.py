@@ -594,7 +594,7 @@ def test_workers_that_share_all_addresses_have_the_config_on_the_nodes_too_and_n
 # The workers' own addresses, and their annotations
 
 
-ANNOTATE = "Command node-annotations-ext-net"
+ANNOTATE = "Command node-annotations-bnk"
 TOLD = '{"ipv4":"10.23.10.10/16"}'
 ANNOTATED: dict[str, Any] = {
     "networks": [network(nodeAddresses=["10.23.10.10"])],
@@ -602,7 +602,7 @@ ANNOTATED: dict[str, Any] = {
 }
 WITH_ADDRESS = STDOUT | {
     "joins-ext-net": f"{STDOUT['joins-ext-net']} 10.23.10.10/16",
-    "node-annotations-ext-net": f"kalico-worker {TOLD}\n",
+    "node-annotations-bnk": f"kalico-worker {TOLD}\n",
 }
 
 
@@ -642,13 +642,14 @@ def test_the_network_whose_addresses_are_told_may_be_named(run_lab: RunLab) -> N
     told = saying(
         WITH_ADDRESS
         | {"networks-lan": "", "joins-lan": "kalico-worker eth2 9a:02 10.40.0.5/16"}
-        | {"node-annotations-lan": 'kalico-worker {"ipv4":"10.40.0.5/16"}'}
+        | {"node-annotations-bnk": 'kalico-worker {"ipv4":"10.40.0.5/16"}'}
     )
     networks = [network(), STATIC | {"nodeAddresses": ["10.40.0.5"]}]
     done = run_lab(answers=told, networks=networks, nodeAnnotations={"bnk": True, "network": "lan"})
     assert done.error is None, done.error
-    assert done["Command node-annotations-lan"].depends_on >= {"Command joins-lan"}
-    assert ANNOTATE not in done.labels
+    assert done[ANNOTATE].inputs["environment"]["NETWORK"] == "lan"
+    assert done[ANNOTATE].inputs["triggers"][0] == "id-of-joins-lan"
+    assert done.outputs["node_annotations"] == {"kalico-worker": {NODE_ADDRESS: '{"ipv4":"10.40.0.5/16"}'}}
 
 
 def test_a_lab_that_annotates_nothing_has_no_resource_for_it(run_lab: RunLab, program: Run) -> None:

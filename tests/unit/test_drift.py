@@ -25,6 +25,7 @@ from components.drift import (
     objects,
     pod_wrong,
 )
+from components.drift import NODES as NODE_OBJECTS
 from components.engines import ENGINES, EngineError
 from components.records import Record, records
 from components.scripts import script
@@ -416,6 +417,11 @@ def test_the_objects_of_a_list_are_known_by_namespace_and_name(tmp_path: Path, t
     assert asked(tmp_path) == ["kubectl --kubeconfig /run/kubeconfig --request-timeout 5s get --raw /api/v1/pods"]
 
 
+def test_what_lies_in_no_namespace_is_known_by_its_name(tools: Tools) -> None:
+    tools("kubectl", f"echo '{json.dumps({'items': [annotated()]})}'")
+    assert objects(Path("/run/kubeconfig"), NODE_OBJECTS) == {"one": annotated()}
+
+
 def test_a_kind_that_the_cluster_has_not_yet_has_no_objects(tools: Tools) -> None:
     tools(
         "kubectl",
@@ -471,6 +477,19 @@ def test_a_lab_that_was_made_is_looked_at_whole(
         nads=None,
     )
     assert len(asked(tmp_path)) == len(NODES) + 3
+
+
+def test_the_clusters_nodes_are_asked_for_where_the_lab_annotates_them(
+    tmp_path: Path, tools: Tools, workspace: Workspace
+) -> None:
+    workspace.run.mkdir(parents=True)
+    (workspace.run / "engine").write_text("podman\n")
+    tools("podman", "")
+    tools("kubectl", f"[[ $* = *{NODE_OBJECTS} ]] && echo '{json.dumps({'items': [annotated()]})}'")
+    seen = find_drift(workspace, NODES, annotated=True)
+    assert seen.look
+    assert seen.look.node_objects == {"one": annotated()}
+    assert len(asked(tmp_path)) == len(NODES) + 4
 
 
 @pytest.mark.usefixtures("tools")
