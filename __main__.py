@@ -11,6 +11,7 @@ from components.kind_cluster import KindCluster, KindClusterArgs
 from components.macvlan_networks import MacvlanNetworks, MacvlanNetworksArgs
 from components.multus import Multus, MultusArgs
 from components.network_joins import NetworkJoins, NetworkJoinsArgs
+from components.node_annotations import NodeAnnotationsArgs, annotate_nodes
 from components.peers import PeersArgs, containers, peers_of, with_peers
 from components.pods import Pods, PodsArgs
 from components.readiness import Readiness, ReadinessArgs
@@ -18,7 +19,11 @@ from components.workspace import find_workspace
 
 settings = load_settings()
 workspace = find_workspace(settings)
-drift = find_drift(workspace, (*settings.node_names, *containers(settings)))
+drift = find_drift(
+    workspace,
+    (*settings.node_names, *containers(settings)),
+    annotated=settings.annotated_network is not None,
+)
 
 macvlans = MacvlanNetworks(
     "networks", MacvlanNetworksArgs(networks=settings.networks, workspace=workspace, drift=drift)
@@ -30,6 +35,12 @@ cluster = KindCluster(
 joins = NetworkJoins(
     "joins",
     NetworkJoinsArgs(networks=settings.networks, workspace=workspace, cluster=cluster, macvlans=macvlans, drift=drift),
+)
+annotate_nodes(
+    "node-annotations",
+    NodeAnnotationsArgs(
+        network=settings.annotated_network, workspace=workspace, cluster=cluster, joins=joins, drift=drift
+    ),
 )
 calico = Calico("calico", CalicoArgs(settings=settings, workspace=workspace, cluster=cluster))
 plugins = CniPlugins(

@@ -1,7 +1,8 @@
 """The NetworkAttachmentDefinitions: one a network, by the network's name.
 
-Where one worker joins, the NAD has the CNI config itself. Where several do, each hands out a part of the range of its
-own, since host-local keeps its leases on each node: the config then lies on the nodes, and Multus finds it by name.
+Where one worker joins, the NAD has the CNI config itself. Where several do, each has an interface of its own, and
+with host-local, which keeps its leases on each node, a part of the range: the config then lies on the nodes, and Multus
+finds it by name.
 """
 
 import json
@@ -58,10 +59,12 @@ class Attachments(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _nad(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> KubernetesObject:
-        if len(network.ranges) > 1:
+        if len(network.nodes) > 1:
             made_with: pulumi.Resource = self._conf_on_nodes(name, network, args)
             spec: dict[str, Any] = {}
-            annotations: dict[str, Any] = {RANGES: ranges(network), CONTENT: digest("")}
+            annotations: dict[str, Any] = {CONTENT: digest("")}
+            if network.ranges:
+                annotations[RANGES] = ranges(network)
         else:
             made_with = args.joins.made[network.name]
             config = args.joins.made[network.name].stdout.apply(master).apply(partial(nad_config, network))
@@ -89,17 +92,24 @@ class Attachments(pulumi.ComponentResource):
             delete="attachment-conf-delete",
             environment=args.workspace.environment | {"NETWORK": network.name},
             because=args.drift.in_nodes(f"conf.{network.name}", network.nodes),
-            lines=[f"{part.worker} {nad_config(network, MASTER, part=part)}" for part in network.ranges],
+            lines=confs(network),
             triggers=[joined.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[joined]),
         )
+
+
+def confs(network: NetworkSettings) -> list[str]:
+    """A line for each worker that joins: its name and the CNI config of its own."""
+    parts = {part.worker: part for part in network.ranges}
+    return [f"{node} {nad_config(network, MASTER, parts.get(node))}" for node in network.nodes]
 
 
 def nad_config(network: NetworkSettings, master: str, part: WorkerRange | None = None) -> str:
     """The CNI config of a NAD, as JSON.
 
     `master`: the worker's interface on the network. `part`: of the range, where it is one worker's config. An address
-    or a MAC that a pod asks for reaches the plugins without a capability, by CNI_ARGS.
+    or a MAC that a pod asks for reaches the plugins by CNI_ARGS; a type that lives by the pods' addresses gets them by
+    the capability that is made for them.
     """
     config: dict[str, Any] = {
         "cniVersion": CNI_VERSION,
@@ -110,6 +120,8 @@ def nad_config(network: NetworkSettings, master: str, part: WorkerRange | None =
     }
     if network.mtu is not None:
         config["mtu"] = network.mtu
+    if network.ipam.needs_addresses:
+        config["capabilities"] = {"ips": True}
     return json.dumps(config | {"ipam": network.ipam.config(network.subnet, network.gateway, network.routes, part)})
 
 

@@ -18,13 +18,14 @@ from typing import Any
 import pulumi
 
 from components import machine
-from components.annotations import BECAUSE, CONTENT, NAMESPACE, annotations_of, asked_for, digest, given
+from components.annotations import BECAUSE, CONTENT, NAMESPACE, NODE_ADDRESS, annotations_of, asked_for, digest, given
 from components.engines import LAB_LABEL, Engine, EngineError, last_line, put
 from components.records import Record, records
 from components.scripts import script
 from components.workspace import Workspace
 
 PODS = "/api/v1/pods"
+NODES = "/api/v1/nodes"
 NADS = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions"
 
 
@@ -62,6 +63,8 @@ class Look:
     pods: Mapping[str, Mapping[str, Any]] | None
     """By NAMESPACE/NAME; None where the cluster does not answer."""
     nads: Mapping[str, Mapping[str, Any]] | None
+    node_objects: Mapping[str, Mapping[str, Any]] | None = None
+    """By name; asked for where the lab annotates them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +110,23 @@ class Drift:
             return self._because(f"some of the nodes have another {thing}", None)
         return marks[0].because if marks else ""
 
+    def annotations(self, nodes: Sequence[str]) -> str:
+        """Of the annotations of several nodes, which are made at once."""
+        if self.look is None:
+            return ""
+        if self.look.node_objects is None:
+            return self._because("the cluster does not tell its nodes", None)
+        made = []
+        for node in nodes:
+            found = self.look.node_objects.get(node)
+            wrong = annotation_wrong(found) if found else "is none of the cluster"
+            if found is None or wrong:
+                return self._because(f"node {node} {wrong}", None)
+            made.append(annotations_of(found["metadata"]).get(BECAUSE, ""))
+        if len(set(made)) > 1:
+            return self._because("some of the nodes were annotated later", None)
+        return made[0]
+
     def nad(self, name: str) -> str | None:
         """None where nobody answers; it then stays as it is."""
         if self.look is None:
@@ -144,6 +164,15 @@ def nad_wrong(nad: Mapping[str, Any]) -> str:
     return "" if made == digest(nad.get("spec", {}).get("config", "")) else "it was edited"
 
 
+def annotation_wrong(node: Mapping[str, Any]) -> str:
+    """What is not as the lab annotated a node; '' where all is."""
+    annotations = annotations_of(node["metadata"])
+    if NODE_ADDRESS not in annotations:
+        return f"has no {NODE_ADDRESS}"
+    edited = annotations.get(CONTENT) != digest(annotations[NODE_ADDRESS])
+    return f"has another {NODE_ADDRESS}" if edited else ""
+
+
 def pod_wrong(pod: Mapping[str, Any]) -> str:
     phase = pod.get("status", {}).get("phase", "")
     if "deletionTimestamp" in pod["metadata"]:
@@ -155,24 +184,28 @@ def pod_wrong(pod: Mapping[str, Any]) -> str:
     return f"it lacks {missing} of {len(wanted)} interfaces" if missing > 0 else ""
 
 
-def find_drift(workspace: Workspace, nodes: Sequence[str]) -> Drift:
-    """Look at the lab, if it was made before. An engine that does not answer ends the program before any resource."""
+def find_drift(workspace: Workspace, nodes: Sequence[str], *, annotated: bool = False) -> Drift:
+    """Look at the lab, if it was made before. An engine that does not answer ends the program before any resource.
+
+    `annotated`: whether the lab annotates nodes, which are then looked at, too.
+    """
     now = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if not (workspace.run / "engine").exists():
         return Drift(now=now)
     try:
-        return Drift(look=look(workspace, nodes), now=now)
+        return Drift(look=look(workspace, nodes, annotated=annotated), now=now)
     except EngineError as error:
         raise pulumi.RunError(str(error)) from None
 
 
-def look(workspace: Workspace, nodes: Sequence[str]) -> Look:
-    """One question to each node, one to the engine, two to the cluster, all at once."""
+def look(workspace: Workspace, nodes: Sequence[str], *, annotated: bool = False) -> Look:
+    """One question to each node, one to the engine, two to the cluster (three if `annotated`), all at once."""
     engine, kubeconfig = workspace.engine, workspace.kubeconfig
-    with ThreadPoolExecutor(max_workers=len(nodes) + 3) as pool:
+    with ThreadPoolExecutor(max_workers=len(nodes) + 4) as pool:
         seen = [pool.submit(look_at_node, engine, node) for node in nodes]
         networks = pool.submit(networks_of, engine, workspace.cluster_name)
         pods, nads = (pool.submit(objects, kubeconfig, path) for path in (PODS, NADS))
+        node_objects = pool.submit(objects, kubeconfig, NODES) if annotated else None
         return Look(
             nodes={node: each.result() for node, each in zip(nodes, seen, strict=True)},
             networks=networks.result(),
@@ -180,6 +213,7 @@ def look(workspace: Workspace, nodes: Sequence[str]) -> Look:
             records=records(workspace.run),
             pods=pods.result(),
             nads=nads.result(),
+            node_objects=node_objects.result() if node_objects else None,
         )
 
 
@@ -216,11 +250,14 @@ def networks_of(engine: Engine, cluster: str) -> frozenset[str]:
 
 
 def objects(kubeconfig: Path, path: str) -> dict[str, Mapping[str, Any]] | None:
-    """What the API server lists at `path`, by NAMESPACE/NAME. (A plain `kubectl get` asks for all kinds first.)"""
+    """What the API server lists at `path`, by NAMESPACE/NAME, or by NAME what lies in none.
+
+    (A plain `kubectl get` asks for all kinds first.)
+    """
     words = ["kubectl", "--kubeconfig", str(kubeconfig), "--request-timeout", "5s", "get", "--raw", path]
     asked = put(words, "kubectl cannot be run")
     if asked.returncode:
         # Without Multus's CRD there is no such list, and nothing in it.
         return {} if "NotFound" in asked.stderr else None
     items = json.loads(asked.stdout)["items"]
-    return {f"{each['metadata']['namespace']}/{each['metadata']['name']}": each for each in items}
+    return {"/".join(filter(None, map(each["metadata"].get, ("namespace", "name")))): each for each in items}

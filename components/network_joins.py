@@ -1,5 +1,6 @@
-"""The workers on the networks: each gets an interface, without an address, since the network is the pods'."""
+"""The workers on the networks: each gets an interface, without an address unless config gives it one."""
 
+import itertools
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,7 +29,7 @@ class NetworkJoins(pulumi.ComponentResource):
     """A network is joined when each of its workers has an interface on it that is known by its MAC."""
 
     made: dict[str, local.Command]
-    """By network; prints NODE INTERFACE MAC for each worker."""
+    """By network; prints NODE INTERFACE MAC [ADDRESS/PREFIX] for each worker."""
     networks: pulumi.Output[list[dict[str, Any]]]
 
     def __init__(self, name: str, args: NetworkJoinsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -49,7 +50,7 @@ class NetworkJoins(pulumi.ComponentResource):
             delete="network-leave",
             environment=args.workspace.environment | {"NETWORK": network.name},
             because=args.drift.in_nodes(f"join.{network.name}", network.nodes),
-            lines=network.nodes,
+            lines=join_lines(network),
             triggers=[args.cluster.id, made.id],
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -60,9 +61,15 @@ class NetworkJoins(pulumi.ComponentResource):
         )
 
 
+def join_lines(network: NetworkSettings) -> list[str]:
+    """A line for each worker: its name and its own address, if it is to have one."""
+    given = itertools.zip_longest(network.nodes, map(str, network.node_addresses), fillvalue="")
+    return [" ".join(each).rstrip() for each in given]
+
+
 def interfaces(joined: str) -> dict[str, str]:
     """By node: its interface, of lines such as `kalico-worker eth1 9a:..`."""
-    return {node: interface for node, interface, _ in map(str.split, joined.splitlines())}
+    return {node: interface for node, interface, *_ in map(str.split, joined.splitlines())}
 
 
 def master(joined: str) -> str:
@@ -72,13 +79,15 @@ def master(joined: str) -> str:
 
 
 def facts(network: NetworkSettings, joined: str) -> dict[str, Any]:
-    """A network's name and subnet, and its nodes: each with its interface and the range that it hands out."""
-    ranges = {part.worker: part for part in network.ranges}
+    """A network's name and subnet, and its nodes: each with its interface, and its address and range if it has them."""
+    ranges = {part.worker: {"range": str(part)} for part in network.ranges}
+    own = zip(network.nodes, network.node_addresses, strict=False)  # all have one, or none has
+    addresses = {node: {"address": str(address)} for node, address in own}
     return {
         "name": network.name,
         "subnet": str(network.subnet),
         "nodes": [
-            {"name": node, "interface": interface} | ({"range": str(ranges[node])} if node in ranges else {})
+            {"name": node, "interface": interface} | addresses.get(node, {}) | ranges.get(node, {})
             for node, interface in interfaces(joined).items()
         ],
     }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Joins nodes to the macvlan network NETWORK and takes the address off their new interface, as the seed does: the
-# network is the pods'. Reads the nodes on stdin, one a line. Prints a line a node: NODE INTERFACE MAC.
+# network is the pods'. Reads a line a node on stdin: NODE, and ADDRESS/PREFIX where it is to have one. Prints a line a
+# node: NODE INTERFACE MAC [ADDRESS/PREFIX].
 # The interface is found by the MAC that the engine gave it, not guessed from the order, and noted in the node beside
 # BECAUSE, why this runs (see node-look.sh).
 set -euo pipefail
@@ -10,8 +11,9 @@ joined() {
   "$ENGINE" inspect --format "{{with index .NetworkSettings.Networks \"$NETWORK\"}}{{.MacAddress}}{{end}}" "$1"
 }
 
-mapfile -t nodes
-for node in "${nodes[@]}"; do
+mapfile -t lines
+for line in "${lines[@]}"; do
+  read -r node address <<<"$line"
   mac=$(joined "$node" 2>/dev/null) || mac=
   if [ -z "$mac" ]; then
     "$ENGINE" network connect "$NETWORK" "$node" >/dev/null
@@ -27,8 +29,9 @@ for node in "${nodes[@]}"; do
     exit 1
   fi
   "$ENGINE" exec "$node" ip address flush dev "$interface"
+  [ -z "$address" ] || "$ENGINE" exec "$node" ip address add "$address" dev "$interface"
   # shellcheck disable=SC2016 # expanded in the node
   "$ENGINE" exec --interactive "$node" bash -c 'mkdir -p /run/kalico && cat >"/run/kalico/$1"' mark "join.$NETWORK" \
-    <<<"${BECAUSE:-}"$'\n'"$interface $mac"
-  echo "$node $interface $mac"
+    <<<"${BECAUSE:-}"$'\n'"$interface $mac${address:+ $address}"
+  echo "$node $interface $mac${address:+ $address}"
 done

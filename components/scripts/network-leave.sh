@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Takes nodes off the macvlan network NETWORK. Reads the nodes on stdin, one a line. Does not mind when a node, the
+# Takes nodes off the macvlan network NETWORK. Reads a line a node on stdin: NODE and more. Does not mind when a node, the
 # network or the join is gone already.
 set -euo pipefail
 : "${ENGINE:?}" "${NETWORK:?}"
 
-while read -r node; do
+while read -r node _; do
   joined=$("$ENGINE" inspect --format "{{with index .NetworkSettings.Networks \"$NETWORK\"}}joined{{end}}" "$node" 2>/dev/null </dev/null) || continue
   [ -n "$joined" ] || continue
   "$ENGINE" network disconnect --force "$NETWORK" "$node" >/dev/null </dev/null

@@ -15,10 +15,14 @@ for mark in /run/kalico/*; do
       line=$(grep -F " $mac " <<<"$links" | grep -oE "^[0-9]+: ${interface}[@:]" || true)
       if [ -z "$line" ]; then
         wrong="it is not on the network any more"
-      elif [ -n "$address" ]; then
-        ip -oneline -4 address show dev "$interface" | grep -qF " $address " || wrong="$interface has not $address"
-      elif [ -n "$(ip -oneline -4 address show dev "$interface")" ]; then
-        wrong="$interface has an address"
+      else
+        live=$(ip -oneline -4 address show dev "$interface" | grep -oE 'inet [0-9./]+' || true)
+        if [ -z "$address" ]; then
+          [ -z "$live" ] || wrong="$interface has an address"
+        elif [ "$live" != "inet $address" ]; then
+          live=${live//$'\n'/, }
+          wrong="$interface has ${live:-no address}, not just inet $address"
+        fi
       fi
       ;;
     conf.*)

@@ -48,9 +48,13 @@ def check_parents(networks: Sequence[NetworkSettings], faults: Faults) -> None:
             faults.add(f"networks[{i}].parent", f"networks[{other}] is on {network.link} too", remedy)
 
 
-def check_duplicates(pods: Sequence[PodSettings], faults: Faults) -> None:
+def check_duplicates(networks: Sequence[NetworkSettings], pods: Sequence[PodSettings], faults: Faults) -> None:
     """Fixed addresses and MACs: each once on a network."""
-    first: dict[tuple[str, str, str], str] = {}
+    first = {
+        (network.name, "address", str(address.ip)): f"networks[{i}].nodeAddresses[{j}]"
+        for i, network in enumerate(networks)
+        for j, address in enumerate(network.node_addresses)
+    }
     for i, pod in enumerate(pods):
         for j, attachment in enumerate(pod.networks):
             for key, value in (("address", attachment.address and attachment.address.ip), ("mac", attachment.mac)):

@@ -7,7 +7,7 @@ A `Section` reads one mapping of the config by key and type. It never raises for
 import difflib
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -97,9 +97,10 @@ class Section:
         inside = (f"{path}.", f"{path}[")
         return any(fault.key == path or fault.key.startswith(inside) for fault in self._faults.found)
 
-    def closed(self) -> None:
+    def closed(self, told: Collection[str] = ()) -> None:
+        """`told`: keys of which what is wrong was said already."""
         for name in self._values:
-            if name not in self._asked:
+            if name not in self._asked and name not in told:
                 # Rather a key that is not there as well: `rangeStop` beside `rangeStart` means `rangeEnd`.
                 near = [
                     match

@@ -3,9 +3,11 @@
 A new type is one class and one row in `IPAM_TYPES`: its keys, its checks and its section of the CNI config.
 """
 
+# ruff: noqa: ARG002 (every type takes the same arguments; not each needs them all)
+
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 from components.settings.blocks import Address, Span, Subnet, widest_range
@@ -36,12 +38,16 @@ class WorkerRange:
 class Ipam(Protocol):
     """What the rest of the lab asks of an IPAM type."""
 
+    keys: ClassVar[tuple[str, ...]]
+    """The keys of its section besides `type`."""
     fixes_addresses: ClassVar[bool]
     """Whether a pod's attachment can have an address of its own choice."""
+    needs_addresses: ClassVar[bool]
+    """Whether every attachment has to: the plugin then gets it as the capability `ips`, and knows no other."""
 
     @classmethod
     def read(cls, section: Section, subnet: Subnet, gateway: Address | None) -> "Ipam":
-        """Read and check the keys of one `ipam` section but its `type`; faults are noted in it."""
+        """Read and check `keys` of one `ipam` section; faults are noted in it."""
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -74,7 +80,9 @@ class HostLocal:
     range that nobody has yet.
     """
 
+    keys: ClassVar[tuple[str, ...]] = ("rangeStart", "rangeEnd", "routes")
     fixes_addresses: ClassVar[bool] = True
+    needs_addresses: ClassVar[bool] = False
 
     range_start: Address
     range_end: Address
@@ -90,7 +98,6 @@ class HostLocal:
         end = section.address("rangeEnd") or (widest[1] if start <= widest[1] else last)
         readable = not section.faulty
         routes = read_routes(section, hosts, gateway, (start, end) if readable else None)
-        section.closed()
         if hosts is subnet:
             for name, address in (("rangeStart", start), ("rangeEnd", end)):
                 if not first <= address <= last:
@@ -127,7 +134,42 @@ class HostLocal:
         )
 
 
-IPAM_TYPES: dict[str, type[Ipam]] = {"host-local": HostLocal}
+@dataclass(frozen=True, kw_only=True)
+class Static:
+    """Each attachment has the address that its pod says, so that one NAD serves many pods.
+
+    Source: the CNI plugins' static. Addresses that come with a pod have no gateway there, and a route without one
+    would lead to the link itself: each route names its gateway.
+    """
+
+    keys: ClassVar[tuple[str, ...]] = ("routes",)
+    fixes_addresses: ClassVar[bool] = True
+    needs_addresses: ClassVar[bool] = True
+
+    routes: tuple[Route, ...]
+
+    @classmethod
+    def read(cls, section: Section, subnet: Subnet, gateway: Address | None) -> "Static":
+        hosts = subnet if subnet.num_addresses >= 4 else EVERYWHERE
+        return cls(routes=read_routes(section, hosts, gateway, None))
+
+    def config(
+        self, subnet: Subnet, gateway: Address | None, routes: Sequence[Route] = (), part: WorkerRange | None = None
+    ) -> dict[str, Any]:
+        by = [replace(route, gw=route.gw or gateway) for route in (*self.routes, *routes)]
+        return {"type": "static", "routes": [route.config() for route in by]}
+
+    def capacity(self) -> None:
+        return None
+
+    def occupies(self) -> None:
+        return None
+
+    def ranges(self, workers: Sequence[str]) -> tuple[WorkerRange, ...]:
+        return ()
+
+
+IPAM_TYPES: dict[str, type[Ipam]] = {"host-local": HostLocal, "static": Static}
 
 
 def read_ipam(section: Section, subnet: Subnet, gateway: Address | None) -> Ipam:
@@ -135,7 +177,22 @@ def read_ipam(section: Section, subnet: Subnet, gateway: Address | None) -> Ipam
     given = section.text("type", "host-local")
     if given and given not in IPAM_TYPES:
         section.fault("type", f"{given!r} is not known", f"known are: {', '.join(IPAM_TYPES)}")
-    return IPAM_TYPES.get(given, HostLocal).read(section, subnet, gateway)
+    ipam = IPAM_TYPES.get(given, HostLocal).read(section, subnet, gateway)
+    if given in IPAM_TYPES:  # Which keys another has, nobody knows.
+        _check_keys(section, given)
+    return ipam
+
+
+def _check_keys(section: Section, name: str) -> None:
+    """A key of another type is refused by that type's name."""
+    others: dict[str, list[str]] = {}
+    for other, type_ in IPAM_TYPES.items():
+        for key in type_.keys:
+            if key not in IPAM_TYPES[name].keys and section.has(key):
+                others.setdefault(key, []).append(other)
+    for key, types in others.items():
+        section.fault(key, f"{name} has no such key", f"`{key}` is a key of {' and '.join(types)}")
+    section.closed(told=others)
 
 
 def split(start: Address, end: Address, parts: int) -> tuple[Span, ...]:

@@ -20,6 +20,7 @@ from components.settings.names import (
     worker_names,
 )
 from components.settings.networks import NetworkSettings, read_network
+from components.settings.node_annotations import read_node_annotations
 from components.settings.pods import PodSettings, read_pod
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -60,6 +61,8 @@ class LabSettings:
     cni_plugins: Source
     networks: tuple[NetworkSettings, ...]
     pods: tuple[PodSettings, ...]
+    annotated_network: NetworkSettings | None = None
+    """The one on which the workers' addresses are told in their annotations; None: none is."""
 
     @property
     def worker_names(self) -> tuple[str, ...]:
@@ -120,6 +123,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
         ),
         networks=networks,
         pods=tuple(read_pod(item, known_networks, known_workers) for item in pod_sections),
+        annotated_network=read_node_annotations(section.mapping("nodeAnnotations"), known_networks),
     )
     section.closed()
     _check_cluster(settings, section)
@@ -128,7 +132,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
     checks.check_names(networks, settings.pods, faults)
     checks.check_overlaps(settings.pod_subnet, settings.service_subnet, networks, faults)
     checks.check_parents(networks, faults)
-    checks.check_duplicates(settings.pods, faults)
+    checks.check_duplicates(networks, settings.pods, faults)
     if known_workers:
         checks.check_ranges([(i, network) for i, network in enumerate(networks) if sound[i]], sound_pods, faults)
         checks.check_count(workers, sound_pods, faults)

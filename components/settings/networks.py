@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Interface
 
 from components.settings.blocks import Address, Subnet, node_range
 from components.settings.faults import NOWHERE, Section, shown
@@ -15,6 +16,7 @@ from components.settings.names import (
     no_worker,
     worker_called,
 )
+from components.settings.node_addresses import read_node_addresses
 from components.settings.peers import PeerSettings, read_peer
 from components.settings.routes import Route, read_routes
 
@@ -64,6 +66,8 @@ class NetworkSettings:
     ipam: Ipam
     routes: tuple[Route, ...]
     """Routes besides those in `ipam`."""
+    node_addresses: tuple[IPv4Interface, ...] = ()
+    """Of `nodes`, in their order, with the subnet's prefix length; empty: they have none on it."""
     node_range: Subnet
     """Where the engine takes the nodes' own addresses from, apart from the pods' range and the gateway."""
     peer: PeerSettings | None = None
@@ -91,6 +95,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     ipam = read_ipam(ipam_section, subnet, gateway)
     span = None if ipam_section.faulty else ipam.occupies()
     routes = read_routes(section, hosts, gateway, span)
+    nodes = _nodes(section, workers)
     network = NetworkSettings(
         name=_name(section),
         subnet=subnet,
@@ -99,9 +104,10 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         mode=section.choice("mode", MacvlanMode, MacvlanMode.BRIDGE),
         mtu=section.bounded("mtu", LEAST_MTU, MOST_MTU, "what IPv4 and the kernel take"),
         vlan=section.bounded("vlan", 1, 4094, "the tags of 802.1Q"),
-        nodes=_nodes(section, workers),
+        nodes=nodes,
         ipam=ipam,
         routes=routes,
+        node_addresses=read_node_addresses(section, subnet, gateway, span, nodes),
         node_range=NOWHERE,
     )
     section.closed()
@@ -115,6 +121,8 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         section.fault("gateway", f"{gateway} is no host address of {subnet}", "take one from the subnet")
     if asked_peer:
         asked_peer.check(subnet, gateway, span, network.parent)
+        if asked_peer.address in [address.ip for address in network.node_addresses]:
+            section.fault("peer.address", f"{asked_peer.address} is one of `nodeAddresses` too", "take another one")
         if network.mode.keeps_apart:
             section.fault("peer", f"{network.mode} keeps pods apart from it", "take another mode, or drop it")
     if ipam_section.faulty:
@@ -125,7 +133,8 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         problem = f"the range holds {ipam.capacity()} addresses, and {len(network.nodes)} workers need a part each"
         section.fault("ipam", problem, "widen the range or let fewer join (`nodes`)")
     others = [asked_peer.address if asked_peer else None, *(route.gw for route in (*ipam.routes, *routes))]
-    occupied = [(address, address) for address in (gateway, *others) if address] + ([span] if span else [])
+    points = [gateway, *others, *(address.ip for address in network.node_addresses)]
+    occupied = [(address, address) for address in points if address] + ([span] if span else [])
     block = node_range(subnet, occupied)
     if block is None:
         section.fault(

@@ -134,6 +134,11 @@ def _attachment(item: Section, name: str, network: NetworkSettings | None, pod: 
             "take another mode, or leave the pod off it",
         )
     if address is None:
+        if network.ipam.needs_addresses and not item.faulty_at("address"):
+            remedy = f"{name} gives none by itself: give a host address of {network.subnet}"
+            if pod.count and pod.count > 1:
+                remedy += " to each pod, without `count`"
+            item.fault("address", "missing", remedy)
         return AttachmentSettings(network=name, mac=mac)
     _check_address(item, address, network, pod)
     interface = ipaddress.IPv4Interface((address, network.subnet.prefixlen))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.drift import NADS, PODS
+from components.drift import NADS, NODES, PODS
 from components.settings import MachineFacts
 from components.settings.machine import FEATURES
 from tests.lab_config import DECLARED, ROOT
@@ -169,6 +169,7 @@ class Left:
     pods: tuple[Mapping[str, Any], ...] | None
     """None: the cluster does not answer."""
     nads: tuple[Mapping[str, Any], ...] | None
+    node_objects: tuple[Mapping[str, Any], ...] | None = None
 
     def lay(self, run: Path, stand_ins: Path) -> None:
         """Write it to where the program, and the tools that it asks, find it."""
@@ -180,7 +181,7 @@ class Left:
         for node, marks in self.nodes.items():
             lines = ["stopped"] if marks is None else [f"{thing}\t{said}" for thing, said in marks.items()]
             (stand_ins / "nodes" / node).write_text("\n".join(lines))
-        for path, objects in ((PODS, self.pods), (NADS, self.nads)):
+        for path, objects in ((PODS, self.pods), (NADS, self.nads), (NODES, self.node_objects)):
             if objects is not None:
                 (stand_ins / f"api{path.replace('/', '.')}").write_text(json.dumps({"items": objects}))
 

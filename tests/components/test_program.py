@@ -13,7 +13,7 @@ import pulumi
 import pytest
 import yaml
 
-from components.annotations import BECAUSE, digest
+from components.annotations import BECAUSE, CONTENT, NODE_ADDRESS, digest
 from components.config import ARCHITECTURES
 from components.engines import ENGINES
 from components.kind_cluster import kind_config
@@ -569,6 +569,117 @@ def test_the_outputs_tell_each_workers_interface_and_range(two_workers: Run) -> 
         {"name": "kalico-worker", "interface": "eth1", "range": "10.23.0.100 to 10.23.0.169"},
         {"name": "kalico-worker2", "interface": "eth2", "range": "10.23.0.170 to 10.23.0.240"},
     ]
+
+
+STATIC = network(name="lan", subnet="10.40.0.0/16", gateway="10.40.0.1") | {"ipam": {"type": "static"}}
+
+
+def test_workers_that_share_all_addresses_have_the_config_on_the_nodes_too_and_no_ranges(run_lab: RunLab) -> None:
+    """Their interfaces on the network need not have one name."""
+    names = {"networks-lan": "", "joins-lan": OF_TWO_WORKERS["joins-ext-net"], "attachments-lan-conf": ""}
+    done = run_lab(answers=saying(STDOUT | names), workers=2, networks=[STATIC], pods=[])
+    assert done.error is None, done.error
+    inputs = done["NetworkAttachmentDefinition attachments-lan"].inputs
+    assert inputs["spec"] == {}
+    assert inputs["metadata"]["annotations"] == FORCE | {"kalico/content": digest("")}
+    lines = done["Command attachments-lan-conf"].inputs["stdin"].splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["kalico-worker", "kalico-worker2"]
+    assert all('"capabilities": {"ips": true}' in line and '"master": "@MASTER@"' in line for line in lines)
+    assert done.outputs["networks"][0]["nodes"] == [
+        {"name": "kalico-worker", "interface": "eth1"},
+        {"name": "kalico-worker2", "interface": "eth2"},
+    ]
+
+
+# The workers' own addresses, and their annotations
+
+
+ANNOTATE = "Command node-annotations-bnk"
+TOLD = '{"ipv4":"10.23.10.10/16"}'
+ANNOTATED: dict[str, Any] = {
+    "networks": [network(nodeAddresses=["10.23.10.10"])],
+    "nodeAnnotations": {"bnk": True},
+}
+WITH_ADDRESS = STDOUT | {
+    "joins-ext-net": f"{STDOUT['joins-ext-net']} 10.23.10.10/16",
+    "node-annotations-bnk": f"kalico-worker {TOLD}\n",
+}
+
+
+@pytest.fixture(scope="session")
+def annotated(run_lab: RunLab) -> Run:
+    done = run_lab(answers=saying(WITH_ADDRESS), **ANNOTATED)
+    assert done.error is None, done.error
+    return done
+
+
+def test_a_worker_joins_with_its_address_and_is_annotated_with_what_it_then_has(annotated: Run, cache: Path) -> None:
+    assert annotated[JOIN].inputs["stdin"] == "kalico-worker 10.23.10.10/16\n"
+    command = annotated[ANNOTATE]
+    assert (command.inputs["create"], command.inputs["delete"]) == (
+        script("node-annotate"),
+        script("node-annotate-delete"),
+    )
+    assert command.inputs["stdin"] == "kalico-worker\n"
+    assert command.inputs["environment"] == labs_environment(cache) | {
+        "NETWORK": "ext-net",
+        "KEY": "k8s.ovn.org/node-primary-ifaddr",
+        "BECAUSE_KEY": "kalico/because",
+        "CONTENT_KEY": "kalico/content",
+    }
+    assert annotated.outputs["node_annotations"] == {"kalico-worker": {"k8s.ovn.org/node-primary-ifaddr": TOLD}}
+
+
+def test_another_join_is_annotated_anew_and_the_annotation_goes_with_the_cluster(annotated: Run) -> None:
+    command = annotated[ANNOTATE]
+    assert command.inputs["triggers"] == ["id-of-joins-ext-net", made_from("node-annotate", command.inputs)]
+    assert command.depends_on == {JOIN}
+    assert command.deleted_with == KIND
+    assert command.parent == "NodeAnnotations node-annotations"
+
+
+def test_the_network_whose_addresses_are_told_may_be_named(run_lab: RunLab) -> None:
+    told = saying(
+        WITH_ADDRESS
+        | {"networks-lan": "", "joins-lan": "kalico-worker eth2 9a:02 10.40.0.5/16"}
+        | {"node-annotations-bnk": 'kalico-worker {"ipv4":"10.40.0.5/16"}'}
+    )
+    networks = [network(), STATIC | {"nodeAddresses": ["10.40.0.5"]}]
+    done = run_lab(answers=told, networks=networks, nodeAnnotations={"bnk": True, "network": "lan"})
+    assert done.error is None, done.error
+    assert done[ANNOTATE].inputs["environment"]["NETWORK"] == "lan"
+    assert done[ANNOTATE].inputs["triggers"][0] == "id-of-joins-lan"
+    assert done.outputs["node_annotations"] == {"kalico-worker": {NODE_ADDRESS: '{"ipv4":"10.40.0.5/16"}'}}
+
+
+def test_a_lab_that_annotates_nothing_has_no_resource_for_it(run_lab: RunLab, program: Run) -> None:
+    done = run_lab(answers=saying(WITH_ADDRESS), **ANNOTATED | {"nodeAnnotations": {"bnk": False}})
+    assert done.labels == program.labels
+    assert "node_annotations" not in done.outputs
+
+
+def of_worker(value: str | None) -> tuple[Mapping[str, Any], ...]:
+    """The worker's object, once annotated with TOLD."""
+    kept = {CONTENT: digest(TOLD)} | ({NODE_ADDRESS: value} if value else {})
+    return ({"metadata": {"name": "kalico-worker", "annotations": kept}},)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (TOLD, {}),
+        (None, {ANNOTATE: f"node kalico-worker has no {NODE_ADDRESS}"}),
+        ('{"ipv4":"10.9.9.9/16"}', {ANNOTATE: f"node kalico-worker has another {NODE_ADDRESS}"}),
+    ],
+    ids=["as it was left", "taken off", "edited"],
+)
+def test_an_annotation_that_is_not_as_it_was_left_is_made_again_alone(
+    run_lab: RunLab, left: Left, annotated: Run, value: str | None, expected: dict[str, str]
+) -> None:
+    before = replace(left, node_objects=of_worker(value))
+    done = run_lab(left=before, answers=saying(WITH_ADDRESS), **ANNOTATED)
+    assert done.error is None, done.error
+    assert reasons(done) == expected
 
 
 # What happened behind Pulumi's back

@@ -71,6 +71,23 @@ def test_each_node_notes_the_reason_its_interface_and_the_mac(nodes: Bench) -> N
         assert nodes.left(f"mark-{name}") == "eth1 has an address\neth1 9a:00:00:00:00:02\n"
 
 
+def test_a_node_that_is_to_have_an_address_has_that_one_and_notes_it(nodes: Bench) -> None:
+    nodes.on("podman inspect *", MAC)
+    nodes.on("podman exec * ip address add *")
+    done = join(nodes, "lab-worker 10.23.10.10/16", "lab-worker2")
+    assert done.stdout.splitlines() == [
+        "lab-worker eth1 9a:00:00:00:00:02 10.23.10.10/16",
+        "lab-worker2 eth1 9a:00:00:00:00:02",
+    ]
+    assert [call for call in nodes.calls if "ip address" in call] == [
+        "podman exec lab-worker ip address flush dev eth1",
+        "podman exec lab-worker ip address add 10.23.10.10/16 dev eth1",
+        "podman exec lab-worker2 ip address flush dev eth1",
+    ]
+    assert nodes.left("mark-lab-worker") == "\neth1 9a:00:00:00:00:02 10.23.10.10/16\n"
+    assert nodes.left("mark-lab-worker2") == "\neth1 9a:00:00:00:00:02\n"
+
+
 def test_an_interface_that_keeps_its_address_is_an_error_and_no_join(bench: Bench) -> None:
     bench.environment |= {"NETWORK": "ext-net"}
     bench.on("podman inspect *", MAC)

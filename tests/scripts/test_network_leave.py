@@ -37,6 +37,15 @@ def test_every_node_is_taken_off_and_does_not_take_itself_for_joined_any_more(ne
         assert {path.name for path in in_node(nodes, name, "/run/kalico").iterdir()} == {"join.lan", "node"}
 
 
+def test_a_node_with_an_address_of_its_own_is_taken_off_by_its_name(network: Bench) -> None:
+    network.on(JOINED, "echo joined")
+    network.on("podman network disconnect *")
+    network.on("podman exec *")
+    assert network.run("network-leave", stdin="lab-worker 10.23.10.10/16\n").returncode == 0
+    assert taken_off(network) == ["lab-worker"]
+    assert network.calls[0].endswith("{{end}} lab-worker")
+
+
 def test_the_engine_is_asked_for_the_join_of_this_network(network: Bench) -> None:
     network.on(JOINED)
     leave(network)

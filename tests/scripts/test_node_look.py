@@ -21,7 +21,7 @@ LINKS = {"eth1@peer": "veth peer name peer", "eth1": "bridge"}
 """How a link is shown, by how it is made."""
 
 
-def make_all(nodes: Bench, link: str = "eth1@peer", because: str = "") -> None:
+def make_all(nodes: Bench, link: str = "eth1@peer", because: str = "", address: str = "") -> None:
     """Have all scripts leave their marks, as a first `up` does."""
     nodes.environment |= {"BECAUSE": because, "NETWORK": "ext-net", "SECONDS_AT_MOST": "20", "ARCH": "amd64"}
     nodes.on("podman exec * uname -m", "echo x86_64")
@@ -42,7 +42,7 @@ podman exec {NODES[0]} ip address add 10.23.0.5/16 dev eth1""",
         in_node(nodes, name, MULTUS).parent.mkdir(parents=True)
         in_node(nodes, name, MULTUS).touch()
     both = "".join(f"{name}\n" for name in NODES)
-    one = f"{NODES[0]}\n"
+    one = f"{NODES[0]} {address}\n"
     config = f'{NODES[0]} {{"type": "macvlan", "master": "@MASTER@"}}\n'
     steps = {
         "nodes-run": both,
@@ -116,6 +116,33 @@ def test_what_is_not_as_it_was_left_is_told_of_that_thing_alone(
     inside(made, NODES[0], damage)
     whole = Mark(because="an earlier reason")
     assert look().marks == dict.fromkeys(THINGS, whole) | {thing: replace(whole, wrong=wrong)}
+
+
+@pytest.mark.parametrize(
+    ("damage", "wrong"),
+    [
+        ("true", ""),
+        ("ip link set eth1 up", ""),
+        ("ip address flush dev eth1", "eth1 has no address, not just inet 10.23.10.10/16"),
+        (
+            "ip address flush dev eth1 && ip address add 10.23.10.11/16 dev eth1",
+            "eth1 has inet 10.23.10.11/16, not just inet 10.23.10.10/16",
+        ),
+        (
+            "ip address flush dev eth1 && ip address add 10.23.10.10/24 dev eth1",
+            "eth1 has inet 10.23.10.10/24, not just inet 10.23.10.10/16",
+        ),
+        (
+            "ip address add 10.23.0.5/16 dev eth1",
+            "eth1 has inet 10.23.10.10/16, inet 10.23.0.5/16, not just inet 10.23.10.10/16",
+        ),
+    ],
+    ids=["as it was", "up", "none", "another", "another prefix", "one more"],
+)
+def test_a_node_that_was_given_an_address_has_that_one_alone(made: Bench, damage: str, wrong: str) -> None:
+    make_all(made, address="10.23.10.10/16")
+    inside(made, NODES[0], damage)
+    assert look().marks == dict.fromkeys(THINGS, Mark(because="")) | {"join.ext-net": Mark(because="", wrong=wrong)}
 
 
 def test_a_link_beside_it_with_an_address_is_none_of_the_labs_business(made: Bench) -> None:

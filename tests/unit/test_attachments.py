@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from components.attachments import MASTER, nad_config, ranges
+from components.attachments import MASTER, confs, nad_config, ranges
 from components.settings.networks import MacvlanMode
 from tests.lab_config import lab, network
 
@@ -66,3 +66,30 @@ def test_a_config_is_one_line(workers: int) -> None:
 def test_a_nad_tells_which_worker_hands_out_what() -> None:
     [both] = lab(workers=2).networks
     assert ranges(both) == "kalico-worker: 10.23.0.100 to 10.23.0.169, kalico-worker2: 10.23.0.170 to 10.23.0.240"
+
+
+STATIC = {"name": "lan", "subnet": "10.40.0.0/16", "gateway": "10.40.0.1"} | {
+    "ipam": {"type": "static", "routes": [{"dst": "10.9.0.0/16"}]}
+}
+
+
+def test_the_nad_of_a_static_network_takes_each_pods_addresses_and_has_none_itself() -> None:
+    [lan] = lab(networks=[STATIC], pods=[]).networks
+    assert json.loads(nad_config(lan, "eth1")) == {
+        "cniVersion": "0.3.1",
+        "name": "lan",
+        "type": "macvlan",
+        "master": "eth1",
+        "mode": "bridge",
+        "capabilities": {"ips": True},
+        "ipam": {"type": "static", "routes": [{"dst": "10.9.0.0/16", "gw": "10.40.0.1"}]},
+    }
+
+
+def test_each_worker_has_a_config_of_its_own_with_a_range_or_without() -> None:
+    """Each has another interface on the network."""
+    lan, ext = lab(workers=2, networks=[STATIC, network()], pods=[]).networks
+    whole = nad_config(lan, MASTER)
+    assert confs(lan) == [f"kalico-worker {whole}", f"kalico-worker2 {whole}"]
+    parts = [nad_config(ext, MASTER, part) for part in ext.ranges]
+    assert confs(ext) == [f"kalico-worker {parts[0]}", f"kalico-worker2 {parts[1]}"]

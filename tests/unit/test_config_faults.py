@@ -17,6 +17,7 @@ from tests.lab_config import ROOT, faults, lab, network, pod
 MANIFEST = {"source": "/srv/a.yaml", "sha256": "a" * 64}
 LAN = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"rangeEnd": "10.40.0.99"}}
 
+STATIC = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"type": "static"}}
 ON_LAN = {"name": "lan", "address": "10.40.0.7"}
 NODES = "10.40.254.7"
 
@@ -763,7 +764,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         },
         "pods[0].networks[0].address",
         "10.40.0.7: the IPAM of lan fixes no address",
-        "drop it or take type host-local or knows-no-range",
+        "drop it or take type host-local or static or knows-no-range",
     ),
     (
         "a fixed address of the nodes' own",
@@ -826,6 +827,13 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         for how, keys in {"": {}, " as the gateway": {"gateway": "peer"}}.items()
     ),
     (
+        "a peer with the address of a worker",
+        peer({"address": "10.23.10.10"}, nodeAddresses=["10.23.10.10"]),
+        "networks[0].peer.address",
+        "10.23.10.10 is one of `nodeAddresses` too",
+        "take another one",
+    ),
+    (
         "a peer on a network that is full",
         peer(
             True,
@@ -847,6 +855,149 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "pods[0].networks[0].address",
         "10.40.0.7 is the peer's of lan",
         "take another one",
+    # A key of another type
+    (
+        "a range where every pod has its own address",
+        {"networks": [STATIC | {"ipam": {"type": "static", "rangeStart": "10.40.0.100"}}], "pods": []},
+        "networks[0].ipam.rangeStart",
+        "static has no such key",
+        "`rangeStart` is a key of host-local",
+    ),
+    (
+        "a mistyped key of a type",
+        {"networks": [STATIC | {"ipam": {"type": "static", "route": []}}], "pods": []},
+        "networks[0].ipam.route",
+        "unknown key",
+        "did you mean `routes`?",
+    ),
+    # Static addresses
+    (
+        "a pod without an address where it needs its own",
+        {"networks": [STATIC], "pods": [pod(networks=["lan"])]},
+        "pods[0].networks[0].address",
+        "missing",
+        "lan gives none by itself: give a host address of 10.40.0.0/16",
+    ),
+    (
+        "pods of a count without addresses where each needs its own",
+        {"networks": [STATIC], "pods": [pod(networks=["lan"], count=2)]},
+        "pods[0].networks[0].address",
+        "missing",
+        "to each pod, without `count`",
+    ),
+    (
+        "pods of a count with one address between them",
+        {"networks": [STATIC], "pods": [pod(networks=[ON_LAN], count=2)]},
+        "pods[0].networks[0].address",
+        "10.40.0.7 cannot be that of 2 pods",
+        "drop it or `count`",
+    ),
+    (
+        "a static address of two pods",
+        {"networks": [STATIC], "pods": [pod(networks=[ON_LAN]), pod(name="b", networks=[ON_LAN])]},
+        "pods[1].networks[0].address",
+        "10.40.0.7 is that of pods[0].networks[0].address too",
+        "give each its own",
+    ),
+    (
+        "a static address that is the gateway",
+        {"networks": [STATIC | {"gateway": "10.40.0.7"}], "pods": [pod(networks=[ON_LAN])]},
+        "pods[0].networks[0].address",
+        "10.40.0.7 is the gateway of lan",
+        "take another one",
+    ),
+    (
+        "a static address of the nodes' block",
+        {"networks": [STATIC], "pods": [pod(networks=[ON_LAN | {"address": NODES}])]},
+        "pods[0].networks[0].address",
+        "10.40.254.7 is one of the nodes' own 10.40.254.0/24",
+        "take another one",
+    ),
+    (
+        "a static address that a worker has",
+        {"networks": [STATIC | {"nodeAddresses": ["10.40.0.7"]}], "pods": [pod(networks=[ON_LAN])]},
+        "pods[0].networks[0].address",
+        "10.40.0.7 is that of networks[0].nodeAddresses[0] too",
+        "give each its own",
+    ),
+    # The workers' own addresses
+    (
+        "a worker's address of another network",
+        {"networks": [network(nodeAddresses=["10.24.0.5"])]},
+        "networks[0].nodeAddresses[0]",
+        "10.24.0.5 is no host address of 10.23.0.0/16",
+        "take one from the subnet",
+    ),
+    (
+        "a worker's address that is the gateway",
+        {"networks": [network(nodeAddresses=["10.23.0.1"])]},
+        "networks[0].nodeAddresses[0]",
+        "10.23.0.1 is the network's gateway",
+        "take another one",
+    ),
+    (
+        "a worker's address in the pods' range",
+        {"networks": [network(nodeAddresses=["10.23.0.100"])]},
+        "networks[0].nodeAddresses[0]",
+        "10.23.0.100 lies in the pods' range 10.23.0.100 to 10.23.0.240",
+        "move either",
+    ),
+    (
+        "an address of two workers",
+        {"workers": 2, "networks": [network(nodeAddresses=["10.23.10.10", "10.23.10.10"])]},
+        "networks[0].nodeAddresses[1]",
+        "10.23.10.10 is there twice",
+        "give each worker its own",
+    ),
+    (
+        "fewer addresses than workers that join",
+        {"workers": 3, "networks": [network(nodes=["worker", "worker3"], nodeAddresses=["10.23.10.10"])]},
+        "networks[0].nodeAddresses",
+        "1 for 2 workers that join",
+        "give one for each in the workers' order, or drop the key",
+    ),
+    (
+        "no address at all",
+        {"networks": [network(nodeAddresses=[])]},
+        "networks[0].nodeAddresses",
+        "0 for 1 worker that joins",
+        "or drop the key",
+    ),
+    (
+        "an address with a prefix",
+        {"networks": [network(nodeAddresses=["10.23.10.10/16"])]},
+        "networks[0].nodeAddresses[0]",
+        "'10.23.10.10/16' is not an IPv4 address",
+        "such as 10.23.0.1",
+    ),
+    # Annotations of the nodes
+    (
+        "the address of a worker that has none",
+        {"nodeAnnotations": {"bnk": True}},
+        "nodeAnnotations.bnk",
+        "the workers have no address on ext-net: it is the pods' alone",
+        "give ext-net `nodeAddresses`, or name another `network`",
+    ),
+    (
+        "the workers' address on a network that is not there",
+        {"nodeAnnotations": {"bnk": True, "network": "lan"}},
+        "nodeAnnotations.network",
+        "there is no network 'lan'",
+        "known are: ext-net",
+    ),
+    (
+        "the workers' address without a network",
+        {"nodeAnnotations": {"bnk": True}, "networks": [], "pods": []},
+        "nodeAnnotations.bnk",
+        "there is no network that a worker has an address on",
+        "give `networks` or drop it",
+    ),
+    (
+        "a mistyped annotation",
+        {"nodeAnnotations": {"bnkk": True}},
+        "nodeAnnotations.bnkk",
+        "unknown key",
+        "did you mean `bnk`?",
     ),
     # Ranges
     (

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.annotations import asked_for, digest
+from components.annotations import CONTENT, NODE_ADDRESS, asked_for, digest
 from components.drift import (
     NADS,
     PODS,
@@ -26,6 +26,7 @@ from components.drift import (
     objects,
     pod_wrong,
 )
+from components.drift import NODES as NODE_OBJECTS
 from components.engines import ENGINES, EngineError
 from components.records import Record, records
 from components.scripts import script
@@ -43,6 +44,7 @@ def drift_of(
     records: Mapping[str, Record] | None = None,
     pods: Mapping[str, Mapping[str, Any]] | None = None,
     nads: Mapping[str, Mapping[str, Any]] | None = None,
+    node_objects: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Drift:
     """What follows from such a look; nothing is wrong and nobody answers for the cluster unless it is said."""
     seen = Look(
@@ -52,6 +54,7 @@ def drift_of(
         records=records or {},
         pods=pods,
         nads=nads,
+        node_objects=node_objects,
     )
     return Drift(look=seen, now=NOW)
 
@@ -88,7 +91,8 @@ def test_a_lab_that_nobody_looked_at_is_made_for_the_first_reason() -> None:
         unseen.in_nodes("plugins", NODES),
         unseen.nad("ext-net"),
         unseen.pod("default", "samplepod"),
-    ] == [""] * 5
+        unseen.annotations(NODES),
+    ] == [""] * 6
     assert unseen.live_pod("default/samplepod") is None
 
 
@@ -210,6 +214,36 @@ def test_an_object_is_made_again_when_it_is_wrong_or_gone_and_not_when_nobody_an
 
 def test_an_object_without_a_reason_was_made_for_the_first() -> None:
     assert drift_of(pods={"default/one": found()}).pod("default", "one") == ""
+
+
+ADDRESS = '{"ipv4":"10.23.10.10/16"}'
+
+
+def annotated(value: str | None = ADDRESS, because: str = BEFORE) -> dict[str, Any]:
+    """A node that was annotated with ADDRESS and has `value` now."""
+    ours = {CONTENT: digest(ADDRESS), "kalico/because": because}
+    return {"metadata": {"name": "one", "annotations": ours | ({NODE_ADDRESS: value} if value else {})}}
+
+
+@pytest.mark.parametrize(
+    ("workers", "because"),
+    [
+        ([annotated()] * 2, BEFORE),
+        ([annotated(because="")] * 2, ""),
+        ([annotated(), annotated(None)], f"{NOW} node lab-worker2 has no k8s.ovn.org/node-primary-ifaddr"),
+        ([annotated('{"ipv4":"10.23.10.9/16"}'), annotated()], f"{NOW} node lab-worker has another {NODE_ADDRESS}"),
+        ([annotated(), annotated(because="")], f"{NOW} some of the nodes were annotated later"),
+        ([annotated()], f"{NOW} node lab-worker2 is none of the cluster"),
+        (None, f"{NOW} the cluster does not tell its nodes"),
+    ],
+    ids=["well", "the first", "removed", "edited", "one of two", "no node", "no answer"],
+)
+def test_nodes_are_annotated_again_when_one_does_not_tell_what_it_was_given(
+    workers: list[dict[str, Any]] | None, because: str
+) -> None:
+    names = ("lab-worker", "lab-worker2")
+    objects = None if workers is None else dict(zip(names, workers, strict=False))
+    assert drift_of(node_objects=objects).annotations(names) == because
 
 
 def test_a_pod_of_another_namespace_is_another_pod() -> None:
@@ -404,6 +438,11 @@ def test_the_objects_of_a_list_are_known_by_namespace_and_name(tmp_path: Path, t
     assert asked(tmp_path) == ["kubectl --kubeconfig /run/kubeconfig --request-timeout 5s get --raw /api/v1/pods"]
 
 
+def test_what_lies_in_no_namespace_is_known_by_its_name(tools: Tools) -> None:
+    tools("kubectl", f"echo '{json.dumps({'items': [annotated()]})}'")
+    assert objects(Path("/run/kubeconfig"), NODE_OBJECTS) == {"one": annotated()}
+
+
 def test_a_kind_that_the_cluster_has_not_yet_has_no_objects(tools: Tools) -> None:
     tools(
         "kubectl",
@@ -469,6 +508,19 @@ def test_a_lab_that_was_made_is_looked_at_whole(
         nads=None,
     )
     assert len(asked(tmp_path)) == len(NODES) + 3
+
+
+def test_the_clusters_nodes_are_asked_for_where_the_lab_annotates_them(
+    tmp_path: Path, tools: Tools, workspace: Workspace
+) -> None:
+    workspace.run.mkdir(parents=True)
+    (workspace.run / "engine").write_text("podman\n")
+    tools("podman", "")
+    tools("kubectl", f"[[ $* = *{NODE_OBJECTS} ]] && echo '{json.dumps({'items': [annotated()]})}'")
+    seen = find_drift(workspace, NODES, annotated=True)
+    assert seen.look
+    assert seen.look.node_objects == {"one": annotated()}
+    assert len(asked(tmp_path)) == len(NODES) + 4
 
 
 @pytest.mark.usefixtures("tools")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components.settings.faults import Faults, Section
-from components.settings.ipam import IPAM_TYPES, HostLocal, read_ipam
+from components.settings.ipam import IPAM_TYPES, HostLocal, Static, read_ipam
 from components.settings.routes import Route
 
 SUBNET = IPv4Network("10.23.0.0/16")
@@ -42,7 +42,7 @@ def test_host_local_is_taken_where_nothing_is_said_and_serves_all_but_the_gatewa
 
 @pytest.mark.parametrize("name", IPAM_TYPES)
 def test_every_type_writes_its_own_name_into_the_config(name: str) -> None:
-    ipam = read({"type": name, "rangeStart": "10.23.0.100"})
+    ipam = read({"type": name})
     assert isinstance(ipam, IPAM_TYPES[name])
     assert ipam.config(SUBNET, GATEWAY)["type"] == name
 
@@ -81,3 +81,38 @@ def test_a_workers_config_is_that_of_its_own_part() -> None:
     first, second = ipam.ranges(["lab-worker", "lab-worker2"])
     assert ipam.config(SUBNET, GATEWAY, part=first) == whole | {"rangeEnd": "10.23.0.169"}
     assert ipam.config(SUBNET, GATEWAY, part=second) == whole | {"rangeStart": "10.23.0.170"}
+
+
+@pytest.mark.parametrize("name", IPAM_TYPES)
+def test_the_keys_that_a_type_is_known_by_are_those_that_it_reads(name: str) -> None:
+    for key in {key for type_ in IPAM_TYPES.values() for key in type_.keys}:
+        faults = Faults()
+        read_ipam(Section({"type": name, key: {}}, "ipam", faults), SUBNET, GATEWAY)
+        foreign = [fault.key for fault in faults.found if "no such key" in fault.problem]
+        assert foreign == ([] if key in IPAM_TYPES[name].keys else [f"ipam.{key}"])
+        assert not [fault for fault in faults.found if fault.problem == "unknown key"]
+
+
+def test_static_knows_no_address_and_each_of_its_routes_names_the_gateway() -> None:
+    """The plugin has a gateway only for addresses of its own config, and takes those of the pod in their place."""
+    ipam = read({"type": "static", "routes": [{"dst": "0.0.0.0/0"}, {"dst": "10.9.0.0/16", "gw": "10.23.0.2"}]})
+    further = [Route(dst=IPv4Network("10.8.0.0/16"))]
+    assert ipam.config(SUBNET, GATEWAY, further) == {
+        "type": "static",
+        "routes": [
+            {"dst": "0.0.0.0/0", "gw": "10.23.0.1"},
+            {"dst": "10.9.0.0/16", "gw": "10.23.0.2"},
+            {"dst": "10.8.0.0/16", "gw": "10.23.0.1"},
+        ],
+    }
+
+
+def test_a_route_of_static_leads_to_the_link_where_the_network_has_no_gateway() -> None:
+    ipam = read({"type": "static", "routes": [{"dst": "10.9.0.0/16"}]}, gateway=None)
+    assert ipam.config(SUBNET, None)["routes"] == [{"dst": "10.9.0.0/16"}]
+
+
+def test_static_leaves_it_to_the_pods_what_is_given_out() -> None:
+    ipam = read({"type": "static"})
+    assert ipam == Static(routes=())
+    assert (ipam.capacity(), ipam.occupies(), ipam.ranges(["lab-worker", "lab-worker2"])) == (None, None, ())

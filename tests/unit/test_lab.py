@@ -273,3 +273,36 @@ def test_a_lab_without_networks_and_pods_is_one() -> None:
 @pytest.mark.parametrize("mode", list(MacvlanMode))
 def test_every_macvlan_mode_is_taken_by_its_name(mode: MacvlanMode) -> None:
     assert lab(networks=[network(mode=mode.value)], pods=[]).networks[0].mode is mode
+
+
+def test_the_workers_addresses_have_the_networks_prefix_and_the_engine_gives_none_of_them_away() -> None:
+    taken = lab(workers=2, networks=[network(nodeAddresses=["10.23.254.7", "10.23.10.11"])])
+    [ext] = taken.networks
+    assert ext.node_addresses == (IPv4Interface("10.23.254.7/16"), IPv4Interface("10.23.10.11/16"))
+    assert ext.node_range == IPv4Network("10.23.253.0/24")
+    assert lab().networks[0].node_addresses == ()
+
+
+def test_a_network_is_told_of_in_annotations_where_that_is_asked_for_and_the_first_where_none_is_named() -> None:
+    own = {"nodeAddresses": ["10.40.0.2"], "name": "own", "subnet": "10.40.0.0/24", "ipam": {"type": "static"}}
+    networks = [network(nodeAddresses=["10.23.10.10"]), own]
+
+    def told(**annotations: Any) -> str | None:
+        found = lab(networks=networks, nodeAnnotations=annotations).annotated_network
+        return found.name if found else None
+
+    assert told(bnk=True) == "ext-net"
+    assert told(bnk=True, network="own") == "own"
+    assert told(bnk=False, network="own") is None
+    assert told() is None
+
+
+def test_a_pod_of_a_static_network_has_the_address_that_it_says() -> None:
+    lan = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"type": "static"}}
+    pods = [pod(networks=[{"name": "lan", "address": f"10.40.0.{i}"}], name=f"pod{i}") for i in (7, 8)]
+    taken = lab(workers=2, networks=[lan], pods=pods)
+    assert [each.networks[0].address for each in taken.pods] == [
+        IPv4Interface("10.40.0.7/16"),
+        IPv4Interface("10.40.0.8/16"),
+    ]
+    assert taken.networks[0].ranges == ()

@@ -16,6 +16,7 @@ KNOWN_KEYS = sorted(DECLARED)
 INNER_KEYS = [
     *("name", "subnet", "gateway", "parent", "mode", "mtu", "vlan", "nodes", "ipam", "routes", "peer", "forward"),
     *("type", "rangeStart", "rangeEnd", "dst", "gw", "source", "sha256"),
+    *("nodeAddresses", "bnk", "network"),
     *("namespace", "image", "command", "networks", "address", "mac", "count", "node"),
 ]
 ODD_TEXTS = [
@@ -59,11 +60,15 @@ RICH = config(
         },
         {"name": "whole", "subnet": "10.41.0.0/24", "ipam": {"rangeEnd": "10.41.0.20"}, "nodes": ["worker2"]}
         | {"mode": "passthru"},
+        {"name": "own", "subnet": "10.42.0.0/24", "gateway": "10.42.0.1", "nodes": ["worker", "worker2"]}
+        | {"ipam": {"type": "static", "routes": [{"dst": "0.0.0.0/0"}]}, "nodeAddresses": ["10.42.0.2", "10.42.0.3"]},
     ],
     pods=[
         pod(networks=["ext-net", {"name": "lan", "address": "10.40.0.4", "mac": "02:00:00:00:00:01"}], node="worker"),
         pod(name="many", networks=["lan", "lan"], count=5, namespace="team"),
+        pod(name="own", networks=[{"name": "own", "address": "10.42.0.50"}]),
     ],
+    nodeAnnotations={"bnk": True, "network": "own"},
 )
 """A config that says all that can be said."""
 
