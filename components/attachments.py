@@ -5,6 +5,7 @@ own, since host-local keeps its leases on each node: the config then lies on the
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,12 +14,15 @@ import pulumi
 
 from components import scripts
 from components.annotations import CONTENT, NAMESPACE, digest
+from components.cni_plugins import ROUTES_PLUGIN
 from components.drift import Drift
 from components.kind_cluster import KindCluster
 from components.multus import Multus
 from components.network_joins import NetworkJoins, master
 from components.objects import KubernetesObject, repairable
 from components.settings import NetworkSettings, WorkerRange
+from components.settings.blocks import Subnet
+from components.settings.routes import DefaultRoute
 from components.workspace import Workspace
 
 CNI_VERSION = "0.3.1"
@@ -31,6 +35,7 @@ MASTER = "@MASTER@"
 @dataclass(frozen=True, kw_only=True)
 class AttachmentsArgs:
     networks: tuple[NetworkSettings, ...]
+    cluster_subnets: tuple[Subnet, ...]
     workspace: Workspace
     cluster: KindCluster
     joins: NetworkJoins
@@ -46,6 +51,9 @@ class Attachments(pulumi.ComponentResource):
         super().__init__(
             "kalico:lab:Attachments", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts)
         )
+        for network in args.networks:
+            if network.default_route is DefaultRoute.LITERAL:
+                pulumi.log.warn(two_default_routes(network), self)
         self.nads = {network.name: self._nad(name, network, args) for network in args.networks}
         self.register_outputs({})
 
@@ -56,7 +64,11 @@ class Attachments(pulumi.ComponentResource):
             annotations: dict[str, Any] = {RANGES: ranges(network), CONTENT: digest("")}
         else:
             made_with = args.joins.made[network.name]
-            config = args.joins.made[network.name].stdout.apply(master).apply(partial(nad_config, network))
+            config = (
+                args.joins.made[network.name]
+                .stdout.apply(master)
+                .apply(partial(nad_config, network, keep=args.cluster_subnets))
+            )
             spec = {"config": config}
             annotations = {CONTENT: config.apply(digest)}
         document, again = repairable(
@@ -81,28 +93,50 @@ class Attachments(pulumi.ComponentResource):
             delete="attachment-conf-delete",
             environment=args.workspace.environment | {"NETWORK": network.name},
             because=args.drift.in_nodes(f"conf.{network.name}", network.nodes),
-            lines=[f"{part.worker} {nad_config(network, MASTER, part=part)}" for part in network.ranges],
+            lines=[
+                f"{part.worker} {nad_config(network, MASTER, part, keep=args.cluster_subnets)}"
+                for part in network.ranges
+            ],
             triggers=[joined.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[joined]),
         )
 
 
-def nad_config(network: NetworkSettings, master: str, part: WorkerRange | None = None) -> str:
-    """The CNI config of a NAD, as JSON.
+def nad_config(
+    network: NetworkSettings, master: str, part: WorkerRange | None = None, *, keep: Sequence[Subnet] = ()
+) -> str:
+    """The CNI config of a NAD, as JSON: of one plugin, or of a list of them.
 
-    `master`: the worker's interface on the network. `part`: of the range, where it is one worker's config. An address
-    or a MAC that a pod asks for reaches the plugins without a capability, by CNI_ARGS.
+    `master`: the worker's interface on the network. `part`: of the range, where it is one worker's config; Multus finds
+    a list in the file that it is written to. `keep`: what stays on eth0 whatever the default route is. An address or a
+    MAC that a pod asks for reaches the plugins without a capability, by CNI_ARGS.
     """
-    config: dict[str, Any] = {
-        "cniVersion": CNI_VERSION,
-        "name": network.name,
-        "type": "macvlan",
-        "master": master,
-        "mode": network.mode.value,
-    }
+    head = {"cniVersion": CNI_VERSION, "name": network.name}
+    plugin: dict[str, Any] = {"type": "macvlan", "master": master, "mode": network.mode.value}
     if network.mtu is not None:
-        config["mtu"] = network.mtu
-    return json.dumps(config | {"ipam": network.ipam.config(network.subnet, network.gateway, network.routes, part)})
+        plugin["mtu"] = network.mtu
+    plugin["ipam"] = network.ipam.config(network.subnet, network.gateway, network.routes, part)
+    if part is None and not network.has_routes_plugin:
+        return json.dumps(head | plugin)
+    chained = [routes_config(network, keep)] if network.has_routes_plugin else []
+    return json.dumps(head | {"plugins": [plugin, *chained]})
+
+
+def routes_config(network: NetworkSettings, keep: Sequence[Subnet]) -> dict[str, Any]:
+    """The section of kalico-routes, which sees to the default route."""
+    config = {"type": ROUTES_PLUGIN, "defaultRoute": network.default_route.value, "gateway": str(network.gateway)}
+    if network.default_route is DefaultRoute.NET1:
+        return config | {"keep": [str(subnet) for subnet in keep]}
+    return config
+
+
+def two_default_routes(network: NetworkSettings) -> str:
+    """What there is to say of `defaultRoute: literal`."""
+    return (
+        f"network {network.name}: its pods have two default routes of one metric (`defaultRoute: literal`). Cluster DNS "
+        "and the API time out until the neighbour entry of a gateway that does not answer has failed, and are lost while "
+        "one answers; `source` and `net1` keep them"
+    )
 
 
 def ranges(network: NetworkSettings) -> str:
