@@ -133,9 +133,9 @@ def routes_config(network: NetworkSettings, keep: Sequence[Subnet]) -> dict[str,
 def two_default_routes(network: NetworkSettings) -> str:
     """What there is to say of `defaultRoute: literal`."""
     return (
-        f"network {network.name}: its pods have two default routes of one metric (`defaultRoute: literal`). Cluster DNS "
-        "and the API time out until the neighbour entry of a gateway that does not answer has failed, and are lost while "
-        "one answers; `source` and `net1` keep them"
+        f"network {network.name} (`defaultRoute: literal`): its pods have a second default route of eth0's metric. "
+        "Cluster DNS and the API time out until the neighbour entry of a dead gateway has failed, and are lost behind "
+        "a living one; `source` and `net1` keep them"
     )
 
 

@@ -12,7 +12,6 @@ from components.kind_cluster import KindCluster
 from components.settings import Source
 from components.workspace import Workspace
 
-
 ROUTES_PLUGIN = "kalico-routes"
 
 

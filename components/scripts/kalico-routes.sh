@@ -88,7 +88,7 @@ case $CNI_COMMAND in
 esac
 [ -n "${CNI_NETNS:-}" ] && [ -n "${CNI_IFNAME:-}" ] || fail 4 "CNI_NETNS and CNI_IFNAME are needed"
 config=$(cat)
-jq --exit-status 'type == "object"' <<<"$config" >/dev/null 2>&1 || fail 6 "the config is no JSON object"
+jq --slurp --exit-status 'map(type) == ["object"]' <<<"$config" >/dev/null 2>&1 || fail 6 "the config is no JSON object"
 version=$(jq --raw-output .cniVersion <<<"$config")
 jq --exit-status .prevResult.ips <<<"$config" >/dev/null || fail 7 "it has to follow a plugin that gives addresses"
 way=$(jq --raw-output .defaultRoute <<<"$config")

@@ -129,7 +129,7 @@ def test_one_more_worker_replaces_the_cluster_and_has_a_range_of_its_own(lab: La
 
 
 def test_a_workers_own_config_that_somebody_edits_is_put_back(lab: Lab) -> None:
-    file = "/etc/cni/multus/net.d/kalico-e2e-net.conf"
+    file = "/etc/cni/multus/net.d/kalico-e2e-net.conflist"
     run(lab.engine, "exec", f"{WORKER}2", "sh", "-c", f"echo >>{file}")
     assert previewed_and_done(lab.stack) == {
         "attachments-e2e-net-conf",
