@@ -52,6 +52,7 @@ attachments = Attachments(
     "attachments",
     AttachmentsArgs(
         networks=settings.networks,
+        cluster_subnets=settings.cluster_subnets,
         workspace=workspace,
         cluster=cluster,
         joins=joins,

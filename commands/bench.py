@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from components.macvlan_networks import bridge_name
 from components.multus import daemonset_documents
 from components.pods import pod_document
 from components.scripts import BASH, script
-from components.settings import LabSettings
+from components.settings import LabSettings, NetworkSettings
+from components.settings.routes import BY_DEFAULT, DefaultRoute
 from components.workspace import Workspace, cache_folder
 
 SEED, OURS = "kalico-bench-seed", "kalico-bench"
@@ -79,7 +81,7 @@ def seed_steps(settings: LabSettings, folder: Path) -> dict[str, float]:
                 "apiVersion": "k8s.cni.cncf.io/v1",
                 "kind": "NetworkAttachmentDefinition",
                 "metadata": {"name": network.name},
-                "spec": {"config": nad_config(network, "eth1")},
+                "spec": {"config": nad_config(seeds(network), "eth1")},
             }
         ],
         "POD": [pod_document(settings.pods[0])],
@@ -103,6 +105,11 @@ def seed_steps(settings: LabSettings, folder: Path) -> dict[str, float]:
         left = [line for name in ("network-delete", "kind-delete") for line in removed_by(name, environment)]
         if left:
             sys.exit("\n".join(["the seed's lab is not gone:", *left]))
+
+
+def seeds(network: NetworkSettings) -> NetworkSettings:
+    """The network with the default route of the seed's NAD: in its steps nobody puts kalico-routes into the nodes."""
+    return replace(network, default_route=DefaultRoute.LITERAL, routes=(BY_DEFAULT,))
 
 
 def removed_by(name: str, environment: Mapping[str, str]) -> list[str]:

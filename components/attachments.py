@@ -6,6 +6,7 @@ finds it by name.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,13 +15,15 @@ import pulumi
 
 from components import scripts
 from components.annotations import CONTENT, NAMESPACE, digest
+from components.cni_plugins import ROUTES_PLUGIN
 from components.drift import Drift
 from components.kind_cluster import KindCluster
 from components.multus import Multus
 from components.network_joins import NetworkJoins, master
 from components.objects import KubernetesObject, repairable
 from components.settings import NetworkSettings, WorkerRange
-from components.settings.blocks import Address
+from components.settings.blocks import Address, Subnet
+from components.settings.routes import DefaultRoute
 from components.workspace import Workspace
 
 CNI_VERSION = "0.3.1"
@@ -33,6 +36,7 @@ MASTER = "@MASTER@"
 @dataclass(frozen=True, kw_only=True)
 class AttachmentsArgs:
     networks: tuple[NetworkSettings, ...]
+    cluster_subnets: tuple[Subnet, ...]
     workspace: Workspace
     cluster: KindCluster
     joins: NetworkJoins
@@ -49,10 +53,12 @@ class Attachments(pulumi.ComponentResource):
             "kalico:lab:Attachments", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts)
         )
         for network in args.networks:
+            if network.default_route is DefaultRoute.LITERAL:
+                pulumi.log.warn(two_default_routes(network), self)
             if gateway := dead_gateway(network):
-                pulumi.log.warn(
-                    f"the default route of network {network.name} leads to {gateway}, and nothing answers there unless "
-                    "you put something there: give `gateway: peer`, or leave the route out",
+                pulumi.log.info(
+                    f"network {network.name}: its gateway {gateway} is nothing unless you put something there "
+                    "(`gateway: peer` has the lab do it, `defaultRoute: none` leads nobody to it)",
                     self,
                 )
         self.nads = {network.name: self._nad(name, network, args) for network in args.networks}
@@ -67,7 +73,11 @@ class Attachments(pulumi.ComponentResource):
                 annotations[RANGES] = ranges(network)
         else:
             made_with = args.joins.made[network.name]
-            config = args.joins.made[network.name].stdout.apply(master).apply(partial(nad_config, network))
+            config = (
+                args.joins.made[network.name]
+                .stdout.apply(master)
+                .apply(partial(nad_config, network, keep=args.cluster_subnets))
+            )
             spec = {"config": config}
             annotations = {CONTENT: config.apply(digest)}
         document, again = repairable(
@@ -92,37 +102,61 @@ class Attachments(pulumi.ComponentResource):
             delete="attachment-conf-delete",
             environment=args.workspace.environment | {"NETWORK": network.name},
             because=args.drift.in_nodes(f"conf.{network.name}", network.nodes),
-            lines=confs(network),
+            lines=confs(network, args.cluster_subnets),
             triggers=[joined.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[joined]),
         )
 
 
-def confs(network: NetworkSettings) -> list[str]:
-    """A line for each worker that joins: its name and the CNI config of its own."""
+def confs(network: NetworkSettings, keep: Sequence[Subnet] = ()) -> list[str]:
+    """A line for each worker that joins: its name and the CNI config of its own, a list as its file has to hold."""
     parts = {part.worker: part for part in network.ranges}
-    return [f"{node} {nad_config(network, MASTER, parts.get(node))}" for node in network.nodes]
+    return [f"{node} {nad_config(network, MASTER, parts.get(node), keep=keep, listed=True)}" for node in network.nodes]
 
 
-def nad_config(network: NetworkSettings, master: str, part: WorkerRange | None = None) -> str:
-    """The CNI config of a NAD, as JSON.
+def nad_config(
+    network: NetworkSettings,
+    master: str,
+    part: WorkerRange | None = None,
+    *,
+    keep: Sequence[Subnet] = (),
+    listed: bool = False,
+) -> str:
+    """The CNI config of a NAD, as JSON: of one plugin, or of a list of them.
 
-    `master`: the worker's interface on the network. `part`: of the range, where it is one worker's config. An address
-    or a MAC that a pod asks for reaches the plugins by CNI_ARGS; a type that lives by the pods' addresses gets them by
-    the capability that is made for them.
+    `master`: the worker's interface on the network. `part`: of the range, where it is one worker's config. `keep`: what
+    stays on eth0 whatever the default route is. `listed`: a list even of one. An address or a MAC that a pod asks for
+    reaches the plugins by CNI_ARGS; a type that lives by the pods' addresses gets them by the capability that is made
+    for them.
     """
-    config: dict[str, Any] = {
-        "cniVersion": CNI_VERSION,
-        "name": network.name,
-        "type": "macvlan",
-        "master": master,
-        "mode": network.mode.value,
-    }
+    head = {"cniVersion": CNI_VERSION, "name": network.name}
+    plugin: dict[str, Any] = {"type": "macvlan", "master": master, "mode": network.mode.value}
     if network.mtu is not None:
-        config["mtu"] = network.mtu
+        plugin["mtu"] = network.mtu
     if network.ipam.needs_addresses:
-        config["capabilities"] = {"ips": True}
-    return json.dumps(config | {"ipam": network.ipam.config(network.subnet, network.gateway, network.routes, part)})
+        plugin["capabilities"] = {"ips": True}
+    plugin["ipam"] = network.ipam.config(network.subnet, network.gateway, network.routes, part)
+    if not listed and not network.has_routes_plugin:
+        return json.dumps(head | plugin)
+    chained = [routes_config(network, keep)] if network.has_routes_plugin else []
+    return json.dumps(head | {"plugins": [plugin, *chained]})
+
+
+def routes_config(network: NetworkSettings, keep: Sequence[Subnet]) -> dict[str, Any]:
+    """The section of kalico-routes, which sees to the default route."""
+    config = {"type": ROUTES_PLUGIN, "defaultRoute": network.default_route.value, "gateway": str(network.gateway)}
+    if network.default_route is DefaultRoute.NET1:
+        return config | {"keep": [str(subnet) for subnet in keep]}
+    return config
+
+
+def two_default_routes(network: NetworkSettings) -> str:
+    """What there is to say of `defaultRoute: literal`."""
+    return (
+        f"network {network.name} (`defaultRoute: literal`): its pods have a second default route of eth0's metric. "
+        "Cluster DNS and the API time out until the neighbour entry of a dead gateway has failed, and are lost behind "
+        "a living one; `source` and `net1` keep them"
+    )
 
 
 def ranges(network: NetworkSettings) -> str:
@@ -130,9 +164,10 @@ def ranges(network: NetworkSettings) -> str:
 
 
 def dead_gateway(network: NetworkSettings) -> Address | None:
-    """Where a default route leads that leads nowhere: on an island the lab itself has nothing but the peer."""
-    gateways = [
-        route.gw or network.gateway for route in (*network.ipam.routes, *network.routes) if route.dst.prefixlen == 0
-    ]
+    """The gateway that a default route leads to, where there is nothing: on an island the lab itself has just the peer."""
+    if network.parent or network.default_route is DefaultRoute.NONE:
+        return None
+    routes = [route for route in (*network.ipam.routes, *network.routes) if route.dst.prefixlen == 0]
+    gateways = [network.gateway] if network.has_routes_plugin else [route.gw or network.gateway for route in routes]
     alive = network.peer.address.ip if network.peer else None
-    return next((gateway for gateway in gateways if gateway != alive), None) if network.parent is None else None
+    return next((gateway for gateway in gateways if gateway != alive), None)

@@ -1,4 +1,4 @@
-"""The CNI plugins on every node: kind's image has no macvlan, static, dhcp or bridge."""
+"""The CNI plugins on every node: kind's image has no macvlan, static, dhcp or bridge. And the lab's own, for routes."""
 
 from dataclasses import dataclass
 
@@ -11,6 +11,8 @@ from components.drift import Drift
 from components.kind_cluster import KindCluster
 from components.settings import Source
 from components.workspace import Workspace
+
+ROUTES_PLUGIN = "kalico-routes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,8 @@ class CniPlugins(pulumi.ComponentResource):
         command = scripts.run(
             f"{name}-nodes",
             create="cni-plugins",
-            environment=args.workspace.environment | {"ARCHIVE": str(archive), "ARCH": architecture()},
+            environment=args.workspace.environment
+            | {"ARCHIVE": str(archive), "ARCH": architecture(), "ROUTES_PLUGIN": scripts.script(ROUTES_PLUGIN)},
             because=args.drift.in_nodes("plugins", args.cluster.nodes),
             lines=args.cluster.nodes,
             triggers=[args.cluster.id],

@@ -6,6 +6,6 @@ set -euo pipefail
 
 while read -r node _; do
   if [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$node" 2>/dev/null </dev/null)" = true ]; then
-    "$ENGINE" exec "$node" rm -f "/etc/cni/multus/net.d/kalico-$NETWORK.conf" "/run/kalico/conf.$NETWORK" </dev/null
+    "$ENGINE" exec "$node" rm -f "/etc/cni/multus/net.d/kalico-$NETWORK.conflist" "/run/kalico/conf.$NETWORK" </dev/null
   fi
 done

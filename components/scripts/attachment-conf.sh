@@ -4,7 +4,7 @@
 # the join noted in the node. Leaves a mark with BECAUSE, why this runs (see node-look.sh). Prints NODE and interface.
 set -euo pipefail
 : "${ENGINE:?}" "${NETWORK:?}"
-file=/etc/cni/multus/net.d/kalico-$NETWORK.conf
+file=/etc/cni/multus/net.d/kalico-$NETWORK.conflist
 
 while read -r node config; do
   interface=$("$ENGINE" exec "$node" sed -n '2s/ .*//p' "/run/kalico/join.$NETWORK" </dev/null) || interface=

@@ -73,6 +73,11 @@ class LabSettings:
         return (f"{self.cluster_name}-control-plane", *self.worker_names)
 
     @property
+    def cluster_subnets(self) -> tuple[Subnet, ...]:
+        """Whose addresses are reached by a pod's eth0, whatever its default route is."""
+        return self.pod_subnet, self.service_subnet
+
+    @property
     def sources(self) -> tuple[Source, ...]:
         """All that comes from upstream as a file."""
         return self.calico_manifest, self.multus_manifest, self.cni_plugins

@@ -18,7 +18,14 @@ from components.settings.names import (
 )
 from components.settings.node_addresses import read_node_addresses
 from components.settings.peers import PeerSettings, read_peer
-from components.settings.routes import Route, read_routes
+from components.settings.routes import (
+    BY_DEFAULT,
+    DefaultRoute,
+    Route,
+    has_default,
+    read_default_route,
+    read_routes,
+)
 
 LEAST_MTU, MOST_MTU = 68, 65535
 """IPv4's own bounds (RFC 791), which are the kernel's: with less than 68 an interface loses its IPv4 addresses.
@@ -66,6 +73,7 @@ class NetworkSettings:
     ipam: Ipam
     routes: tuple[Route, ...]
     """Routes besides those in `ipam`."""
+    default_route: DefaultRoute
     node_addresses: tuple[IPv4Interface, ...] = ()
     """Of `nodes`, in their order, with the subnet's prefix length; empty: they have none on it."""
     node_range: Subnet
@@ -77,6 +85,11 @@ class NetworkSettings:
     def link(self) -> str | None:
         """The interface of the machine that the network lies on: `eth0`, with a vlan `eth0.7`."""
         return f"{self.parent}.{self.vlan}" if self.parent and self.vlan else self.parent
+
+    @property
+    def has_routes_plugin(self) -> bool:
+        """Whether kalico-routes follows the plugin that makes the interface."""
+        return self.gateway is not None and self.default_route in (DefaultRoute.SOURCE, DefaultRoute.NET1)
 
     @property
     def ranges(self) -> tuple[WorkerRange, ...]:
@@ -95,6 +108,9 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     ipam = read_ipam(ipam_section, subnet, gateway)
     span = None if ipam_section.faulty else ipam.occupies()
     routes = read_routes(section, hosts, gateway, span)
+    default_route = read_default_route(section, {"ipam.routes": ipam.routes, "routes": routes}, gateway)
+    if default_route is DefaultRoute.LITERAL and not has_default((*ipam.routes, *routes)):
+        routes = (BY_DEFAULT, *routes)
     nodes = _nodes(section, workers)
     network = NetworkSettings(
         name=_name(section),
@@ -107,6 +123,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         nodes=nodes,
         ipam=ipam,
         routes=routes,
+        default_route=default_route,
         node_addresses=read_node_addresses(section, subnet, gateway, span, nodes),
         node_range=NOWHERE,
     )

@@ -18,6 +18,7 @@ from components.settings.names import (
     worker_called,
 )
 from components.settings.networks import NetworkSettings
+from components.settings.routes import DefaultRoute
 
 MOST_PODS = 110
 """What a kubelet runs at most, unless told otherwise."""
@@ -80,6 +81,10 @@ def read_pod(section: Section, networks: Known, workers: Sequence[str]) -> PodSe
     )
     section.closed()
     _check_names(pod, section)
+    outward = [network.name for network in known if network.default_route is DefaultRoute.NET1]
+    if len(outward) > 1:
+        problem = f"{' and '.join(outward)} each take the pod's default route (`defaultRoute: net1`)"
+        section.fault("networks", problem, "attach to one such network, once")
     return replace(pod, networks=attachments)
 
 

@@ -302,7 +302,8 @@ def test_the_seeds_steps_are_given_what_the_program_has(machine: Bench, settings
     assert documents["INSTALLATION"]["metadata"]["name"] == "default"
     assert documents["MULTUS"]["spec"]["template"]["spec"]["containers"][0]["image"] == settings.multus_image
     assert documents["NAD"]["metadata"]["name"] == "ext-net"
-    assert '"master": "eth1"' in documents["NAD"]["spec"]["config"]
+    nad = json.loads(documents["NAD"]["spec"]["config"])
+    assert (nad["type"], nad["master"], nad["ipam"]["routes"]) == ("macvlan", "eth1", [{"dst": "0.0.0.0/0"}])
     assert documents["POD"]["metadata"]["name"] == "samplepod"
     assert machine.left("unpacked") == "an archive" * 2
 

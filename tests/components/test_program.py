@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from components.annotations import BECAUSE, CONTENT, NODE_ADDRESS, digest
+from components.attachments import two_default_routes
 from components.config import ARCHITECTURES
 from components.engines import ENGINES
 from components.kind_cluster import kind_config
@@ -316,6 +317,7 @@ def test_the_plugins_go_to_every_node_and_again_when_nodes_or_archive_are_others
     assert inputs["environment"] == labs_environment(cache) | {
         "ARCHIVE": archive["source"],
         "ARCH": ARCHITECTURES[platform.machine().lower()],
+        "ROUTES_PLUGIN": script("kalico-routes"),
     }
     assert inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
     assert inputs["triggers"] == ["the-clusters-uid", made_from("cni-plugins", inputs)]
@@ -391,7 +393,24 @@ def test_a_pod_is_awaited_until_it_is_ready_and_multus_has_spoken(program: Run) 
 def test_the_nads_master_is_the_interface_that_the_worker_has(run_lab: RunLab) -> None:
     done = run_lab(answers=saying(STDOUT | {"joins-ext-net": "kalico-worker eth7 9a:00:00:00:00:01"}))
     config = json.loads(done[NAD].inputs["spec"]["config"])
-    assert config["master"] == "eth7"
+    assert config["plugins"][0]["master"] == "eth7"
+
+
+def test_with_net1s_default_route_the_clusters_subnets_stay_on_eth0(run_lab: RunLab) -> None:
+    outward = network(defaultRoute="net1")
+    done = run_lab(podSubnet="10.30.0.0/20", serviceSubnet="10.31.0.0/20", networks=[outward])
+    assert done.error is None, done.error
+    routes = json.loads(done[NAD].inputs["spec"]["config"])["plugins"][1]
+    assert routes["keep"] == ["10.30.0.0/20", "10.31.0.0/20"]
+
+
+def test_two_default_routes_are_pointed_out_in_the_plan(run_lab: RunLab, caplog: pytest.LogCaptureFixture) -> None:
+    literal = [network(defaultRoute="literal")]
+    assert run_lab(networks=literal, preview=True).error is None
+    assert caplog.messages == [two_default_routes(lab(networks=literal).networks[0])]
+    caplog.clear()
+    assert run_lab(preview=True).error is None
+    assert caplog.messages == []
 
 
 def test_the_nad_keeps_the_digest_of_the_config_that_it_was_made_with(program: Run) -> None:
@@ -483,10 +502,11 @@ def test_more_networks_and_pods_are_more_of_the_same(run_lab: RunLab) -> None:
         "NetworkAttachmentDefinition attachments-lan",
         "Pod pods-two",
     } <= done.labels
-    masters = {
-        name: json.loads(done[f"NetworkAttachmentDefinition attachments-{name}"].inputs["spec"]["config"])["master"]
+    configs = {
+        name: json.loads(done[f"NetworkAttachmentDefinition attachments-{name}"].inputs["spec"]["config"])
         for name in ("ext-net", "lan")
     }
+    masters = {name: config.get("plugins", [config])[0]["master"] for name, config in configs.items()}
     assert masters == {"ext-net": "eth1", "lan": "eth2"}
     assert done["Pod pods-two"].depends_on >= {"NetworkAttachmentDefinition attachments-lan", "Command pods-attachable"}
     assert done["Pod pods-two"].replace_with == {"NetworkAttachmentDefinition attachments-lan"}
@@ -546,8 +566,9 @@ def test_each_node_is_given_its_config_with_its_range_and_a_place_for_its_interf
     lines = [line.split(" ", 1) for line in command.inputs["stdin"].splitlines()]
     configs = {node: json.loads(text) for node, text in lines}
     assert {
-        node: (config["name"], config["master"], config["ipam"]["rangeStart"], config["ipam"]["rangeEnd"])
+        node: (config["name"], macvlan["master"], macvlan["ipam"]["rangeStart"], macvlan["ipam"]["rangeEnd"])
         for node, config in configs.items()
+        for macvlan in config["plugins"][:1]
     } == {
         "kalico-worker": ("ext-net", "@MASTER@", "10.23.0.100", "10.23.0.169"),
         "kalico-worker2": ("ext-net", "@MASTER@", "10.23.0.170", "10.23.0.240"),
@@ -808,11 +829,11 @@ def test_another_reason_makes_a_command_anew(run_lab: RunLab, left: Left, progra
 
 def test_the_configs_on_the_nodes_are_written_again_where_one_is_not_the_labs(run_lab: RunLab, left: Left) -> None:
     both = worker(left, **{"conf.ext-net": "\t"})
-    second = (both.nodes["kalico-worker"] or {}) | {"conf.ext-net": "kalico-ext-net.conf is not the lab's\t"}
+    second = (both.nodes["kalico-worker"] or {}) | {"conf.ext-net": "kalico-ext-net.conflist is not the lab's\t"}
     edited = replace(both, nodes=both.nodes | {"kalico-worker2": second}, nads=None, pods=None)
     done = run_lab(left=edited, answers=saying(OF_TWO_WORKERS), workers=2)
     assert done.error is None, done.error
-    assert reasons(done) == {NODE_CONF: "node kalico-worker2: kalico-ext-net.conf is not the lab's"}
+    assert reasons(done) == {NODE_CONF: "node kalico-worker2: kalico-ext-net.conflist is not the lab's"}
 
 
 def test_where_the_cluster_does_not_answer_its_objects_stay_what_they_were(

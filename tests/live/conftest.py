@@ -44,7 +44,6 @@ CONFIG = {
                 "type": "host-local",
                 "rangeStart": "10.33.0.100",
                 "rangeEnd": "10.33.0.240",
-                "routes": [{"dst": "0.0.0.0/0"}],
             },
         }
     ],

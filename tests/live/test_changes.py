@@ -168,6 +168,58 @@ def test_another_cluster_name_is_refused_as_long_as_the_lab_is_there(lab: Lab, c
     assert "nothing was touched" in preview.stdout
 
 
+FAR = "192.0.2.7"
+BY_ETH0, BY_NET1 = "via 169.254.1.1 dev eth0", "via 10.33.0.1 dev net1"
+
+
+def test_whatever_the_default_route_is_the_cluster_answers_at_the_first_try(lab: Lab, config: dict[str, Any]) -> None:
+    check_source(lab)
+    config["kalico:networks"][0]["defaultRoute"] = "net1"
+    assert changed(lab, config) == {"attachments-e2e-net", "pods-samplepod"}
+    check_cluster(lab)
+    assert own_rules(lab) == []
+    assert (way(lab, FAR), way(lab, FAR, lab.net1())) == (BY_NET1, BY_NET1)
+    config["kalico:networks"][0]["defaultRoute"] = "none"
+    assert changed(lab, config) == {"attachments-e2e-net", "pods-samplepod"}
+    check_cluster(lab)
+    assert own_rules(lab) == []
+    assert (way(lab, FAR), way(lab, FAR, lab.net1())) == (BY_ETH0, BY_ETH0)
+    del config["kalico:networks"][0]["defaultRoute"]
+    assert changed(lab, config) == {"attachments-e2e-net", "pods-samplepod"}
+    check_source(lab)
+
+
+def check_source(lab: Lab) -> None:
+    check_cluster(lab)
+    [rule] = own_rules(lab)
+    assert rule.startswith(f"from {lab.net1()} lookup ")
+    assert (way(lab, FAR), way(lab, FAR, lab.net1())) == (BY_ETH0, BY_NET1)
+
+
+def check_cluster(lab: Lab) -> None:
+    """Its DNS answers a question that is put once; it is reached over eth0, and the network over net1."""
+    asked = ("nslookup", "-type=a", "-retry=1", "-timeout=2", "kubernetes.default.svc.cluster.local")
+    assert "10.96.0.1\n" in lab.kubectl("exec", "samplepod", "--", *asked)
+    node = lab.stack.outputs()["cluster"]["nodes"][0]["address"]
+    assert {way(lab, each) for each in ("10.96.0.1", "10.34.0.9", node)} == {BY_ETH0}
+    assert {way(lab, "10.33.0.77", source) for source in ("", lab.net1())} == {"dev net1"}
+
+
+def way(lab: Lab, destination: str, source: str = "") -> str:
+    """By which gateway, if any, and link a packet leaves the pod."""
+    said = lab.kubectl(
+        "exec", "samplepod", "--", *f"ip route get {destination}".split(), *(["from", source] * bool(source))
+    )
+    words = said.split()
+    return " ".join(f"{key} {words[words.index(key) + 1]}" for key in ("via", "dev") if key in words)
+
+
+def own_rules(lab: Lab) -> list[str]:
+    """The pod's rules besides those that every namespace has."""
+    lines = lab.kubectl("exec", "samplepod", "--", "ip", "rule").splitlines()
+    return [line.split(":", 1)[1].strip() for line in lines if "from all " not in line]
+
+
 def test_one_more_pod_is_one_more_pod(lab: Lab, config: dict[str, Any]) -> None:
     same = stays(lab, "samplepod")
     config["kalico:pods"].append(config["kalico:pods"][0] | {"name": "second"})
@@ -236,7 +288,7 @@ def test_one_more_worker_replaces_the_cluster_and_has_a_range_of_its_own(lab: La
 
 
 def test_a_workers_own_config_that_somebody_edits_is_put_back(lab: Lab) -> None:
-    file = "/etc/cni/multus/net.d/kalico-e2e-net.conf"
+    file = "/etc/cni/multus/net.d/kalico-e2e-net.conflist"
     run(lab.engine, "exec", f"{WORKER}2", "sh", "-c", f"echo >>{file}")
     assert previewed_and_done(lab.stack) == {
         "attachments-e2e-net-conf",

@@ -8,7 +8,7 @@ import pytest
 
 from tests.scripts.conftest import NODES, Bench, in_node
 
-FILE = "/etc/cni/multus/net.d/kalico-ext-net.conf"
+FILE = "/etc/cni/multus/net.d/kalico-ext-net.conflist"
 INTERFACES = dict(zip(NODES, ("eth1", "eth2"), strict=True))
 STARTS = dict(zip(NODES, ("10.23.0.10", "10.23.0.20"), strict=True))
 

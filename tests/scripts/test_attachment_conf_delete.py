@@ -6,8 +6,8 @@ import pytest
 
 from tests.scripts.conftest import NODES, Bench, in_node
 
-FILES = ("/etc/cni/multus/net.d/kalico-ext-net.conf", "/run/kalico/conf.ext-net")
-OTHERS = ("/etc/cni/multus/net.d/kalico-lan.conf", "/run/kalico/conf.lan", "/run/kalico/join.ext-net")
+FILES = ("/etc/cni/multus/net.d/kalico-ext-net.conflist", "/run/kalico/conf.ext-net")
+OTHERS = ("/etc/cni/multus/net.d/kalico-lan.conflist", "/run/kalico/conf.lan", "/run/kalico/join.ext-net")
 RUNNING = "podman inspect --format {{.State.Running}} "
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.scripts.conftest import Bench
 
+OWN = "#!/bin/bash\necho '$OWN'  \n\n"
 CONTENT = b"\x1f\x8bplugins\n\x00\xff"
 
 
@@ -14,7 +15,7 @@ CONTENT = b"\x1f\x8bplugins\n\x00\xff"
 def archive(bench: Bench, tmp_path: Path) -> Path:
     path = tmp_path / "plugins.tgz"
     path.write_bytes(CONTENT)
-    bench.environment |= {"ARCHIVE": str(path), "ARCH": "amd64"}
+    bench.environment |= {"ARCHIVE": str(path), "ARCH": "amd64", "ROUTES_PLUGIN": OWN}
     return path
 
 
@@ -25,6 +26,7 @@ def install(bench: Bench, *names: str, **values: str) -> subprocess.CompletedPro
 def node(bench: Bench, machine: str) -> None:
     bench.on("podman exec * uname -m", f"echo {machine}")
     bench.on("podman exec --interactive * tar *", 'cat >"$BENCH/got-$3"; printf "./macvlan\\nbridge\\n"')
+    bench.on("podman exec --interactive * install *", 'cat >"$BENCH/own-$3"')
     bench.on("podman exec --interactive * bash -c *mark plugins", 'cat >"$BENCH/mark-$3"')
     bench.on("podman exec * /opt/cni/bin/macvlan", "echo 'CNI macvlan plugin v1.8.0' >&2; echo more; exit 0")
 
@@ -49,7 +51,16 @@ def test_each_node_notes_the_reason_and_what_to_look_for(bench: Bench, archive: 
     node(bench, "x86_64")
     assert install(bench, "lab-control-plane", "lab-worker", BECAUSE="it is gone").returncode == 0
     for name in ("lab-control-plane", "lab-worker"):
-        assert bench.left(f"mark-{name}") == "it is gone\n/opt/cni/bin/macvlan /opt/cni/bin/bridge\n"
+        assert bench.left(f"mark-{name}") == (
+            "it is gone\n/opt/cni/bin/macvlan /opt/cni/bin/bridge /opt/cni/bin/kalico-routes\n"
+        )
+
+
+def test_the_labs_own_plugin_is_beside_them_as_it_was_written(bench: Bench, archive: Path) -> None:
+    node(bench, "x86_64")
+    assert install(bench, "lab-worker").returncode == 0
+    assert bench.left("own-lab-worker") == OWN
+    assert "podman exec --interactive lab-worker install -m 0755 /dev/stdin /opt/cni/bin/kalico-routes" in bench.calls
 
 
 @pytest.mark.parametrize(("machine", "arch"), [("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", "riscv64")])

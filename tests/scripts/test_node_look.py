@@ -12,10 +12,11 @@ from components.engines import ENGINES
 from tests.scripts.conftest import NODES, Bench, in_node, inside
 
 MAC = "9a:00:00:00:00:02"
-CONF = "/etc/cni/multus/net.d/kalico-ext-net.conf"
+CONF = "/etc/cni/multus/net.d/kalico-ext-net.conflist"
 MULTUS = "/etc/cni/net.d/00-multus.conf"
 MACVLAN = "/opt/cni/bin/macvlan"
 PEER_MAC = "9a:00:00:00:00:07"
+ROUTES = "/opt/cni/bin/kalico-routes"
 THINGS = ("node", "plugins", "multus", "join.ext-net", "conf.ext-net")
 LINKS = {"eth1@peer": "veth peer name peer", "eth1": "bridge"}
 """How a link is shown, by how it is made."""
@@ -24,6 +25,7 @@ LINKS = {"eth1@peer": "veth peer name peer", "eth1": "bridge"}
 def make_all(nodes: Bench, link: str = "eth1@peer", because: str = "", address: str = "") -> None:
     """Have all scripts leave their marks, as a first `up` does."""
     nodes.environment |= {"BECAUSE": because, "NETWORK": "ext-net", "SECONDS_AT_MOST": "20", "ARCH": "amd64"}
+    nodes.environment |= {"ROUTES_PLUGIN": "#!/bin/bash\n"}
     nodes.on("podman exec * uname -m", "echo x86_64")
     nodes.on("podman exec * kubelet --version", "echo Kubernetes v1.32.2")
     nodes.on(f"podman inspect *MacAddress* {NODES[0]}", "", f"echo {MAC}")
@@ -107,6 +109,7 @@ OFF = "it is not on the network any more"
         ("conf.ext-net", f"echo >>{CONF}", f"{CONF} is not the lab's"),
         ("multus", f"rm {MULTUS}", f"{MULTUS} is gone"),
         ("plugins", f"rm {MACVLAN}", f"{MACVLAN} is gone"),
+        ("plugins", f"rm {ROUTES}", f"{ROUTES} is gone"),
     ],
 )
 def test_what_is_not_as_it_was_left_is_told_of_that_thing_alone(

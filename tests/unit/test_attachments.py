@@ -1,59 +1,118 @@
 """The CNI config in a NAD, or on a node."""
 
 import json
+from ipaddress import IPv4Network
+from typing import Any
 
 import pytest
 
-from components.attachments import MASTER, confs, nad_config, ranges
+from components.attachments import MASTER, confs, nad_config, ranges, two_default_routes
 from components.settings.networks import MacvlanMode
+from components.settings.routes import DefaultRoute
 from tests.lab_config import lab, network
 
+SEEDS = {
+    "cniVersion": "0.3.1",
+    "name": "ext-net",
+    "type": "macvlan",
+    "master": "eth1",
+    "mode": "bridge",
+    "ipam": {
+        "type": "host-local",
+        "subnet": "10.23.0.0/16",
+        "rangeStart": "10.23.0.100",
+        "rangeEnd": "10.23.0.240",
+        "routes": [{"dst": "0.0.0.0/0"}],
+        "gateway": "10.23.0.1",
+    },
+}
+"""With the key that host-local reads, where the seed has `rangeStop` and a broken address, and with a name."""
 
-def test_the_default_nad_is_the_seeds() -> None:
-    """With the key that host-local reads, where the seed has `rangeStop` and a broken address, and with a name."""
-    assert json.loads(nad_config(lab().networks[0], "eth1")) == {
-        "cniVersion": "0.3.1",
-        "name": "ext-net",
-        "type": "macvlan",
-        "master": "eth1",
-        "mode": "bridge",
-        "ipam": {
-            "type": "host-local",
-            "subnet": "10.23.0.0/16",
-            "rangeStart": "10.23.0.100",
-            "rangeEnd": "10.23.0.240",
-            "routes": [{"dst": "0.0.0.0/0"}],
-            "gateway": "10.23.0.1",
-        },
-    }
+KEEP = (IPv4Network("10.24.0.0/16"), IPv4Network("10.96.0.0/16"))
+
+
+def config(master: str = "eth1", **changes: Any) -> dict[str, Any]:
+    """The NAD's config of a network with these changes."""
+    [changed] = lab(networks=[network(**changes)], pods=[]).networks
+    found: dict[str, Any] = json.loads(nad_config(changed, master, keep=KEEP))
+    return found
+
+
+def macvlan(found: dict[str, Any]) -> dict[str, Any]:
+    """The plugin that makes the interface, in a list of them."""
+    plugin: dict[str, Any] = found["plugins"][0]
+    assert plugin["type"] == "macvlan"
+    return plugin
+
+
+def test_the_literal_nad_is_the_seeds() -> None:
+    assert config(defaultRoute="literal") == SEEDS
+
+
+@pytest.mark.parametrize("listed", [{"ipam": {"routes": [{"dst": "0.0.0.0/0"}]}}, {"routes": [{"dst": "0.0.0.0/0"}]}])
+def test_a_default_route_that_is_listed_is_not_added_to_the_literal_nad(listed: dict[str, Any]) -> None:
+    assert config(defaultRoute="literal", **listed) == SEEDS
+
+
+def test_the_literal_nads_other_routes_follow_the_default_one() -> None:
+    beyond = {"dst": "10.9.0.0/16", "gw": "10.23.0.2"}
+    assert config(defaultRoute="literal", routes=[beyond])["ipam"]["routes"] == [{"dst": "0.0.0.0/0"}, beyond]
+
+
+def test_without_a_default_route_the_seeds_nad_has_none() -> None:
+    assert config(defaultRoute="none") == SEEDS | {"ipam": SEEDS["ipam"] | {"routes": []}}  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("way", "more"), [("source", {}), ("net1", {"keep": ["10.24.0.0/16", "10.96.0.0/16"]})], ids=["source", "net1"]
+)
+def test_another_default_route_is_the_business_of_the_plugin_that_follows(way: str, more: dict[str, Any]) -> None:
+    none = config(defaultRoute="none")
+    head = {key: none.pop(key) for key in ("cniVersion", "name")}
+    routes = {"type": "kalico-routes", "defaultRoute": way, "gateway": "10.23.0.1"} | more
+    assert config(defaultRoute=way) == head | {"plugins": [none, routes]}
+
+
+def test_by_default_it_goes_by_the_source() -> None:
+    assert config() == config(defaultRoute="source")
+
+
+def test_a_network_without_gateway_has_nothing_to_see_to() -> None:
+    assert config(without="gateway") == config(without="gateway", defaultRoute="none")
 
 
 @pytest.mark.parametrize("mode", list(MacvlanMode))
 def test_master_and_mode_are_the_networks(mode: MacvlanMode) -> None:
-    config = json.loads(nad_config(lab(networks=[network(mode=mode.value)], pods=[]).networks[0], "eth7"))
-    assert (config["master"], config["mode"]) == ("eth7", mode.value)
+    plugin = macvlan(config("eth7", mode=mode.value))
+    assert (plugin["master"], plugin["mode"]) == ("eth7", mode.value)
 
 
 def test_the_networks_routes_follow_those_of_its_ipam() -> None:
-    routes = [{"dst": "10.9.0.0/16", "gw": "10.23.0.2"}]
-    config = json.loads(nad_config(lab(networks=[network(routes=routes)]).networks[0], "eth1"))
-    assert config["ipam"]["routes"] == [{"dst": "0.0.0.0/0"}, *routes]
-    assert "routes" not in config
+    first, second = [{"dst": "10.8.0.0/16"}], [{"dst": "10.9.0.0/16", "gw": "10.23.0.2"}]
+    found = config(ipam={"routes": first}, routes=second, defaultRoute="none")
+    assert found["ipam"]["routes"] == [*first, *second]
+    assert "routes" not in found
 
 
 def test_an_mtu_is_in_the_config_where_the_network_has_one() -> None:
-    [small] = lab(networks=[network(mtu=1400)]).networks
-    assert json.loads(nad_config(small, "eth1"))["mtu"] == 1400
-    assert "mtu" not in json.loads(nad_config(lab().networks[0], "eth1"))
+    assert macvlan(config(mtu=1400))["mtu"] == 1400
+    assert "mtu" not in macvlan(config())
 
 
-def test_workers_configs_are_the_networks_but_for_their_part_of_the_range() -> None:
-    [both] = lab(workers=2).networks
-    whole = json.loads(nad_config(both, MASTER))
-    first, second = (json.loads(nad_config(both, MASTER, part)) for part in both.ranges)
-    assert first == whole | {"ipam": whole["ipam"] | {"rangeEnd": "10.23.0.169"}}
-    assert second == whole | {"ipam": whole["ipam"] | {"rangeStart": "10.23.0.170"}}
-    assert whole["master"] == "@MASTER@"
+@pytest.mark.parametrize("way", list(DefaultRoute))
+def test_workers_configs_are_the_networks_but_for_their_part_of_the_range(way: DefaultRoute) -> None:
+    """Lists all, since Multus finds lists alone in a `.conflist`."""
+    [both] = lab(workers=2, networks=[network(defaultRoute=way.value)]).networks
+    whole = json.loads(nad_config(both, MASTER, keep=KEEP))
+    first, second = (json.loads(nad_config(both, MASTER, part, keep=KEEP)) for part in both.ranges)
+    plugin = whole["plugins"][0] if "plugins" in whole else {k: whole[k] for k in ("type", "master", "mode", "ipam")}
+    for found, part in ((first, {"rangeEnd": "10.23.0.169"}), (second, {"rangeStart": "10.23.0.170"})):
+        assert {key: found[key] for key in ("cniVersion", "name")} == {
+            key: whole[key] for key in ("cniVersion", "name")
+        }
+        assert macvlan(found) == plugin | {"ipam": plugin["ipam"] | part}
+        assert found["plugins"][1:] == whole.get("plugins", [])[1:]
+    assert plugin["master"] == "@MASTER@"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -93,3 +152,9 @@ def test_each_worker_has_a_config_of_its_own_with_a_range_or_without() -> None:
     assert confs(lan) == [f"kalico-worker {whole}", f"kalico-worker2 {whole}"]
     parts = [nad_config(ext, MASTER, part) for part in ext.ranges]
     assert confs(ext) == [f"kalico-worker {parts[0]}", f"kalico-worker2 {parts[1]}"]
+
+
+def test_what_is_said_of_two_default_routes_names_the_network_and_the_ways_out() -> None:
+    said = two_default_routes(lab().networks[0])
+    assert said.startswith("network ext-net (`defaultRoute: literal`): ")
+    assert "`source` and `net1`" in said

@@ -18,6 +18,9 @@ MANIFEST = {"source": "/srv/a.yaml", "sha256": "a" * 64}
 LAN = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"rangeEnd": "10.40.0.99"}}
 
 STATIC = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"type": "static"}}
+EVERYWHERE = {"dst": "0.0.0.0/0"}
+BEYOND = {"dst": "10.9.0.0/16"}
+OUTWARD = {"gateway": "10.40.0.254", "defaultRoute": "net1"}
 ON_LAN = {"name": "lan", "address": "10.40.0.7"}
 NODES = "10.40.254.7"
 
@@ -359,7 +362,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
     ),
     (
         "a default route by no gateway",
-        {"networks": [network(without="gateway")]},
+        {"networks": [network(without="gateway", ipam={"routes": [EVERYWHERE]}, defaultRoute="literal")]},
         "networks[0].ipam.routes",
         "a default route, but the network has no gateway",
         "give `gateway` or drop it",
@@ -610,17 +613,58 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
     ),
     (
         "a route in both places",
-        {"networks": [network(routes=[{"dst": "0.0.0.0/0", "gw": "10.23.0.2"}])]},
+        {"networks": [network(ipam={"routes": [BEYOND]}, routes=[BEYOND | {"gw": "10.23.0.2"}])]},
         "networks[0].routes",
-        "0.0.0.0/0 is in `ipam.routes` too",
+        "10.9.0.0/16 is in `ipam.routes` too",
         "say it in one place",
     ),
     (
         "a default route of the network by no gateway",
-        {"networks": [network(without="gateway", ipam={"routes": []}, routes=[{"dst": "0.0.0.0/0"}])]},
+        {"networks": [network(without="gateway", routes=[EVERYWHERE], defaultRoute="literal")]},
         "networks[0].routes",
         "a default route, but the network has no gateway",
         "give `gateway` or drop it",
+    ),
+    (
+        "a way that there is not",
+        {"networks": [network(defaultRoute="net2")]},
+        "networks[0].defaultRoute",
+        "'net2'",
+        "net1",
+    ),
+    *(
+        (
+            f"a default route by {key} beside {way}",
+            {"networks": [change(EVERYWHERE) | {"defaultRoute": way}]},
+            f"networks[0].{key}",
+            f"a default route, and `defaultRoute` is {way}",
+            "`defaultRoute: literal`",
+        )
+        for key, change in ROUTES.items()
+        for way in ("source", "net1", "none")
+    ),
+    *(
+        (
+            f"{way} by no gateway",
+            {"networks": [network(without="gateway", defaultRoute=way)]},
+            "networks[0].defaultRoute",
+            f"{way}, but the network has no gateway",
+            "give `gateway`",
+        )
+        for way in ("net1", "literal")
+    ),
+    *(
+        (
+            what,
+            {"networks": [network(defaultRoute="net1"), LAN | OUTWARD], "pods": [pod(networks=names)]},
+            "pods[0].networks",
+            f"{' and '.join(names)} each take the pod's default route",
+            "once",
+        )
+        for what, names in (
+            ("two default routes", ["ext-net", "lan"]),
+            ("the same default route twice", ["lan", "lan"]),
+        )
     ),
     (
         "the node's block in the way of a route's gateway",

@@ -10,7 +10,7 @@ from components.settings import AttachmentSettings, LabSettings, NetworkSettings
 from components.settings.ipam import HostLocal
 from components.settings.lab import MOST_WORKERS, EngineChoice
 from components.settings.networks import MacvlanMode
-from components.settings.routes import Route
+from components.settings.routes import DefaultRoute, Route
 from tests.lab_config import PINS, config, lab, network, pod
 
 SEEDS_NETWORK = NetworkSettings(
@@ -25,9 +25,10 @@ SEEDS_NETWORK = NetworkSettings(
     ipam=HostLocal(
         range_start=IPv4Address("10.23.0.100"),
         range_end=IPv4Address("10.23.0.240"),
-        routes=(Route(dst=IPv4Network("0.0.0.0/0")),),
+        routes=(),
     ),
     routes=(),
+    default_route=DefaultRoute.SOURCE,
     node_range=IPv4Network("10.23.254.0/24"),
 )
 
@@ -113,6 +114,7 @@ def test_all_that_can_be_said_is_taken_as_said() -> None:
                     "routes": [{"dst": "10.50.0.0/16"}, {"dst": "10.51.0.0/16", "gw": "10.40.0.253"}],
                 },
                 "routes": [{"dst": "10.52.0.0/16"}],
+                "defaultRoute": "none",
             },
         ],
         pods=[
@@ -159,6 +161,7 @@ def test_all_that_can_be_said_is_taken_as_said() -> None:
                     ),
                 ),
                 routes=(Route(dst=IPv4Network("10.52.0.0/16")),),
+                default_route=DefaultRoute.NONE,
                 node_range=IPv4Network("10.40.0.128/26"),
             ),
         ),

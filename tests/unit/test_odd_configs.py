@@ -16,14 +16,26 @@ KNOWN_KEYS = sorted(DECLARED)
 INNER_KEYS = [
     *("name", "subnet", "gateway", "parent", "mode", "mtu", "vlan", "nodes", "ipam", "routes", "peer", "forward"),
     *("type", "rangeStart", "rangeEnd", "dst", "gw", "source", "sha256"),
-    *("nodeAddresses", "bnk", "network"),
+    *("defaultRoute", "nodeAddresses", "bnk", "network"),
     *("namespace", "image", "command", "networks", "address", "mac", "count", "node"),
 ]
 ODD_TEXTS = [
     *("", " ", "\n", "\x00", "0", "-1", "9" * 5000, "true", "v1", "host-local", "bridge", "ext-net", "samplepod"),
     *("0.0.0.0/0", "0.0.0.0/32", "255.255.255.255/32", "10.0.0.0/31", "10.0.0.0/30", "10.0.0.0/28", "10.23.0.0/16"),
     *("0.0.0.1", "255.255.255.255", "10.23.0.1", "10.23.255.255", "10.0.0.0/33", "::", "fe80::1%eth0/64", "1.2.3.4/a"),
-    *("\ud800", "\u202e", "worker", "worker2", "kalico-worker", "default", "passthru", "02:00:00:00:00:01", "a" * 64),
+    *(
+        "\ud800",
+        "\u202e",
+        "worker",
+        "worker2",
+        "kalico-worker",
+        "default",
+        "passthru",
+        "net1",
+        "literal",
+        "02:00:00:00:00:01",
+        "a" * 64,
+    ),
 ]
 SCALARS = (
     st.none()
@@ -57,6 +69,7 @@ RICH = config(
             "ipam": {"rangeEnd": "10.40.0.20", "routes": [{"dst": "10.8.0.0/16", "gw": "10.40.0.30"}]},
             "gateway": "peer",
             "peer": {"address": "10.40.0.200", "forward": True},
+            "defaultRoute": "none",
         },
         {"name": "whole", "subnet": "10.41.0.0/24", "ipam": {"rangeEnd": "10.41.0.20"}, "nodes": ["worker2"]}
         | {"mode": "passthru"},
