@@ -164,7 +164,7 @@ def ranges(network: NetworkSettings) -> str:
 
 
 def dead_gateway(network: NetworkSettings) -> Address | None:
-    """The gateway that a default route leads to, where there is nothing: on an island the lab itself has just the peer."""
+    """The gateway that a default route leads to and that is nothing: on an island there is only the lab's own peer."""
     if network.parent or network.default_route is DefaultRoute.NONE:
         return None
     routes = [route for route in (*network.ipam.routes, *network.routes) if route.dst.prefixlen == 0]

@@ -189,13 +189,18 @@ def find_drift(workspace: Workspace, nodes: Sequence[str], *, annotated: bool = 
 
     `annotated`: whether the lab annotates nodes, which are then looked at, too.
     """
-    now = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = stamp()
     if not (workspace.run / "engine").exists():
         return Drift(now=now)
     try:
         return Drift(look=look(workspace, nodes, annotated=annotated), now=now)
     except EngineError as error:
         raise pulumi.RunError(str(error)) from None
+
+
+def stamp() -> str:
+    """The time of a reason, which makes it another than every one before."""
+    return datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def look(workspace: Workspace, nodes: Sequence[str], *, annotated: bool = False) -> Look:

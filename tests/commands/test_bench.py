@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -280,7 +281,7 @@ def test_the_seeds_steps_run_in_its_order_and_each_is_timed(
         f"podman network ls --quiet --filter name=^ext-net$ --filter label=kalico={SEED}",
         f"ip link show {bridge}",
         f"ip link delete {bridge}",
-        f"kind delete cluster --name {SEED} --kubeconfig {machine.folder}/cache/run/{SEED}/kubeconfig --quiet",
+        f"kind delete cluster --name {SEED} --kubeconfig {machine.folder}/cache/run/{SEED}/kubeconfig",
         f"podman network inspect {SEED}",
     ]
 

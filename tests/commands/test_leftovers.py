@@ -70,7 +70,7 @@ def test_networks_and_then_the_cluster_go_by_the_labs_own_scripts(
                 f"ip link delete {bridge}",
             )
         ),
-        f"kind delete cluster --name lab --kubeconfig {lived_in}/kubeconfig --quiet",
+        f"kind delete cluster --name lab --kubeconfig {lived_in}/kubeconfig",
         "podman network inspect lab",
         "podman network rm lab",
     ]

@@ -78,6 +78,11 @@ kalico-worker worker 10.89.0.3 v1.32.2
 }
 
 
+STAMP = "2026-01-01T00:00:00Z"
+NEW = f"{STAMP} the machine has no lab"
+"""Why what stands by itself is made in a first `up`."""
+
+
 def nothing(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
     return {}
 
@@ -197,7 +202,7 @@ def left(program: Run) -> Left:
     """The default lab, as its first `up` left it."""
     everywhere = dict.fromkeys(("node", "plugins", "multus"), "\t")
     return Left(
-        records={"cluster": "\n", "network.ext-net": "\nkalico-bridge\n10.23.0.0/16\n"},
+        records={"cluster": f"{NEW}\n", "network.ext-net": f"{NEW}\nkalico-bridge\n10.23.0.0/16\n"},
         networks=("ext-net",),
         nodes={"kalico-control-plane": everywhere, "kalico-worker": everywhere | {"join.ext-net": "\t"}},
         pods=objects_of(program, "Pod"),
@@ -258,6 +263,7 @@ def run_lab(tmp_path_factory: pytest.TempPathFactory, cache: Path, upstream_file
             # Nothing here may start any other program.
             patch.setenv("PATH", str(stand_ins))
             patch.setenv("STAND_INS", str(stand_ins))
+            patch.setattr("components.drift.stamp", lambda: STAMP)
             patch.setattr("components.machine.facts", lambda engine: FACTS)
             patch.setattr("components.machine.links", lambda: frozenset(FACTS.links))
             patch.setattr("components.machine.makes_links", lambda: True)

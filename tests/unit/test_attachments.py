@@ -103,15 +103,15 @@ def test_an_mtu_is_in_the_config_where_the_network_has_one() -> None:
 def test_workers_configs_are_the_networks_but_for_their_part_of_the_range(way: DefaultRoute) -> None:
     """Lists all, since Multus finds lists alone in a `.conflist`."""
     [both] = lab(workers=2, networks=[network(defaultRoute=way.value)]).networks
-    whole = json.loads(nad_config(both, MASTER, keep=KEEP))
-    first, second = (json.loads(nad_config(both, MASTER, part, keep=KEEP)) for part in both.ranges)
-    plugin = whole["plugins"][0] if "plugins" in whole else {k: whole[k] for k in ("type", "master", "mode", "ipam")}
+    whole = json.loads(nad_config(both, MASTER, keep=KEEP, listed=True))
+    first, second = (json.loads(line.split(" ", 1)[1]) for line in confs(both, KEEP))
+    plugin = macvlan(whole)
     for found, part in ((first, {"rangeEnd": "10.23.0.169"}), (second, {"rangeStart": "10.23.0.170"})):
         assert {key: found[key] for key in ("cniVersion", "name")} == {
             key: whole[key] for key in ("cniVersion", "name")
         }
         assert macvlan(found) == plugin | {"ipam": plugin["ipam"] | part}
-        assert found["plugins"][1:] == whole.get("plugins", [])[1:]
+        assert found["plugins"][1:] == whole["plugins"][1:]
     assert plugin["master"] == "@MASTER@"
 
 
@@ -127,7 +127,7 @@ def test_a_nad_tells_which_worker_hands_out_what() -> None:
     assert ranges(both) == "kalico-worker: 10.23.0.100 to 10.23.0.169, kalico-worker2: 10.23.0.170 to 10.23.0.240"
 
 
-STATIC = {"name": "lan", "subnet": "10.40.0.0/16", "gateway": "10.40.0.1"} | {
+STATIC = {"name": "lan", "subnet": "10.40.0.0/16", "gateway": "10.40.0.1", "defaultRoute": "none"} | {
     "ipam": {"type": "static", "routes": [{"dst": "10.9.0.0/16"}]}
 }
 
@@ -148,9 +148,9 @@ def test_the_nad_of_a_static_network_takes_each_pods_addresses_and_has_none_itse
 def test_each_worker_has_a_config_of_its_own_with_a_range_or_without() -> None:
     """Each has another interface on the network."""
     lan, ext = lab(workers=2, networks=[STATIC, network()], pods=[]).networks
-    whole = nad_config(lan, MASTER)
+    whole = nad_config(lan, MASTER, listed=True)
     assert confs(lan) == [f"kalico-worker {whole}", f"kalico-worker2 {whole}"]
-    parts = [nad_config(ext, MASTER, part) for part in ext.ranges]
+    parts = [nad_config(ext, MASTER, part, listed=True) for part in ext.ranges]
     assert confs(ext) == [f"kalico-worker {parts[0]}", f"kalico-worker2 {parts[1]}"]
 
 

@@ -899,6 +899,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "pods[0].networks[0].address",
         "10.40.0.7 is the peer's of lan",
         "take another one",
+    ),
     # A key of another type
     (
         "a range where every pod has its own address",

@@ -74,7 +74,8 @@ RICH = config(
         {"name": "whole", "subnet": "10.41.0.0/24", "ipam": {"rangeEnd": "10.41.0.20"}, "nodes": ["worker2"]}
         | {"mode": "passthru"},
         {"name": "own", "subnet": "10.42.0.0/24", "gateway": "10.42.0.1", "nodes": ["worker", "worker2"]}
-        | {"ipam": {"type": "static", "routes": [{"dst": "0.0.0.0/0"}]}, "nodeAddresses": ["10.42.0.2", "10.42.0.3"]},
+        | {"ipam": {"type": "static", "routes": [{"dst": "0.0.0.0/0"}]}, "nodeAddresses": ["10.42.0.2", "10.42.0.3"]}
+        | {"defaultRoute": "literal"},
     ],
     pods=[
         pod(networks=["ext-net", {"name": "lan", "address": "10.40.0.4", "mac": "02:00:00:00:00:01"}], node="worker"),

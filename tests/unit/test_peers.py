@@ -102,6 +102,9 @@ def test_the_whole_of_ipv4_without_a_free_host_is_found_out_at_once() -> None:
     assert free_host(everything, [(everything[1], everything[-2])]) is None
 
 
+LITERAL = {"ipam": {"routes": [{"dst": "0.0.0.0/0", "gw": "10.23.0.7"}]}, "defaultRoute": "literal"}
+
+
 @pytest.mark.parametrize(
     ("changes", "dead"),
     [
@@ -109,11 +112,13 @@ def test_the_whole_of_ipv4_without_a_free_host_is_found_out_at_once() -> None:
         ({"peer": True}, "10.23.0.1"),
         ({"gateway": "peer"}, None),
         ({"parent": "eth7"}, None),
-        ({"ipam": {"routes": []}}, None),
-        ({"ipam": {"routes": [{"dst": "10.9.0.0/16"}]}}, None),
-        ({"ipam": {"routes": []}, "routes": [{"dst": "0.0.0.0/0"}]}, "10.23.0.1"),
-        ({"ipam": {"routes": [{"dst": "0.0.0.0/0", "gw": "10.23.0.7"}]}, "gateway": "peer"}, "10.23.0.7"),
-        ({"ipam": {"routes": [{"dst": "0.0.0.0/0", "gw": "10.23.0.7"}]}, "peer": {"address": "10.23.0.7"}}, None),
+        ({"without": "gateway"}, None),
+        ({"defaultRoute": "none"}, None),
+        ({"defaultRoute": "net1"}, "10.23.0.1"),
+        ({"defaultRoute": "literal"}, "10.23.0.1"),
+        ({"defaultRoute": "literal", "gateway": "peer"}, None),
+        (LITERAL | {"gateway": "peer"}, "10.23.0.7"),
+        (LITERAL | {"peer": {"address": "10.23.0.7"}}, None),
     ],
 )
 def test_a_default_route_of_an_island_leads_nowhere_but_to_the_peer(changes: dict[str, Any], dead: str | None) -> None:
