@@ -445,6 +445,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
         if "/" in name:
             assert begun[-1].stdout
             begun[-1].stdout.readline()
+            [child] = children(begun[-1])
+            # A child is its parent by name until it is what it is to be.
+            while Path(f"/proc/{child}/comm").read_text().strip() != name.split("/")[1][:15]:
+                time.sleep(0.01)
         return begun[-1]
 
     yield start
