@@ -13,6 +13,7 @@ from components.multus import Multus, MultusArgs
 from components.network_joins import NetworkJoins, NetworkJoinsArgs
 from components.pods import Pods, PodsArgs
 from components.readiness import Readiness, ReadinessArgs
+from components.self_test import SelfTest, SelfTestArgs, wanted
 from components.workspace import find_workspace
 
 settings = load_settings()
@@ -70,3 +71,12 @@ pulumi.export("attachments", pods.attachments)
 pulumi.export("networks", joins.networks)
 pulumi.export("cluster", readiness.cluster)
 pulumi.export("versions", readiness.versions)
+
+if wanted(settings):
+    test = SelfTest(
+        "self-test",
+        SelfTestArgs(
+            settings=settings, workspace=workspace, cluster=cluster, pods=pods, readiness=readiness, drift=drift
+        ),
+    )
+    pulumi.export("self_test", test.results)

@@ -123,6 +123,13 @@ class Drift:
         """The pod NAMESPACE/NAME as it was seen."""
         return self.look.pods.get(name) if self.look and self.look.pods else None
 
+    def self_test(self) -> str:
+        """The record is there when the last one passed."""
+        if self.look is None:
+            return ""
+        record = self.look.records.get("self-test")
+        return self._because("" if record else "the last one did not pass", record)
+
     def _object(self, found: Mapping[str, Any] | None, wrong: Callable[[Mapping[str, Any]], str]) -> str:
         if found is None:
             return self._because("there is none", None)

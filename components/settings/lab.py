@@ -60,6 +60,8 @@ class LabSettings:
     cni_plugins: Source
     networks: tuple[NetworkSettings, ...]
     pods: tuple[PodSettings, ...]
+    self_test: bool
+    """Whether `up` ends with the self-test."""
 
     @property
     def worker_names(self) -> tuple[str, ...]:
@@ -120,6 +122,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
         ),
         networks=networks,
         pods=tuple(read_pod(item, known_networks, known_workers) for item in pod_sections),
+        self_test=section.boolean("selfTest", True),
     )
     section.closed()
     _check_cluster(settings, section)

@@ -266,7 +266,7 @@ def test_rules_of_nft_are_told_with_the_chain_that_they_are_in() -> None:
     [
         ":PREROUTING ACCEPT",
         ":NETAVARK_FORWARD -",
-        "-A FORWARD -m comment --comment \"netavark firewall plugin rules\" -j NETAVARK_FORWARD",
+        '-A FORWARD -m comment --comment "netavark firewall plugin rules" -j NETAVARK_FORWARD',
         "-A NETAVARK-HOSTPORT-SETMARK -j MARK --set-xmark 0x2000/0x2000",
         "table ip nat, chain POSTROUTING: counter packets jump NETAVARK-HOSTPORT-MASQ",
     ],
