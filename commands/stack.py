@@ -60,8 +60,13 @@ class Stack:
             return 1
         return subprocess.run(
             [sys.executable, "-m", "components.checks.run"],
-            cwd=self.folder,
-            env=os.environ | {"ENGINE": engine.read_text().strip(), "RUN": str(run)},
+            cwd=ROOT,
+            env=os.environ
+            | {
+                "ENGINE": engine.read_text().strip(),
+                "RUN": str(run),
+                "KUBECACHEDIR": str(run.parent.parent / "kubectl"),
+            },
             input=plan.read_text(),
             text=True,
             check=False,

@@ -198,7 +198,9 @@ def in_the_way(pod: str, plan: Plan) -> bool:
 
 def summary(results: Sequence[Result]) -> str:
     failed, notes = (sum(1 for each in results if each.ok is ok) for ok in (False, None))
-    return f"self-test: {len(results) - failed - notes} passed, {failed} failed, {notes} notes"
+    return (
+        f"self-test: {len(results) - failed - notes} passed, {failed} failed, {notes} note{'' if notes == 1 else 's'}"
+    )
 
 
 def as_output(results: Sequence[Result]) -> str:

@@ -286,8 +286,8 @@ def judge_packets(question: Question, answer: Answer) -> Result:
         figure += "" if ok else f", not {' or '.join(sorted(question.macs))}: the address is there twice"
     elif question.size:
         size = question.size + HEADERS[6 if ":" in question.address else 4]
-        figure = f"{question.address}, {size} bytes in one piece, {answer.said}"
-    if ok and not question.macs:
+        figure = ", ".join(filter(None, (question.address, f"{size} bytes in one piece", answer.said)))
+    elif ok:
         figure += " ms"
     return question.asker.result(question.name, ok, figure, to=question.to)
 
