@@ -1,16 +1,19 @@
 """The self-test in the program: what it is asked, when again, and how a failure ends an `up`."""
 
+import atexit
 import json
+import os
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 
-from components import self_test
 from components.checks.judge import Result, as_output
 from components.checks.plan import from_json, plan
+from components.self_test import ALREADY_SAID
 from tests.components.conftest import ANSWERS, STDOUT, Left, RunLab
 from tests.lab_config import ROOT, lab, pod
 from tests.recorder import Answers, Run
@@ -29,8 +32,8 @@ def saying(*results: Result) -> Answers:
 def ending(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     """What the program would do at its end, and the errors that it tells."""
     found: dict[str, list[Any]] = {"with": [], "errors": []}
-    monkeypatch.setattr(self_test.atexit, "register", lambda *call: found["with"].append(call))
-    monkeypatch.setattr(self_test.pulumi.log, "error", lambda text: found["errors"].append(text))
+    monkeypatch.setattr(atexit, "register", lambda *call: found["with"].append(call))
+    monkeypatch.setattr(pulumi.log, "error", lambda text: found["errors"].append(text))
     return found
 
 
@@ -79,4 +82,4 @@ def test_what_failed_is_told_and_ends_the_program_badly_when_all_outputs_are_the
     assert done.error is None
     assert done.outputs["self_test"] == json.loads(as_output([PASSED, FAILED]))
     assert ending["errors"] == [f"the self-test failed:\n{FAILED}"]
-    assert ending["with"] == [(self_test.os._exit, self_test.ALREADY_SAID)]
+    assert ending["with"] == [(os._exit, ALREADY_SAID)]

@@ -117,9 +117,9 @@ def ext_net(nodes: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
                 if PODS[name] == node
             ]
             in_node(nodes, node, "/run/sandboxes").write_text(json.dumps({"items": items}))
-        for name, process in found.processes.items():
+        for name, pid in found.processes.items():
             port = f"port-{name}"
-            peer = f"peer name net1 address {MACS[name]} netns {process}"
+            peer = f"peer name net1 address {MACS[name]} netns {pid}"
             found.within("bridge", f"ip link add name {port} type veth {peer}")
             found.within("bridge", f"ip link set {port} master bridge up")
             found.within(name, f"ip address add {ADDRESSES[name]}/16 brd + dev net1 && ip link set net1 up")
