@@ -57,7 +57,8 @@ class Pods(pulumi.ComponentResource):
             for namespace in dict.fromkeys(pod.namespace for pod in pods if pod.namespace != NAMESPACE)
         }
         made = [self._pod(name, pod, [gate, *filter(None, [namespaces.get(pod.namespace)])], args) for pod in pods]
-        self.uids = [pod.metadata.apply(uid) for pod in made]
+        # In a preview the id says whether it will be another; afterwards it is the name.
+        self.uids = [pulumi.Output.all(pod.id, pod.metadata).apply(lambda told: uid(told[1])) for pod in made]
         # A pod whose node restarts gets another address without being another pod: as it was seen, if it is the same.
         self.attachments = pulumi.Output.all(
             *(

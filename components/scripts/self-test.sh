@@ -61,14 +61,17 @@ json() { # `[]` where ip has nothing to say
 }
 
 pod() {
-  local pod=$1 name=$2 namespace=$3 sandbox
-  sandbox=$(jq -r --arg name "$name" --arg namespace "$namespace" \
-    '[.items[] | select(.metadata.name == $name and .metadata.namespace == $namespace)][0].id // ""' <<<"$sandboxes")
-  if [ -z "$sandbox" ]; then
+  local pod=$1 name=$2 namespace=$3 label='labels."io.kubernetes.pod' sandboxes id process_id status
+  sandboxes=$(ctr --namespace k8s.io containers list --quiet \
+    "labels.\"io.cri-containerd.kind\"==\"sandbox\",$label.name\"==\"$name\",$label.namespace\"==\"$namespace\"")
+  # One that has ended may still be listed.
+  while read -r id process_id status; do
+    if [[ $status == RUNNING && $'\n'$sandboxes$'\n' == *$'\n'$id$'\n'* ]]; then process[$pod]=$process_id; fi
+  done <<<"$tasks"
+  if [ -z "${process[$pod]:-}" ]; then
     echo "failed it does not run on this node"
     return
   fi
-  process[$pod]=$(crictl inspectp "$sandbox" | jq -r .info.pid)
   resolver[$pod]=$scratch/${pod//\//.}.resolv
   cat "/proc/${process[$pod]}/root/etc/resolv.conf" >"${resolver[$pod]}" 2>/dev/null || true
   printf 'ok {"links": %s, "routes": [%s, %s]}\n' "$(json in_pod "$pod" ip -json address show)" \
@@ -185,7 +188,7 @@ state() {
   echo "ok"
 }
 
-sandboxes=$(crictl pods --state ready --output json)
+tasks=$(ctr --namespace k8s.io tasks list)
 asked=()
 while read -r id what words; do
   # shellcheck disable=SC2086 # words

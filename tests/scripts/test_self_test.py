@@ -23,10 +23,17 @@ ADDRESSES = {"one": "10.23.0.100", "two": "10.23.0.101", "three": "10.23.0.102"}
 MACS = {"one": "02:00:00:00:00:01", "two": "02:00:00:00:00:02", "three": "02:00:00:00:00:03"}
 NAME_SERVER = "nameserver 10.96.0.10"
 
-CRICTL = """#!/bin/bash
-case "$1" in
-  pods) cat /run/sandboxes ;;
-  inspectp) echo "{\\"info\\": {\\"pid\\": $2}}" ;;
+CTR = """#!/bin/bash
+# Of containers, `NAMESPACE/NAME ID`; of tasks, `ID PID STATUS`.
+case "$*" in
+  '--namespace k8s.io tasks list') echo 'TASK PID STATUS' && cat /run/tasks ;;
+  '--namespace k8s.io containers list --quiet labels."io.cri-containerd.kind"=="sandbox",'*)
+    while read -r name id; do
+      wanted="labels.\\"io.kubernetes.pod.name\\"==\\"${name#*/}\\",labels.\\"io.kubernetes.pod.namespace\\"==\\"${name%/*}\\""
+      [[ $6 != *,"$wanted" ]] || echo "$id"
+    done </run/containers
+    ;;
+  *) exit 97 ;;
 esac
 """
 GETENT = f"""#!/bin/bash
@@ -83,12 +90,12 @@ def made(**changes: Any) -> Plan:
 
 @pytest.fixture
 def ext_net(nodes: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
-    if (socat := shutil.which("socat")) is None or shutil.which("jq") is None:
-        pytest.skip("socat and jq, which every node has, are not on this machine")
+    if (socat := shutil.which("socat")) is None:
+        pytest.skip("socat, which every node has, is not on this machine")
     monkeypatch.setenv("BENCH", str(nodes.folder))
     tools = nodes.folder / "tools"
     tools.mkdir()
-    for name, text in {"crictl": CRICTL, "getent": GETENT, "curl": CURL}.items():
+    for name, text in {"ctr": CTR, "getent": GETENT, "curl": CURL}.items():
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
     (tools / "socat").symlink_to(socat)
@@ -111,12 +118,15 @@ def ext_net(nodes: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
             assert out.readline() == "made\n"
         found = Network(bench=nodes, processes={name: each.pid for name, each in running.items()})
         for node in NODES:
-            items = [
-                {"id": str(running[name].pid), "metadata": {"name": name, "namespace": "default"}}
-                for name in PODS
-                if PODS[name] == node
-            ]
-            in_node(nodes, node, "/run/sandboxes").write_text(json.dumps({"items": items}))
+            here = [name for name in PODS if PODS[name] == node]
+            ended = "default/one id-of-an-earlier-one\n"
+            in_node(nodes, node, "/run/containers").write_text(
+                ended + "".join(f"default/{name} id-of-{name}\n" for name in here)
+            )
+            in_node(nodes, node, "/run/tasks").write_text(
+                "".join(f"id-of-{name} {running[name].pid} RUNNING\n" for name in here)
+                + "id-of-an-earlier-one 1 STOPPED\n"
+            )
         for name, pid in found.processes.items():
             port = f"port-{name}"
             peer = f"peer name net1 address {MACS[name]} netns {pid}"
@@ -182,7 +192,7 @@ def test_a_name_server_that_does_not_answer_is_told_of_names_alone(ext_net: Netw
 
 
 def test_a_pod_that_does_not_run_on_its_node_is_told_and_the_others_are_asked(ext_net: Network) -> None:
-    in_node(ext_net.bench, NODES[1], "/run/sandboxes").write_text('{"items": []}')
+    in_node(ext_net.bench, NODES[1], "/run/containers").write_text("")
     results = ext_net.check(made())
     assert by(results, False) == {("interface", "three", "net1")}
     assert ("TCP", "one", "net1 to two net1") in by(results, True)
