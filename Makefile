@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up preview down test e2e bench soak env status
+.PHONY: help up preview down check test e2e bench soak env status
 
 STACK ?= dev
 CYCLES ?= 10
@@ -37,6 +37,10 @@ down: $(READY) ## the lab gone, nothing left behind
 	@$(PYTHON) -m supply tools --wake
 	@$(ENVIRONMENT); python -m commands down --stack $(STACK)
 	@$(PYTHON) -m supply docker-stop --idle
+
+check: $(READY) ## the self-test of a lab that runs: a line a check, fails where one does
+	@$(PYTHON) -m supply tools --wake
+	@$(ENVIRONMENT); python -m commands check --stack $(STACK)
 
 test: $(READY) ## style, types and unit tests; seconds once set up
 	@$(PYTHON) -m supply tools

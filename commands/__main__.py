@@ -1,4 +1,4 @@
-"""`python -m commands up | preview | down [--stack S] [-- words for pulumi]`"""
+"""`python -m commands up | preview | down | check [--stack S] [-- words for pulumi]`"""
 
 import argparse
 import sys
@@ -13,14 +13,14 @@ def main() -> int:
     words = given[len(own) + 1 :]
     parser = argparse.ArgumentParser(
         prog="commands",
-        usage="%(prog)s {up,preview,down} [--stack STACK] [-- words for pulumi]",
+        usage="%(prog)s {up,preview,down,check} [--stack STACK] [-- words for pulumi]",
         description=sys.modules["commands"].__doc__,
     )
-    parser.add_argument("command", choices=("up", "preview", "down"))
+    parser.add_argument("command", choices=("up", "preview", "down", "check"))
     parser.add_argument("--stack", default="dev")
     asked = parser.parse_args(own)
     stack = Stack(name=asked.stack)
-    does = {"up": stack.up, "preview": stack.preview, "down": stack.down}
+    does = {"up": stack.up, "preview": stack.preview, "down": stack.down, "check": stack.check}
     return does[asked.command](*words)
 
 

@@ -47,8 +47,9 @@ def sweep(run: Path, cluster: str) -> list[str]:
             (run / "engine").unlink()
     if run.is_dir():
         (run / "lock").unlink(missing_ok=True)
-        # Why each thing was made: nothing by itself, and no proof that the thing was ever there.
-        reasons = [*run.glob("because/cluster"), *run.glob("because/network.*")]
+        # Why each thing was made, and what to check: nothing by itself, and no proof that the thing was ever there.
+        own = ("because/cluster", "because/self-test", "checks.json")
+        reasons = [*(path for name in own for path in run.glob(name)), *run.glob("because/network.*")]
         left = [path for path in run.rglob("*") if path.is_file() and path not in reasons]
         problems += [str(path) for path in left]
         if not left:

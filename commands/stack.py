@@ -52,6 +52,29 @@ class Stack:
             destroyed = self.pulumi("destroy", "--yes", "--skip-preview", *words, quiet=quiet).returncode
         return destroyed or (1 if left else 0)
 
+    def check(self, *_: str) -> int:
+        """The self-test as `up` left its plan, on the lab as it is now."""
+        run = leftovers.run_folder(os.environ, self.setting("clusterName"))
+        plan, engine = run / "checks.json", run / "engine"
+        if not plan.exists() or not engine.exists():
+            print(
+                "no self-test has been planned here: `up` has not come as far, or `selfTest` is false", file=sys.stderr
+            )
+            return 1
+        return subprocess.run(
+            [sys.executable, "-m", "components.checks.run"],
+            cwd=ROOT,
+            env=os.environ
+            | {
+                "ENGINE": engine.read_text().strip(),
+                "RUN": str(run),
+                "KUBECACHEDIR": str(run.parent.parent / "kubectl"),
+            },
+            input=plan.read_text(),
+            text=True,
+            check=False,
+        ).returncode
+
     def remove(self) -> None:
         """Take the stack's own history away; what it made has to be gone."""
         self.pulumi("stack", "rm", "--yes", quiet=True)

@@ -147,6 +147,13 @@ class Drift:
         """Of what stands by itself. A state that knows of it although the machine does not is then out of date."""
         return self._because("the machine has no lab" if self.now else "", None)
 
+    def self_test(self) -> str:
+        """The record is there when the last one passed."""
+        if self.look is None:
+            return ""
+        record = self.look.records.get("self-test")
+        return self._because("" if record else "the last one did not pass", record)
+
     def _object(self, found: Mapping[str, Any] | None, wrong: Callable[[Mapping[str, Any]], str]) -> str:
         if found is None:
             return self._because("there is none", None)

@@ -36,6 +36,8 @@ class Pods(pulumi.ComponentResource):
 
     attachments: pulumi.Output[list[dict[str, Any]]]
     net1_address: pulumi.Output[str | None]
+    uids: list[pulumi.Output[str | None]]
+    """Of each pod, another when the pod is."""
 
     def __init__(self, name: str, args: PodsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:Pods", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts))
@@ -55,6 +57,8 @@ class Pods(pulumi.ComponentResource):
             for namespace in dict.fromkeys(pod.namespace for pod in pods if pod.namespace != NAMESPACE)
         }
         made = [self._pod(name, pod, [gate, *filter(None, [namespaces.get(pod.namespace)])], args) for pod in pods]
+        # In a preview the id says whether it will be another; afterwards it is the name.
+        self.uids = [pulumi.Output.all(pod.id, pod.metadata).apply(lambda told: uid(told[1])) for pod in made]
         # A pod whose node restarts gets another address without being another pod: as it was seen, if it is the same.
         self.attachments = pulumi.Output.all(
             *(
@@ -127,6 +131,11 @@ def placement(nodes: Sequence[str]) -> dict[str, Any]:
     wanted = {"key": "kubernetes.io/hostname", "operator": "In", "values": list(nodes)}
     terms = {"nodeSelectorTerms": [{"matchExpressions": [wanted]}]}
     return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}}
+
+
+def uid(metadata: Mapping[str, Any]) -> str | None:
+    found: str | None = metadata.get("uid")
+    return found
 
 
 def full_name(pod: PodSettings) -> str:

@@ -27,6 +27,8 @@ class ReadinessArgs:
 class Readiness(pulumi.ComponentResource):
     cluster: pulumi.Output[dict[str, Any]]
     versions: pulumi.Output[dict[str, str]]
+    report: pulumi.Resource
+    """Made when all is Ready."""
 
     def __init__(self, name: str, args: ReadinessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:Readiness", name, None, opts)
@@ -51,6 +53,7 @@ class Readiness(pulumi.ComponentResource):
                 "nodes": nodes(told),
             }
         )
+        self.report = report
         self.versions = report.stdout.apply(versions)
         self.register_outputs({"cluster": self.cluster, "versions": self.versions})
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """Written by kind-create.sh (`cluster`) and network-create.sh (`network.NAME`), a line each."""
+    """Written by kind-create.sh (`cluster`), network-create.sh (`network.NAME`), check-lab.sh (`self-test`); lines."""
 
     because: str
     parent: str = ""

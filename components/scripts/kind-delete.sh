@@ -29,7 +29,8 @@ fi
 if "$ENGINE" network inspect "$CLUSTER" >/dev/null 2>&1; then
   "$ENGINE" network rm "$CLUSTER" >/dev/null
 fi
-rm -f "$RUN/because/cluster" "$RUN/kubeconfig" "$RUN/kubeconfig.lock" "$RUN/engine" "$RUN/lock" "$RUN/volumes"
+rm -f "$RUN/because/cluster" "$RUN/because/self-test" "$RUN/checks.json"
+rm -f "$RUN/kubeconfig" "$RUN/kubeconfig.lock" "$RUN/engine" "$RUN/lock" "$RUN/volumes"
 for folder in "$RUN/because" "$RUN"; do
   # At the end of a lab another script may be as far, and be the first.
   [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder" || [ ! -d "$folder" ]

@@ -61,6 +61,8 @@ class LabSettings:
     cni_plugins: Source
     networks: tuple[NetworkSettings, ...]
     pods: tuple[PodSettings, ...]
+    self_test: bool
+    """Whether `up` ends with the self-test."""
     annotated_network: NetworkSettings | None = None
     """The one on which the workers' addresses are told in their annotations; None: none is."""
 
@@ -128,6 +130,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
         ),
         networks=networks,
         pods=tuple(read_pod(item, known_networks, known_workers) for item in pod_sections),
+        self_test=section.boolean("selfTest", True),
         annotated_network=read_node_annotations(section.mapping("nodeAnnotations"), known_networks),
     )
     section.closed()

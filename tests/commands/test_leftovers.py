@@ -131,7 +131,7 @@ def test_a_record_cut_off_before_its_first_word_is_of_nothing(tools: Bench, run_
     assert [path.name for path in run_folder.parent.iterdir()] == ["other"]
 
 
-@pytest.mark.parametrize("name", ["because/cluster", "because/network.ext-net"])
+@pytest.mark.parametrize("name", ["because/cluster", "because/network.ext-net", "because/self-test", "checks.json"])
 def test_the_reason_for_a_thing_that_has_no_record_keeps_nobody(tools: Bench, run_folder: Path, name: str) -> None:
     (run_folder / "because").mkdir(parents=True)
     (run_folder / name).write_text("2026-01-02T03:04:05Z there is none\n\n")

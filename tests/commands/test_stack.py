@@ -312,3 +312,53 @@ def test_a_command_line_that_is_not_understood_runs_nothing(
         runpy.run_module("commands", run_name="__main__")
     assert ended.value.code == 2
     assert pulumi.calls == []
+
+
+@pytest.fixture
+def run_folder_of_lab(tools: Bench, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What `up` left of a lab whose cluster is `lab`, with a plan of nothing."""
+    monkeypatch.setenv("KALICO_CACHE", str(tools.folder / "cache"))
+    run = tools.folder / "cache/run/lab"
+    run.mkdir(parents=True)
+    (run / "engine").write_text("podman\n")
+    interface = {"pod": "default/one", "network": "lan", "interface": "net1", "address": None, "mac": None}
+    (run / "checks.json").write_text(
+        json.dumps({"api": "10.96.0.1", "networks": {}, "interfaces": [interface], "peers": []})
+    )
+    return run
+
+
+def test_check_runs_the_plan_that_up_left_on_the_pods_of_now(
+    pulumi: Bench, stack: Stack, run_folder_of_lab: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pulumi.on("kubectl * get --raw /api/v1/pods", """echo '{"items": []}'""")
+    pulumi.on("kubectl * get events *", "echo 'NONE seen'")
+    assert stack.check() == 1
+    said = capfd.readouterr()
+    assert said.out.splitlines()[0].startswith("FAIL  one net1: interface there is no such pod")
+    assert said.out.splitlines()[-1] == "self-test: 0 passed, 1 failed, 0 notes"
+    assert "NONE seen" in said.err
+    assert f"kubectl --kubeconfig {run_folder_of_lab}/kubeconfig" in pulumi.calls[-1]
+
+
+def test_check_ends_well_where_all_that_is_planned_holds(pulumi: Bench, stack: Stack, run_folder_of_lab: Path) -> None:
+    (run_folder_of_lab / "checks.json").write_text('{"api": "", "networks": {}, "interfaces": [], "peers": []}')
+    pulumi.on("kubectl * get --raw /api/v1/pods", """echo '{"items": []}'""")
+    assert stack.check() == 0
+
+
+def test_check_of_a_cluster_that_does_not_answer_is_no_result(
+    pulumi: Bench, stack: Stack, run_folder_of_lab: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pulumi.on("kubectl *", "echo 'no route' >&2; exit 1")
+    assert stack.check() == 2
+    assert capfd.readouterr().err == "the self-test cannot be run: the cluster does not answer: no route\n"
+
+
+@pytest.mark.parametrize("missing", ["engine", "checks.json"])
+def test_check_of_a_lab_without_a_plan_says_so(
+    pulumi: Bench, stack: Stack, run_folder_of_lab: Path, missing: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (run_folder_of_lab / missing).unlink()
+    assert stack.check() == 1
+    assert "no self-test has been planned here" in capfd.readouterr().err

@@ -75,6 +75,7 @@ kalico-worker worker 10.89.0.3 v1.32.2
     "multus-conf": "",
     "pods-attachable": "",
     "readiness-report": "kubernetes v1.32.2\ncalico v3.29.2-live",
+    "self-test-checks": '{"passed": 1, "failed": 0, "checks": []}',
 }
 
 
@@ -202,7 +203,11 @@ def left(program: Run) -> Left:
     """The default lab, as its first `up` left it."""
     everywhere = dict.fromkeys(("node", "plugins", "multus"), "\t")
     return Left(
-        records={"cluster": f"{NEW}\n", "network.ext-net": f"{NEW}\nkalico-bridge\n10.23.0.0/16\n"},
+        records={
+            "cluster": f"{NEW}\n",
+            "self-test": "\n",
+            "network.ext-net": f"{NEW}\nkalico-bridge\n10.23.0.0/16\n",
+        },
         networks=("ext-net",),
         nodes={"kalico-control-plane": everywhere, "kalico-worker": everywhere | {"join.ext-net": "\t"}},
         pods=objects_of(program, "Pod"),

@@ -36,6 +36,7 @@ CONF = "Command multus-conf"
 NAD_KIND = "CustomResourceDefinition multus-network-attachment-definitions.k8s.cni.cncf.io"
 NAD = "NetworkAttachmentDefinition attachments-ext-net"
 POD = "Pod pods-samplepod"
+SELF_TEST = "Command self-test-checks"
 
 COMPONENTS = {
     "MacvlanNetworks networks": "kalico:lab:MacvlanNetworks",
@@ -47,6 +48,7 @@ COMPONENTS = {
     "Attachments attachments": "kalico:lab:Attachments",
     "Pods pods": "kalico:lab:Pods",
     "Readiness readiness": "kalico:lab:Readiness",
+    "SelfTest self-test": "kalico:lab:SelfTest",
 }
 
 IN_THE_CLUSTER = {"Calico calico", "Multus multus", "Attachments attachments", "Pods pods"}
@@ -120,6 +122,11 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
             POD,
         },
     ),
+    SELF_TEST: (
+        "command:local:Command",
+        "SelfTest self-test",
+        {RUNNING, "Command readiness-report", "Command pods-attachable", POD},
+    ),
 }
 
 COMMANDS = {
@@ -134,6 +141,7 @@ COMMANDS = {
     "calico-look": ("calico-look", None),
     "pods-attachable": ("wait-attachable", None),
     "readiness-report": ("wait-ready", None),
+    "self-test-checks": ("check-lab", None),
 }
 
 
@@ -229,7 +237,7 @@ def test_the_first_preview_knows_nothing_that_the_cluster_has_yet_to_say(preview
     assert is_unknown(preview[NAD].inputs["spec"]["config"])
     assert is_unknown(preview[NAD].inputs["metadata"]["annotations"]["kalico/content"])
     assert {name: is_unknown(value) for name, value in preview.outputs.items()} == dict.fromkeys(
-        ("net1_address", "attachments", "networks", "cluster", "versions"), True
+        ("net1_address", "attachments", "networks", "cluster", "versions", "self_test"), True
     )
 
 
@@ -480,6 +488,7 @@ def test_the_outputs_are_what_the_running_things_say(program: Run, cache: Path) 
             ],
         },
         "versions": {"kubernetes": "v1.32.2", "calico": "v3.29.2-live"},
+        "self_test": {"passed": 1, "failed": 0, "checks": []},
     }
 
 
@@ -814,14 +823,18 @@ def test_what_was_made_again_keeps_its_reason(run_lab: RunLab, left: Left) -> No
     everywhere = dict.fromkeys(("node", "plugins", "multus"), f"\t{once}")
     done = run_lab(
         left=Left(
-            records={"cluster": f"{once}\n", "network.ext-net": f"{once}\nkalico-bridge\n10.23.0.0/16\n"},
+            records={
+                "cluster": f"{once}\n",
+                "network.ext-net": f"{once}\nkalico-bridge\n10.23.0.0/16\n",
+                "self-test": f"{once}\n",
+            },
             networks=left.networks,
             nodes={"kalico-control-plane": everywhere, "kalico-worker": everywhere | {"join.ext-net": f"\t{once}"}},
             pods=again(left.pods),
             nads=again(left.nads),
         )
     )
-    things = (KIND, RUNNING, NETWORK, JOIN, PLUGINS, CONF, NAD, POD)
+    things = (KIND, RUNNING, NETWORK, JOIN, PLUGINS, CONF, NAD, POD, SELF_TEST)
     assert reasons(done) == dict.fromkeys(things, "it was away")
     assert done[JOIN].inputs["environment"]["BECAUSE"] == once
 

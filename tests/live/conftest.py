@@ -31,6 +31,9 @@ ORDER = ("test_lab", "test_drift", "test_changes", "test_down")
 os.environ["PULUMI_DEBUG_COMMANDS"] = "true"  # with it Pulumi has `--event-log`
 os.environ["KUBECACHEDIR"] = str(cache_folder(dict(os.environ)) / "kubectl")  # not in the user's own ~/.kube
 
+TESTED = {"self-test-checks"}
+"""What is made again with every pod."""
+
 CONFIG = {
     "pulumi:disable-default-providers": ["kubernetes"],
     "kalico:clusterName": CLUSTER,

@@ -17,7 +17,7 @@ from components.config import settings_of
 from components.settings import Source
 from components.upstream import fetch
 from components.workspace import cache_folder
-from tests.live.conftest import CLUSTER, CONFIG, WORKER, Lab, previewed_and_done, run
+from tests.live.conftest import CLUSTER, CONFIG, TESTED, WORKER, Lab, previewed_and_done, run
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
@@ -56,7 +56,7 @@ def stays(lab: Lab, *pods: str) -> Callable[[], bool]:
 
 def test_another_range_reattaches_the_pods_of_the_network_and_nothing_else(lab: Lab, config: dict[str, Any]) -> None:
     config["kalico:networks"][0]["ipam"]["rangeStart"] = "10.33.0.200"
-    assert changed(lab, config) == {"attachments-e2e-net", "pods-samplepod"}
+    assert changed(lab, config) == {"attachments-e2e-net", "pods-samplepod", *TESTED}
     assert ipaddress.IPv4Address(lab.net1()) >= ipaddress.IPv4Address("10.33.0.200")
 
 
@@ -223,7 +223,7 @@ def own_rules(lab: Lab) -> list[str]:
 def test_one_more_pod_is_one_more_pod(lab: Lab, config: dict[str, Any]) -> None:
     same = stays(lab, "samplepod")
     config["kalico:pods"].append(config["kalico:pods"][0] | {"name": "second"})
-    assert changed(lab, config) == {"pods-second"}
+    assert changed(lab, config) == {"pods-second", *TESTED}
     assert same()
     lab.kubectl("exec", "second", "--", "ping", "-c", "1", "-w", "10", "-I", "net1", lab.net1())
 
@@ -233,7 +233,7 @@ def test_one_more_network_leaves_the_pods_of_the_first_running(lab: Lab, config:
     config["kalico:networks"].append(copy.deepcopy(SECOND))
     third = {"name": "third", "image": "alpine", "command": ["sleep", "inf"], "networks": ["e2e-b", "e2e-net", "e2e-b"]}
     config["kalico:pods"].append(third)
-    assert changed(lab, config) == {"networks-e2e-b", "joins-e2e-b", "attachments-e2e-b", "pods-third"}
+    assert changed(lab, config) == {"networks-e2e-b", "joins-e2e-b", "attachments-e2e-b", "pods-third", *TESTED}
     assert same()
     found = [(each["network"], each["interface"]) for each in _attachments(lab) if each["pod"] == "third"]
     assert found == [("e2e-b", "net1"), ("e2e-net", "net2"), ("e2e-b", "net3")]
@@ -242,7 +242,7 @@ def test_one_more_network_leaves_the_pods_of_the_first_running(lab: Lab, config:
 def test_an_address_and_a_mac_of_ones_own_are_in_the_pod(lab: Lab, config: dict[str, Any]) -> None:
     own = {"name": "e2e-b", "address": "10.35.0.17", "mac": "02:00:00:00:00:17"}
     config["kalico:pods"][-1]["networks"] = [own]
-    assert changed(lab, config) == {"pods-third"}
+    assert changed(lab, config) == {"pods-third", *TESTED}
     assert lab.net1("third") == "10.35.0.17"
     assert lab.kubectl("exec", "third", "--", "cat", "/sys/class/net/net1/address").strip() == "02:00:00:00:00:17"
 
@@ -251,7 +251,7 @@ def test_the_first_network_may_go_and_the_second_stays_right(lab: Lab, config: d
     same = stays(lab, "third")
     first, pods = config["kalico:networks"].pop(0), config["kalico:pods"][:2]
     del config["kalico:pods"][:2]
-    gone = {"networks-e2e-net", "joins-e2e-net", "attachments-e2e-net", "pods-samplepod", "pods-second"}
+    gone = {"networks-e2e-net", "joins-e2e-net", "attachments-e2e-net", "pods-samplepod", "pods-second", *TESTED}
     assert changed(lab, config) == gone
     assert same()
     assert "e2e-net" not in run(lab.engine, "network", "ls", "--format", "{{.Name}}").split()
@@ -296,6 +296,7 @@ def test_a_workers_own_config_that_somebody_edits_is_put_back(lab: Lab) -> None:
         "pods-samplepod",
         "pods-elsewhere.far-1",
         "pods-elsewhere.far-2",
+        *TESTED,
     }
 
 

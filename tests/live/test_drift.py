@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.live.conftest import CLUSTER, RANGE, WORKER, Lab, check_routes, eventually, previewed_and_done, run
+from tests.live.conftest import CLUSTER, RANGE, TESTED, WORKER, Lab, check_routes, eventually, previewed_and_done, run
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
 CONTROL_PLANE = f"{CLUSTER}-control-plane"
-ATTACHED = {"attachments-e2e-net", "pods-samplepod"}
+ATTACHED = {"attachments-e2e-net", "pods-samplepod", *TESTED}
 JOINED = {"joins-e2e-net", *ATTACHED}
 STARTED = {
     "cluster-running",
@@ -33,7 +33,7 @@ class Case:
 
 CASES = {
     "the pod is deleted": Case(
-        happens=lambda lab: lab.kubectl("delete", "pod", "samplepod", "--now"), repaired={"pods-samplepod"}
+        happens=lambda lab: lab.kubectl("delete", "pod", "samplepod", "--now"), repaired={"pods-samplepod", *TESTED}
     ),
     "the NAD is edited": Case(
         happens=lambda lab: lab.kubectl(

@@ -12,7 +12,7 @@ from tests.scripts.conftest import Bench
 def lived_in(run_folder: Path) -> Path:
     run_folder.mkdir(parents=True)
     (run_folder / "because").mkdir()
-    for name in ("kubeconfig", "kubeconfig.lock", "engine", "because/cluster"):
+    for name in ("kubeconfig", "kubeconfig.lock", "engine", "because/cluster", "because/self-test", "checks.json"):
         (run_folder / name).write_text("podman\n")
     return run_folder
 

@@ -144,6 +144,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("a manifest as text", {"calicoManifest": "/a"}, "calicoManifest", "'/a' is not a mapping", "keys and values"),
     ("a number in words", {"workers": "one"}, "workers", "'one' is not a whole number", "give a whole number"),
     ("a broken number", {"workers": 1.5}, "workers", "1.5 is not a whole number", "give a whole number"),
+    ("a word for a truth", {"selfTest": "no"}, "selfTest", "'no' is not true or false", "give true or false"),
     ("a truth for a number", {"workers": True}, "workers", "True is not a whole number", "give a whole number"),
     ("a text as a number", {"clusterName": 5}, "clusterName", "5 is not a text", "give a text"),
     ("a version as a number", {"calicoVersion": 3.29}, "calicoVersion", "3.29 is not a text", "give a text"),

@@ -68,6 +68,7 @@ SEEDS_LAB = LabSettings(
             nodes=(),
         ),
     ),
+    self_test=True,
 )
 
 
@@ -93,6 +94,7 @@ def test_all_that_can_be_said_is_taken_as_said() -> None:
         serviceSubnet="10.31.0.0/20",
         nodeImage="localhost/node:1",
         featureGates={"Some": True, "Other": False},
+        selfTest="false",
         calicoManifest=source,
         multusManifest=source | {"source": "https://mirror.lab/b.yaml"},
         multusImage="mirror.lab:5000/multus:v4",
@@ -200,6 +202,7 @@ def test_all_that_can_be_said_is_taken_as_said() -> None:
                 nodes=(),
             ),
         ),
+        self_test=False,
     )
 
 

@@ -1,0 +1,214 @@
+"""What the pods have, compared with what they should: a result a check, each with its figure."""
+
+import ipaddress
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from components.annotations import given
+from components.checks.plan import DEFAULT, ExpectedInterface, ExpectedNetwork, Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    name: str
+    """What was asked: address, MTU, TCP, ..."""
+    pod: str
+    """NAMESPACE/NAME; '' where it is of a network."""
+    what: str
+    """Of the pod: its interface, or to whom from there."""
+    ok: bool | None
+    """None: a note, which is no failure."""
+    figure: str
+    where: str = ""
+    """Where to look, of a failure."""
+
+    def __str__(self) -> str:
+        mark = {True: "ok", False: "FAIL", None: "note"}[self.ok]
+        pod = self.pod.removeprefix("default/")
+        line = f"{mark:4}  {' '.join(filter(None, (pod, self.what)))}: {self.name} {self.figure}"
+        return f"{line} (look at {self.where})" if self.where and self.ok is False else line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """An interface of a pod as Multus tells it, and as it should be."""
+
+    expected: ExpectedInterface
+    node: str
+    ips: tuple[str, ...]
+    mac: str
+
+    @property
+    def pod(self) -> str:
+        return self.expected.pod
+
+    def result(self, name: str, ok: bool | None, figure: str, to: str = "") -> Result:
+        what = f"{self.expected.interface} to {to}" if to else self.expected.interface
+        return Result(name=name, pod=self.pod, what=what, ok=ok, figure=figure, where=where(self.pod, self.node))
+
+
+def where(pod: str, node: str) -> str:
+    namespace, _, name = pod.partition("/")
+    return f"kubectl describe pod {name} --namespace {namespace}, and Multus's log of {node or 'its node'}"
+
+
+def attachments(plan: Plan, pods: Iterable[Mapping[str, Any]]) -> tuple[list[Attachment], list[Result]]:
+    """The interfaces of the plan among the cluster's `pods`, and a failure for each that is not there."""
+    live = {f"{each['metadata']['namespace']}/{each['metadata']['name']}": each for each in pods}
+    found: list[Attachment] = []
+    missing: list[Result] = []
+    for expected in plan.interfaces:
+        pod = live.get(expected.pod)
+        interfaces = {each.get("interface"): each for each in given(pod["metadata"])} if pod else {}
+        node = pod.get("spec", {}).get("nodeName", "") if pod else ""
+        entry = interfaces.get(expected.interface)
+        if entry is None:
+            nobody = Attachment(expected=expected, node=node, ips=(), mac="")
+            missing.append(nobody.result("interface", False, "there is none" if pod else "there is no such pod"))
+        else:
+            ips = tuple(entry.get("ips", []))
+            found.append(Attachment(expected=expected, node=node, ips=ips, mac=entry.get("mac", "").lower()))
+    return found, missing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What `ip` says in a pod's network namespace, by interface."""
+
+    links: Mapping[str, Mapping[str, Any]]
+    routes: tuple[Mapping[str, Any], ...]
+    """Of the main tables, without what IPv6 puts on every link."""
+
+    def mtu(self, interface: str) -> int:
+        """In bytes; 0 where there is no such interface."""
+        mtu: int = self.links.get(interface, {}).get("mtu", 0)
+        return mtu
+
+
+def facts(text: str) -> Facts:
+    said = json.loads(text)
+    return Facts(
+        links={link["ifname"]: link for link in said["links"] if link},
+        routes=tuple(
+            route
+            for family in said["routes"]
+            for route in family
+            if not route["dst"].startswith(("fe80::", "ff00::", "multicast"))
+        ),
+    )
+
+
+def interface_results(
+    attachment: Attachment, network: ExpectedNetwork, seen: Facts, all_here: Sequence[Attachment]
+) -> list[Result]:
+    """Link, address, MAC, MTU and routes of one interface. `all_here`: every interface on its network."""
+    link = seen.links.get(attachment.expected.interface)
+    if link is None:
+        return [attachment.result("interface", False, "there is none in the pod's namespace")]
+    up = {"UP", "LOWER_UP"} <= set(link.get("flags", []))
+    flags = "up" if up else f"is not up ({','.join(link.get('flags', []))})"
+    mtu, wanted = seen.mtu(attachment.expected.interface), network.mtu
+    return [
+        attachment.result("link", up, flags),
+        _address(attachment, network, link, all_here),
+        _mac(attachment, link),
+        attachment.result("MTU", wanted in (None, mtu), str(mtu) if wanted in (None, mtu) else f"{mtu}, not {wanted}"),
+        _routes(attachment, network, seen),
+    ]
+
+
+def _address(
+    attachment: Attachment, network: ExpectedNetwork, link: Mapping[str, Any], all_here: Sequence[Attachment]
+) -> Result:
+    has = {f"{each['local']}/{each['prefixlen']}" for each in link.get("addr_info", []) if each["scope"] == "global"}
+    figure = ", ".join(sorted(has)) or "none"
+    wanted = {f"{ip}/{prefix(ip, network.subnets)}" for ip in attachment.ips}
+    if not wanted or has != wanted:
+        return attachment.result("address", False, f"{figure}, not {', '.join(sorted(wanted)) or 'one of its network'}")
+    fixed = attachment.expected.address
+    if fixed and fixed not in attachment.ips:
+        return attachment.result("address", False, f"{figure}, not {fixed}")
+    first, last = network.ranges.get(attachment.node, ("", ""))
+    for ip in attachment.ips:
+        if ":" not in ip and first and not address(first) <= address(ip) <= address(last):
+            return attachment.result("address", False, f"{figure}, not one of {first} to {last}")
+        others = [other for other in all_here if other != attachment and ip in other.ips]
+        if others:
+            return attachment.result("address", False, f"{figure}, which {others[0].pod} has too")
+    return attachment.result("address", True, figure)
+
+
+def address(text: str) -> int:
+    return int(ipaddress.ip_address(text))
+
+
+def prefix(ip: str, subnets: Sequence[str]) -> int | None:
+    """The prefix length of the one of `subnets` that `ip` is in."""
+    lengths = [net.prefixlen for net in map(ipaddress.ip_network, subnets) if ipaddress.ip_address(ip) in net]
+    return lengths[0] if lengths else None
+
+
+def _mac(attachment: Attachment, link: Mapping[str, Any]) -> Result:
+    has = link.get("address", "")
+    for wanted in (attachment.expected.mac, attachment.mac):
+        if wanted and has != wanted:
+            return attachment.result("MAC", False, f"{has}, not {wanted}")
+    return attachment.result("MAC", True, has)
+
+
+def _routes(attachment: Attachment, network: ExpectedNetwork, seen: Facts) -> Result:
+    has = {
+        (route["dst"], route.get("gateway"))
+        for route in seen.routes
+        if route.get("dev") == attachment.expected.interface
+    }
+    subnets = {str(ipaddress.ip_network(subnet)) for subnet in network.subnets}
+    wanted = dict.fromkeys(subnets) | {route.dst: route.gw for route in network.routes}
+    lacking = [
+        said(dst, gw) for dst, gw in wanted.items() if not any(dst == other and gw in (None, via) for other, via in has)
+    ]
+    beyond = [said(dst, via) for dst, via in has if dst not in wanted]
+    if lacking or beyond:
+        wrong = [f"lacks {', '.join(sorted(lacking))}"] if lacking else []
+        wrong += [f"has {', '.join(sorted(beyond))} besides"] if beyond else []
+        return attachment.result("routes", False, " and ".join(wrong))
+    return attachment.result("routes", True, ", ".join(sorted(said(dst, via) for dst, via in has)))
+
+
+def said(dst: str, gw: str | None) -> str:
+    return f"{dst} via {gw}" if gw else dst
+
+
+def default_routes(pod: str, seen: Facts) -> Result | None:
+    """A note where the pod has more than one default route, or leaves by none of eth0's; else None."""
+    by = [f"{route.get('dev')} ({route.get('gateway', 'link')})" for route in seen.routes if route["dst"] == DEFAULT]
+    if len(by) < 2:
+        return None
+    figure = f"{len(by)}: {', '.join(by)}; the first wins, and where nothing answers there names and the API are slow"
+    return Result(name="default routes", pod=pod, what="", ok=None, figure=figure)
+
+
+def in_the_way(pod: str, plan: Plan) -> bool:
+    """Whether the config itself gives the pod a second default route, beside eth0's and at its metric."""
+    networks = [each.network for each in plan.interfaces if each.pod == pod]
+    return any(route.dst == DEFAULT for name in networks for route in plan.networks[name].routes)
+
+
+def summary(results: Sequence[Result]) -> str:
+    failed, notes = (sum(1 for each in results if each.ok is ok) for ok in (False, None))
+    return (
+        f"self-test: {len(results) - failed - notes} passed, {failed} failed, {notes} note{'' if notes == 1 else 's'}"
+    )
+
+
+def as_output(results: Sequence[Result]) -> str:
+    """The stack's output `self_test` as JSON: how many passed and failed, and each check."""
+    return json.dumps(
+        {
+            "passed": sum(1 for each in results if each.ok),
+            "failed": sum(1 for each in results if each.ok is False),
+            "checks": [asdict(each) for each in results],
+        }
+    )

@@ -1,0 +1,220 @@
+#!/usr/bin/env bash
+# Run in a node: answers questions about the pods there, from within their network namespaces. The tools are the node's,
+# so any image will do, and nothing is left in the pod.
+# Reads requests on stdin, one a line: an ID, what to do and its words. Prints a line for each: the ID, `ok` or `failed`,
+# what was found. `sync` is answered with `sync` when all before it are. The end of stdin ends the listeners.
+#   ID pod POD NAME NAMESPACE                finds the pod, which later requests call POD; tells its links and routes as JSON
+#   ID serve POD DEVICE ADDRESS PORT         listens there, TCP and UDP, and sends back what comes
+#   ID near POD DEVICE ADDRESS TARGET        the MAC that ARP (or ND) finds for TARGET
+#   ID tcp POD DEVICE ADDRESS TARGET PORT    a line there and back; the least of three round trips in ms
+#   ID large POD DEVICE ADDRESS TARGET PORT SIZE   a datagram of SIZE bytes there and back that may not be fragmented
+#   ID name POD NAME                         what the pod's own name servers say, asked once; address and ms
+#   ID api POD ADDRESS                       whether the cluster's API answers at ADDRESS; HTTP's status and ms
+#   ID state POD                             addresses, routes, rules and neighbours, for who has to look further
+# DEVICE is `-` where the socket is bound to its address alone.
+set -euo pipefail
+
+declare -A process resolver
+listeners=()
+scratch=$(mktemp --directory)
+trap 'kill "${listeners[@]}" 2>/dev/null || true; rm -rf "$scratch"' EXIT
+
+in_pod() {
+  local pod=$1
+  shift
+  nsenter --target "${process[$pod]}" --net -- "$@"
+}
+
+# Of an address: its family, itself as socat writes it, what binds a socket to it.
+family() {
+  if [[ $1 == *:* ]]; then echo 6; else echo 4; fi
+}
+written() {
+  if [[ $1 == *:* ]]; then echo "[$1]"; else echo "$1"; fi
+}
+bound() {
+  local device=$1 address=$2
+  echo "bind=$(written "$address")$([ "$device" = - ] || echo ",so-bindtodevice=$device")"
+}
+# For a socket that may not fragment. (IPv6 fragments at the sender alone, and not what fits its MTU.)
+whole() {
+  if [[ $1 != *:* ]]; then echo ",ip-mtu-discover=2"; fi
+}
+
+milliseconds() { # since FROM, of EPOCHREALTIME
+  local now=$EPOCHREALTIME
+  local micro=$((${now/[.,]/} - ${1/[.,]/}))
+  printf '%d.%02d' $((micro / 1000)) $((micro % 1000 / 10))
+}
+
+last_line() { # of a file, without socat's date and name
+  local said
+  said=$(tail -n 1 "$1" 2>/dev/null) || said=
+  said=${said##* E }
+  echo "${said:-no answer}"
+}
+
+json() { # `[]` where ip has nothing to say
+  local said
+  said=$("$@") || said=
+  echo "${said:-[]}"
+}
+
+pod() {
+  local pod=$1 name=$2 namespace=$3 label='labels."io.kubernetes.pod' sandboxes id process_id status
+  sandboxes=$(ctr --namespace k8s.io containers list --quiet \
+    "labels.\"io.cri-containerd.kind\"==\"sandbox\",$label.name\"==\"$name\",$label.namespace\"==\"$namespace\"")
+  # One that has ended may still be listed.
+  while read -r id process_id status; do
+    if [[ $status == RUNNING && $'\n'$sandboxes$'\n' == *$'\n'$id$'\n'* ]]; then process[$pod]=$process_id; fi
+  done <<<"$tasks"
+  if [ -z "${process[$pod]:-}" ]; then
+    echo "failed it does not run on this node"
+    return
+  fi
+  resolver[$pod]=$scratch/${pod//\//.}.resolv
+  cat "/proc/${process[$pod]}/root/etc/resolv.conf" >"${resolver[$pod]}" 2>/dev/null || true
+  printf 'ok {"links": %s, "routes": [%s, %s]}\n' "$(json in_pod "$pod" ip -json address show)" \
+    "$(json in_pod "$pod" ip -4 -json route show)" "$(json in_pod "$pod" ip -6 -json route show)"
+}
+
+# The wait ends when both are bound, not when they have been started.
+serve() {
+  local pod=$1 device=$2 address=$3 port=$4 tries listening
+  timeout 300 nsenter --target "${process[$pod]}" --net -- socat -b 65536 \
+    "TCP$(family "$address")-LISTEN:$port,$(bound "$device" "$address"),reuseaddr,fork" PIPE \
+    2>"$scratch/serve" >/dev/null </dev/null &
+  listeners+=($!)
+  timeout 300 nsenter --target "${process[$pod]}" --net -- socat -b 65536 -t 1 \
+    "UDP$(family "$address")-RECVFROM:$port,$(bound "$device" "$address")$(whole "$address"),fork" PIPE \
+    2>>"$scratch/serve" >/dev/null </dev/null &
+  listeners+=($!)
+  for ((tries = 0; tries < 100; tries++)); do
+    listening=$(in_pod "$pod" ss --no-header --listening --numeric --tcp --udp "sport = :$port")
+    if [[ $listening == *tcp* && $listening == *udp* ]]; then
+      echo ok
+      return
+    fi
+    sleep 0.02
+  done
+  echo "failed nothing can listen on $address port $port: $(last_line "$scratch/serve")"
+}
+
+near() {
+  local pod=$1 device=$2 address=$3 target=$4 on=() entry tries
+  [ "$device" = - ] || on=(dev "$device")
+  # What was known may be out of date.
+  if [ "$device" != - ]; then in_pod "$pod" ip neighbour delete "$target" dev "$device" 2>/dev/null || true; fi
+  in_pod "$pod" socat -u - "UDP$(family "$target")-SENDTO:$(written "$target"):9,$(bound "$device" "$address")" \
+    <<<kalico 2>"$scratch/$id" || true
+  for ((tries = 0; tries < 30; tries++)); do
+    entry=$(in_pod "$pod" ip neighbour show to "$target" "${on[@]}")
+    case "$entry" in
+      *lladdr*)
+        entry=${entry#*lladdr }
+        echo "ok ${entry%% *}"
+        return
+        ;;
+      *FAILED*) break ;;
+    esac
+    sleep 0.1
+  done
+  echo "failed no neighbour $target answers"
+}
+
+tcp() {
+  local pod=$1 device=$2 address=$3 target=$4 port=$5 request reply back begun line least='' took
+  mkfifo "$scratch/$id.line"
+  exec {request}<>"$scratch/$id.line"
+  exec {reply}< <(in_pod "$pod" timeout 8 socat - \
+    "TCP$(family "$target"):$(written "$target"):$port,$(bound "$device" "$address"),connect-timeout=3" \
+    <"$scratch/$id.line" 2>"$scratch/$id" {request}>&-)
+  for line in connect first second third; do
+    begun=$EPOCHREALTIME
+    echo "$line $id" >&"$request"
+    back=
+    if ! read -r -t 4 -u "$reply" back || [ "$back" != "$line $id" ]; then
+      echo "failed $(last_line "$scratch/$id")"
+      return
+    fi
+    took=$(milliseconds "$begun")
+    [ "$line" = connect ] || least=$(sort -n <<<"$took${least:+$'\n'$least}" | head -n 1)
+  done
+  echo "ok $least"
+}
+
+large() {
+  local pod=$1 device=$2 address=$3 target=$4 port=$5 size=$6 reply back=''
+  printf "%0${size}d" 0 >"$scratch/$id.payload"
+  exec {reply}< <(in_pod "$pod" timeout 5 socat -T 2 -b 65536 "OPEN:$scratch/$id.payload,rdonly,ignoreeof!!STDOUT" \
+    "UDP$(family "$target"):$(written "$target"):$port,$(bound "$device" "$address")$(whole "$target")" 2>"$scratch/$id")
+  if LC_ALL=C read -r -N "$size" -t 3 -u "$reply" back && [ ${#back} -eq "$size" ]; then
+    echo "ok"
+  else
+    echo "failed $(last_line "$scratch/$id")"
+  fi
+}
+
+name() {
+  local pod=$1 name=$2 said begun=$EPOCHREALTIME
+  # shellcheck disable=SC2016 # expanded in there
+  if said=$(RES_OPTIONS='attempts:1 timeout:2' in_pod "$pod" timeout 10 unshare --mount bash -c \
+    'mount --bind "$1" /etc/resolv.conf && exec getent ahosts "$2"' look-up "${resolver[$pod]}" "$name" 2>&1); then
+    echo "ok ${said%% *} $(milliseconds "$begun")"
+  else
+    said=${said##*$'\n'}
+    echo "failed ${said:-no answer} after $(milliseconds "$begun") ms"
+  fi
+}
+
+# By its address: a name that is not found is another failure.
+api() {
+  local pod=$1 address=$2 said begun=$EPOCHREALTIME
+  if said=$(in_pod "$pod" curl --silent --show-error --noproxy '*' --max-time 5 --cacert /etc/kubernetes/pki/ca.crt \
+    --resolve "kubernetes.default.svc:443:$(written "$address")" --output /dev/null --write-out '%{http_code}' \
+    https://kubernetes.default.svc/readyz 2>&1); then
+    echo "ok $said $(milliseconds "$begun")"
+  else
+    echo "failed ${said##*$'\n'}"
+  fi
+}
+
+state() {
+  local pod=$1 what
+  for what in 'address show' 'route show' 'rule show' 'neighbour show'; do
+    # shellcheck disable=SC2086 # words
+    in_pod "$pod" ip $what | sed "s/^/$id more /"
+  done
+  echo "ok"
+}
+
+tasks=$(ctr --namespace k8s.io tasks list)
+asked=()
+while read -r id what words; do
+  # shellcheck disable=SC2086 # words
+  case "$what" in
+    '') # sync
+      [ ${#asked[@]} -eq 0 ] || wait "${asked[@]}" || true
+      asked=()
+      echo sync
+      ;;
+    pod | serve) # what they find is kept
+      $what $words >"$scratch/answer" || echo 'failed by itself' >"$scratch/answer"
+      echo "$id $(<"$scratch/answer")"
+      ;;
+    state)
+      said=$(state $words) || said='failed by itself'
+      echo "${said%ok}"
+      echo "$id ok"
+      ;;
+    *)
+      { said=$($what $words </dev/null) || said='failed by itself'; echo "$id $said"; } &
+      asked+=($!)
+      # Not all at once: a round trip would be that of a busy machine.
+      if [ ${#asked[@]} -ge 4 ]; then
+        wait "${asked[0]}" || true
+        asked=("${asked[@]:1}")
+      fi
+      ;;
+  esac
+done

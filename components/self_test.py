@@ -1,0 +1,80 @@
+"""The self-test at the end of `up`: what the pods' networks are for, proven by packets."""
+
+import atexit
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components import scripts
+from components.checks.judge import Result
+from components.checks.plan import plan, to_json
+from components.config import ROOT
+from components.drift import Drift
+from components.kind_cluster import KindCluster
+from components.pods import Pods
+from components.readiness import Readiness
+from components.settings import LabSettings
+from components.workspace import Workspace
+
+ALREADY_SAID = 32
+"""The status by which Pulumi knows that a Python program has itself told what is wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfTestArgs:
+    settings: LabSettings
+    workspace: Workspace
+    cluster: KindCluster
+    pods: Pods
+    readiness: Readiness
+    drift: Drift
+
+
+class SelfTest(pulumi.ComponentResource):
+    """Made again when a pod or a node is another, and as long as it has not passed."""
+
+    results: pulumi.Output[dict[str, Any]]
+    """How many `passed` and `failed`, and the `checks`, each as a `Result`."""
+
+    def __init__(self, name: str, args: SelfTestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kalico:lab:SelfTest", name, None, opts)
+        asked = scripts.run(
+            f"{name}-checks",
+            create="check-lab",
+            environment=args.workspace.environment | {"PYTHON": sys.executable, "PROGRAM": str(ROOT)},
+            because=args.drift.self_test(),
+            lines=[to_json(plan(args.settings))],
+            triggers=[args.cluster.running.id, *args.pods.uids],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.readiness.report, args.pods]),
+        )
+        self.results = asked.stdout.apply(json.loads)
+        self.results.apply(end_with)
+        self.register_outputs({"results": self.results})
+
+
+def wanted(settings: LabSettings) -> bool:
+    """Whether there is anything to test, and the user lets us."""
+    return settings.self_test and any(pod.networks for pod in settings.pods)
+
+
+def end_with(results: Mapping[str, Any]) -> None:
+    """Have this update fail at its end where a check did.
+
+    At its very end: an error that is raised earlier takes the stack's outputs with it, and one that is only logged
+    leaves `pulumi up` successful.
+    """
+    if failed := failures(results):
+        pulumi.log.error("\n".join(["the self-test failed:", *failed]))
+        if not pulumi.runtime.is_dry_run():
+            atexit.register(os._exit, ALREADY_SAID)
+
+
+def failures(results: Mapping[str, Any]) -> list[str]:
+    """The lines of the checks that failed."""
+    found = [Result(**each) for each in results["checks"]]
+    return [str(each) for each in found if each.ok is False]

@@ -1,0 +1,85 @@
+"""The self-test in the program: what it is asked, when again, and how a failure ends an `up`."""
+
+import atexit
+import json
+import os
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.checks.judge import Result, as_output
+from components.checks.plan import from_json, plan
+from components.self_test import ALREADY_SAID
+from tests.components.conftest import ANSWERS, STDOUT, Left, RunLab
+from tests.lab_config import ROOT, lab, pod
+from tests.recorder import Answers, Run
+
+SELF_TEST = "Command self-test-checks"
+PASSED = Result(name="MTU", pod="default/samplepod", what="net1", ok=True, figure="1500")
+FAILED = Result(name="TCP", pod="default/samplepod", what="net1", ok=False, figure="no answer", where="its events")
+
+
+def saying(*results: Result) -> Answers:
+    answers = STDOUT | {"self-test-checks": as_output(results)}
+    return {**ANSWERS, "command:local:Command": lambda name, inputs: {"stdout": answers[name]}}
+
+
+@pytest.fixture
+def ending(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
+    """What the program would do at its end, and the errors that it tells."""
+    found: dict[str, list[Any]] = {"with": [], "errors": []}
+    monkeypatch.setattr(atexit, "register", lambda *call: found["with"].append(call))
+    monkeypatch.setattr(pulumi.log, "error", lambda text: found["errors"].append(text))
+    return found
+
+
+def test_the_plan_goes_to_the_script_with_the_python_that_runs_the_program(program: Run) -> None:
+    inputs = program[SELF_TEST].inputs
+    assert from_json(inputs["stdin"]) == plan(lab())
+    assert inputs["environment"]["PYTHON"] == sys.executable
+    assert Path(inputs["environment"]["PROGRAM"]) == ROOT
+
+
+def test_it_is_asked_again_of_other_pods_and_after_the_start_of_a_node(program: Run) -> None:
+    assert program[SELF_TEST].inputs["triggers"][:-1] == ["id-of-cluster-running", "uid-of-pods-samplepod"]
+
+
+def test_one_that_passed_is_left_alone_and_one_that_did_not_is_made_again(run_lab: RunLab, left: Left) -> None:
+    def because(left: Left) -> str:
+        done = run_lab(left=left)
+        assert done.error is None
+        said: str = done[SELF_TEST].inputs["environment"]["BECAUSE"]
+        return said
+
+    assert because(left) == ""
+    assert because(replace(left, records=left.records | {"self-test": "an earlier reason\n"})) == "an earlier reason"
+    without = {name: text for name, text in left.records.items() if name != "self-test"}
+    assert because(replace(left, records=without)).endswith(" the last one did not pass")
+
+
+@pytest.mark.parametrize("changes", [{"selfTest": "false"}, {"pods": []}, {"pods": [pod(networks=[])]}])
+def test_turned_off_or_without_pods_on_a_network_there_is_none(run_lab: RunLab, changes: dict[str, Any]) -> None:
+    done = run_lab(**changes)
+    assert done.error is None
+    assert not [label for label in done.labels if "self-test" in label]
+    assert "self_test" not in done.outputs
+
+
+def test_what_passed_ends_the_program_well(run_lab: RunLab, ending: dict[str, list[Any]]) -> None:
+    done = run_lab(answers=saying(PASSED))
+    assert done.outputs["self_test"] == {"passed": 1, "failed": 0, "checks": [asdict(PASSED)]}
+    assert ending == {"with": [], "errors": []}
+
+
+def test_what_failed_is_told_and_ends_the_program_badly_when_all_outputs_are_there(
+    run_lab: RunLab, ending: dict[str, list[Any]]
+) -> None:
+    done = run_lab(answers=saying(PASSED, FAILED))
+    assert done.error is None
+    assert done.outputs["self_test"] == json.loads(as_output([PASSED, FAILED]))
+    assert ending["errors"] == [f"the self-test failed:\n{FAILED}"]
+    assert ending["with"] == [(os._exit, ALREADY_SAID)]

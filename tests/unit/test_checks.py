@@ -1,0 +1,288 @@
+"""The self-test's plan out of the config, and what is made of what the pods have."""
+
+import itertools
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from components.annotations import NETWORK_STATUS
+from components.checks import judge
+from components.checks.judge import Result
+from components.checks.plan import MANY, ExpectedRoute, Peer, Plan, expected_routes, from_json, pairs, plan, to_json
+from components.checks.run import Answer, answers, check
+from tests.lab_config import lab, network, pod
+
+MAC = "02:00:00:00:00:01"
+PEER = Peer(network="ext-net", address="10.23.0.50", mac="02:00:00:00:00:50")
+
+
+def listed(
+    name: str, *ips: str, interface: str = "net1", node: str = "kalico-worker", mac: str = MAC
+) -> dict[str, Any]:
+    """A pod as the API lists it."""
+    status = [{"name": "default/ext-net", "interface": interface, "ips": list(ips), "mac": mac}]
+    metadata = {"name": name, "namespace": "default", "annotations": {NETWORK_STATUS: json.dumps(status)}}
+    return {"metadata": metadata, "spec": {"nodeName": node}}
+
+
+def link(*addresses: str, name: str = "net1", flags: str = "UP LOWER_UP", mtu: int = 1500, mac: str = MAC) -> Any:
+    info = [
+        {"local": address.split("/")[0], "prefixlen": int(address.split("/")[1]), "scope": "global"}
+        for address in addresses
+    ]
+    return {"ifname": name, "flags": flags.split(), "mtu": mtu, "address": mac, "addr_info": info}
+
+
+def route(dst: str, dev: str = "net1", gw: str = "") -> dict[str, str]:
+    return {"dst": dst, "dev": dev} | ({"gateway": gw} if gw else {})
+
+
+SUBNET = route("10.23.0.0/16")
+DEFAULT = route("default", gw="10.23.0.1")
+ETH0 = route("default", dev="eth0", gw="169.254.1.1")
+
+
+class Nodes:
+    """Answers for every node: what a test laid down for a request's beginning, else a bare yes."""
+
+    def __init__(self, facts: dict[str, Any], **said: Answer) -> None:
+        self.facts, self.said = facts, said
+        self.asked: list[str] = []
+
+    def ask(self, requests: Any) -> list[Answer]:
+        self.asked += requests
+        return [self.answer(*request.split()) for request in requests]
+
+    def answer(self, what: str, pod: str, *words: str) -> Answer:
+        if what == "pod":
+            return Answer(ok=True, said=json.dumps(self.facts[pod.split("/")[1]]))
+        return self.said.get(what, Answer(ok=True, said={"api": "200 1.0", "near": MAC}.get(what, "1.0")))
+
+
+def facts(*routes: dict[str, str], **changes: Any) -> dict[str, Any]:
+    return {"links": [link(**changes) if changes else link("10.23.0.100/16")], "routes": [list(routes), []]}
+
+
+def checked(settings: Any, nodes: Nodes, *pods: dict[str, Any], peers: tuple[Peer, ...] = ()) -> list[Result]:
+    homes = {pod["spec"]["nodeName"]: nodes for pod in pods}
+    return check(plan(settings, peers), pods, homes)
+
+
+def failed(results: list[Result]) -> list[tuple[str, str]]:
+    return [(each.name, each.figure) for each in results if each.ok is False]
+
+
+def test_the_plan_says_what_the_config_says() -> None:
+    made = plan(lab())
+    assert (made.api, [each.pod for each in made.interfaces]) == ("10.96.0.1", ["default/samplepod"])
+    expected = made.networks["ext-net"]
+    assert (expected.subnets, expected.mode, expected.mtu) == (("10.23.0.0/16",), "bridge", None)
+    assert expected.routes == (ExpectedRoute(dst="default", gw="10.23.0.1"),)
+    assert expected.ranges == {"kalico-worker": ("10.23.0.100", "10.23.0.240")}
+
+
+def test_each_pod_of_a_count_and_each_interface_is_planned_by_its_name() -> None:
+    fixed = {"name": "ext-net", "address": "10.23.0.150", "mac": "02:00:00:00:00:17"}
+    made = plan(lab(pods=[pod(name="a", count=2, networks=["ext-net"]), pod(name="b", networks=["ext-net", fixed])]))
+    assert [(each.pod, each.interface, each.address, each.mac) for each in made.interfaces] == [
+        ("default/a-1", "net1", None, None),
+        ("default/a-2", "net1", None, None),
+        ("default/b", "net1", None, None),
+        ("default/b", "net2", "10.23.0.150", "02:00:00:00:00:17"),
+    ]
+
+
+def test_a_plan_is_the_same_when_it_was_written_and_read() -> None:
+    made = plan(lab(workers=2), [PEER])
+    assert from_json(to_json(made)) == made
+
+
+def test_routes_go_by_their_own_gateway_else_the_networks() -> None:
+    routes = [{"dst": "10.50.0.0/16", "gw": "10.23.0.9"}, {"dst": "10.51.0.7/32"}]
+    settings = lab(networks=[network(routes=routes)])
+    assert expected_routes(settings.networks[0]) == (
+        ExpectedRoute(dst="default", gw="10.23.0.1"),
+        ExpectedRoute(dst="10.50.0.0/16", gw="10.23.0.9"),
+        ExpectedRoute(dst="10.51.0.7", gw="10.23.0.1"),
+    )
+
+
+@pytest.mark.parametrize("count", range(MANY + 1))
+def test_of_a_few_each_asks_every_other(count: int) -> None:
+    assert pairs(["a"] * count) == list(itertools.permutations(range(count), 2))
+
+
+@pytest.mark.parametrize("count", [MANY + 1, 20, 110])
+def test_of_many_each_is_asked_both_ways_and_so_is_each_two_of_the_nodes(count: int) -> None:
+    nodes = [f"node{min(i, 3)}" for i in range(count)]
+    asked = pairs(nodes)
+    assert len(asked) == len(set(asked)) < 4 * count
+    assert {(b, a) for a, b in asked} == set(asked)
+    assert {a for a, _ in asked} == set(range(count))
+    assert {(nodes[a], nodes[b]) for a, b in asked} >= set(itertools.permutations(set(nodes), 2))
+    assert all(a != b for a, b in asked)
+
+
+def test_the_seeds_pod_passes_with_its_second_default_route_pointed_out() -> None:
+    nodes = Nodes({"samplepod": facts(DEFAULT, ETH0, SUBNET)})
+    results = checked(lab(), nodes, listed("samplepod", "10.23.0.100"))
+    assert failed(results) == []
+    assert [each.name for each in results if each.ok] == ["link", "address", "MAC", "MTU", "routes", "DNS", "API"]
+    (note,) = [each for each in results if each.name == "default routes"]
+    assert note.figure.startswith("2: net1 (10.23.0.1), eth0 (169.254.1.1); the first wins")
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        (link("10.23.0.100/16", flags="UP"), ("link", "is not up (UP)")),
+        (link("10.23.0.100/24"), ("address", "10.23.0.100/24, not 10.23.0.100/16")),
+        (link(), ("address", "none, not 10.23.0.100/16")),
+        (link("10.23.0.100/16", mac="02:00:00:00:00:99"), ("MAC", f"02:00:00:00:00:99, not {MAC}")),
+        (link("10.23.0.100/16", mtu=1400), ("MTU", "1400, not 1500")),
+        (link("10.23.0.100/16", name="net2"), ("interface", "there is none in the pod's namespace")),
+    ],
+)
+def test_what_an_interface_is_and_should_not_be(seen: Any, told: tuple[str, str]) -> None:
+    nodes = Nodes({"samplepod": {"links": [seen], "routes": [[DEFAULT, SUBNET], []]}})
+    settings = lab(networks=[network(mtu=1500)])
+    assert failed(checked(settings, nodes, listed("samplepod", "10.23.0.100"))) == [told]
+
+
+@pytest.mark.parametrize(
+    ("routes", "told"),
+    [
+        ([SUBNET], "lacks default via 10.23.0.1"),
+        ([DEFAULT], "lacks 10.23.0.0/16"),
+        ([SUBNET, route("default", gw="10.23.0.2")], "lacks default via 10.23.0.1"),
+        ([SUBNET, DEFAULT, route("10.9.0.0/16")], "has 10.9.0.0/16 besides"),
+        ([DEFAULT, ETH0, route("10.23.0.0/16", dev="eth0")], "lacks 10.23.0.0/16"),
+    ],
+)
+def test_routes_that_are_missing_or_nobody_asked_for(routes: list[dict[str, str]], told: str) -> None:
+    nodes = Nodes({"samplepod": facts(*routes)})
+    assert failed(checked(lab(), nodes, listed("samplepod", "10.23.0.100"))) == [("routes", told)]
+
+
+def test_an_address_of_another_workers_part_is_told() -> None:
+    nodes = Nodes({"samplepod": facts(DEFAULT, SUBNET)})
+    settings = lab(workers=2, networks=[network(ipam={"rangeEnd": "10.23.0.103"})])
+    results = checked(settings, nodes, listed("samplepod", "10.23.0.100", node="kalico-worker2"))
+    assert failed(results) == [("address", "10.23.0.100/16, not one of 10.23.0.102 to 10.23.0.103")]
+
+
+def test_an_address_that_two_pods_have_is_told_of_both() -> None:
+    nodes = Nodes({name: facts(DEFAULT, SUBNET) for name in ("a", "b")})
+    settings = lab(pods=[pod(name="a"), pod(name="b")])
+    results = checked(settings, nodes, listed("a", "10.23.0.100"), listed("b", "10.23.0.100"))
+    assert [figure for name, figure in failed(results) if name == "address"] == [
+        f"10.23.0.100/16, which default/{other} has too" for other in "ba"
+    ]
+
+
+def test_a_fixed_address_and_mac_are_those_of_the_config() -> None:
+    nodes = Nodes({"samplepod": facts(DEFAULT, SUBNET)})
+    fixed = {"name": "ext-net", "address": "10.23.0.150", "mac": "02:00:00:00:00:17"}
+    results = checked(lab(pods=[pod(networks=[fixed])]), nodes, listed("samplepod", "10.23.0.100"))
+    assert failed(results) == [("address", "10.23.0.100/16, not 10.23.0.150"), ("MAC", f"{MAC}, not 02:00:00:00:00:17")]
+
+
+def test_a_pod_that_is_not_there_or_lacks_an_interface_is_told_and_the_others_are_checked() -> None:
+    nodes = Nodes({"c": facts(DEFAULT, SUBNET)})
+    settings = lab(pods=[pod(name=name) for name in "abc"])
+    results = checked(settings, nodes, listed("b", interface="net7"), listed("c", "10.23.0.100"))
+    assert failed(results) == [("interface", "there is no such pod"), ("interface", "there is none")]
+    assert [each.pod for each in results if each.ok and each.name == "API"] == ["default/c"]
+
+
+@pytest.mark.parametrize("said", [Answer(ok=False, said="timed out"), Answer(ok=True, said="503 1.0")])
+def test_an_api_that_does_not_answer_is_a_failure_but_where_the_config_puts_a_route_in_its_way(said: Answer) -> None:
+    without = lab(networks=[network(ipam={"routes": []})])
+    for settings, routes, ok in ((without, [SUBNET], False), (lab(), [SUBNET, DEFAULT], None)):
+        nodes = Nodes({"samplepod": facts(*routes)}, api=said)
+        (api,) = [each for each in checked(settings, nodes, listed("samplepod", "10.23.0.100")) if each.name == "API"]
+        assert api.ok is ok
+
+
+def two(nodes: Nodes, peers: tuple[Peer, ...] = (), **changes: Any) -> list[Result]:
+    settings = lab(networks=[network(**changes)], pods=[pod(name="a"), pod(name="b")])
+    pods = listed("a", "10.23.0.100"), listed("b", "10.23.0.101", mac="02:00:00:00:00:02")
+    return checked(settings, nodes, *pods, peers=peers)
+
+
+def both(**said: Answer) -> Nodes:
+    b = facts(DEFAULT, SUBNET) | {"links": [link("10.23.0.101/16", mac="02:00:00:00:00:02", mtu=1400)]}
+    return Nodes({"a": facts(DEFAULT, SUBNET), "b": b}, **said)
+
+
+def test_another_mac_than_the_pods_behind_its_address_is_told() -> None:
+    told = failed(two(both(near=Answer(ok=True, said=MAC))))
+    assert told == [("neighbour", f"10.23.0.101, {MAC}, not 02:00:00:00:00:02: the address is there twice")]
+
+
+def test_a_large_packet_is_as_large_as_the_smaller_mtu() -> None:
+    nodes = both()
+    two(nodes)
+    assert {request.split()[-1] for request in nodes.asked if request.startswith("large ")} == {str(1400 - 28)}
+
+
+def test_what_cannot_listen_is_told_of_what_would_be_sent_there_and_not_asked() -> None:
+    nodes = both(serve=Answer(ok=False, said="the port is taken"))
+    told = [name for name, figure in failed(two(nodes)) if "the port is taken" in figure]
+    assert sorted(told) == ["TCP", "TCP", "large packet", "large packet"]
+    assert not [request for request in nodes.asked if request.startswith(("tcp ", "large "))]
+
+
+@pytest.mark.parametrize("mode", ["private", "vepa"])
+def test_pods_that_the_mode_keeps_apart_are_not_asked_of_each_other_and_a_note_says_so(mode: str) -> None:
+    nodes = both()
+    notes = [each.figure for each in two(nodes, mode=mode) if each.ok is None and each.what == "ext-net"]
+    assert f"between pods were not asked: {mode} keeps those of one parent apart" in notes[0]
+    assert not [request for request in nodes.asked if request.startswith(("near ", "tcp ", "large "))]
+
+
+def test_a_pod_that_is_on_a_network_twice_is_asked_by_address_and_not_of_itself() -> None:
+    nodes = Nodes({"samplepod": facts(DEFAULT, SUBNET)})
+    status = [
+        {"name": "default/ext-net", "interface": f"net{i}", "ips": [f"10.23.0.10{i}"], "mac": MAC} for i in (1, 2)
+    ]
+    seen = listed("samplepod")
+    seen["metadata"]["annotations"][NETWORK_STATUS] = json.dumps(status)
+    checked(lab(pods=[pod(networks=["ext-net", "ext-net"])]), nodes, seen)
+    served = [request.split()[2] for request in nodes.asked if request.startswith("serve ")]
+    assert served == ["-", "-"]
+    assert not [request for request in nodes.asked if request.startswith("tcp ")]
+
+
+def test_a_peer_is_asked_of_by_every_pod() -> None:
+    results = two(both(near=Answer(ok=True, said=PEER.mac)), peers=(PEER,))
+    assert [each.pod for each in results if each.what == "net1 to the peer" and each.ok] == ["default/a", "default/b"]
+
+
+def test_answers_are_read_with_what_came_before_them() -> None:
+    told = answers(["0 ok 1.0\n", "2 more a\n", "2 more b\n", "\n", "2 ok\n", "1 failed no answer\n"])
+    assert told == {
+        "0": Answer(ok=True, said="1.0"),
+        "1": Answer(ok=False, said="no answer"),
+        "2": Answer(ok=True, said="", more=("a", "b")),
+    }
+
+
+def test_a_line_says_where_to_look_only_of_a_failure() -> None:
+    result = Result(name="TCP", pod="default/a", what="net1 to b net1", ok=True, figure="10.23.0.101", where="there")
+    assert str(result) == "ok    a net1 to b net1: TCP 10.23.0.101"
+    assert str(replace(result, ok=False)) == "FAIL  a net1 to b net1: TCP 10.23.0.101 (look at there)"
+
+
+def test_the_summary_counts() -> None:
+    result = Result(name="TCP", pod="a/b", what="", ok=True, figure="")
+    results = [result, replace(result, ok=False), replace(result, ok=None)]
+    assert judge.summary(results) == "self-test: 1 passed, 1 failed, 1 note"
+    said = json.loads(judge.as_output(results))
+    assert (said["passed"], said["failed"], len(said["checks"])) == (1, 1, 3)
+
+
+def test_a_plan_without_pods_asks_nobody() -> None:
+    assert check(Plan(api="", networks={}, interfaces=()), [], {}) == []
