@@ -15,7 +15,7 @@ from components.node_annotations import NodeAnnotationsArgs, annotate_nodes
 from components.peers import PeersArgs, containers, peers_of, with_peers
 from components.pods import Pods, PodsArgs
 from components.readiness import Readiness, ReadinessArgs
-from components.self_test import SelfTest, SelfTestArgs, wanted
+from components.self_test import SelfTestArgs, prove
 from components.workspace import find_workspace
 
 settings = load_settings()
@@ -86,11 +86,15 @@ pulumi.export("networks", with_peers(joins.networks, settings.networks, peers))
 pulumi.export("cluster", readiness.cluster)
 pulumi.export("versions", readiness.versions)
 
-if wanted(settings):
-    test = SelfTest(
-        "self-test",
-        SelfTestArgs(
-            settings=settings, workspace=workspace, cluster=cluster, pods=pods, readiness=readiness, drift=drift
-        ),
-    )
-    pulumi.export("self_test", test.results)
+prove(
+    "self-test",
+    SelfTestArgs(
+        settings=settings,
+        workspace=workspace,
+        cluster=cluster,
+        pods=pods,
+        readiness=readiness,
+        peers=peers,
+        drift=drift,
+    ),
+)

@@ -11,6 +11,7 @@ from components import scripts
 from components.drift import Drift
 from components.macvlan_networks import MacvlanNetworks
 from components.settings import LabSettings, NetworkSettings, PeerSettings
+from components.settings.peers import container_name
 from components.workspace import Workspace
 
 
@@ -64,10 +65,6 @@ class Peers(pulumi.ComponentResource):
 def peers_of(args: PeersArgs) -> dict[str, local.Command]:
     """The peers by network; where nobody asks for one there is no such layer, and nothing of it in the plan."""
     return Peers("peers", args).made if any(network.peer for network in args.settings.networks) else {}
-
-
-def container_name(cluster_name: str, network_name: str) -> str:
-    return f"{cluster_name}-peer-{network_name}"
 
 
 def containers(settings: LabSettings) -> tuple[str, ...]:

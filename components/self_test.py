@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
+import pulumi_command.local as local
 
 from components import scripts
 from components.checks.judge import Result
@@ -32,6 +33,7 @@ class SelfTestArgs:
     cluster: KindCluster
     pods: Pods
     readiness: Readiness
+    peers: Mapping[str, local.Command]
     drift: Drift
 
 
@@ -49,12 +51,20 @@ class SelfTest(pulumi.ComponentResource):
             environment=args.workspace.environment | {"PYTHON": sys.executable, "PROGRAM": str(ROOT)},
             because=args.drift.self_test(),
             lines=[to_json(plan(args.settings))],
-            triggers=[args.cluster.running.id, *args.pods.uids],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.readiness.report, args.pods]),
+            triggers=[args.cluster.running.id, *args.pods.uids, *(peer.id for peer in args.peers.values())],
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[args.readiness.report, args.pods, *args.peers.values()]
+            ),
         )
         self.results = asked.stdout.apply(json.loads)
         self.results.apply(end_with)
         self.register_outputs({"results": self.results})
+
+
+def prove(name: str, args: SelfTestArgs) -> None:
+    """The self-test and its output `self_test`, where there is anything to test and the user lets us; else nothing."""
+    if wanted(args.settings):
+        pulumi.export("self_test", SelfTest(name, args).results)
 
 
 def wanted(settings: LabSettings) -> bool:

@@ -193,7 +193,7 @@ def default_routes(pod: str, seen: Facts) -> Result | None:
 def in_the_way(pod: str, plan: Plan) -> bool:
     """Whether the config itself gives the pod a second default route, beside eth0's and at its metric."""
     networks = [each.network for each in plan.interfaces if each.pod == pod]
-    return any(route.dst == DEFAULT for name in networks for route in plan.networks[name].routes)
+    return any(plan.networks[name].second_default for name in networks)
 
 
 def summary(results: Sequence[Result]) -> str:

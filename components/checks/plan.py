@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from components.settings import LabSettings, NetworkSettings
+from components.settings.peers import container_name
+from components.settings.routes import DefaultRoute
 
 MANY = 6
 """Up to so many interfaces on a network each asks every other; beyond, see `pairs`."""
@@ -34,6 +36,10 @@ class ExpectedNetwork:
     """None: whatever the parent's is."""
     routes: tuple[ExpectedRoute, ...]
     """Of the main table, by the interface on this network, besides those to the subnets."""
+    leaves_by: str | None
+    """The gateway by which what is bound to the interface's address leaves; None: as all else of the pod does."""
+    second_default: bool
+    """Whether the pods have a default route beside eth0's, at its metric: their cluster may then be out of reach."""
     ranges: Mapping[str, tuple[str, str]]
     """By worker, the first and the last address that it hands out; empty where that is not the lab's to say."""
 
@@ -54,7 +60,9 @@ class Peer:
 
     network: str
     address: str
-    mac: str
+    container: str
+    mac: str = ""
+    """'' until the engine was asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +74,7 @@ class Plan:
     peers: tuple[Peer, ...] = ()
 
 
-def plan(settings: LabSettings, peers: Sequence[Peer] = ()) -> Plan:
+def plan(settings: LabSettings) -> Plan:
     return Plan(
         api=str(settings.service_subnet[1]),
         networks={network.name: expected_network(network) for network in settings.networks},
@@ -81,7 +89,15 @@ def plan(settings: LabSettings, peers: Sequence[Peer] = ()) -> Plan:
             for pod in itertools.chain.from_iterable(kind.each() for kind in settings.pods)
             for i, attachment in enumerate(pod.networks, 1)
         ),
-        peers=tuple(peers),
+        peers=tuple(
+            Peer(
+                network=network.name,
+                address=str(network.peer.address.ip),
+                container=container_name(settings.cluster_name, network.name),
+            )
+            for network in settings.networks
+            if network.peer
+        ),
     )
 
 
@@ -93,19 +109,28 @@ def expected_network(network: NetworkSettings) -> ExpectedNetwork:
         mode=network.mode.value,
         mtu=network.mtu,
         routes=expected_routes(network),
+        leaves_by=str(network.gateway) if by_source(network) else None,
+        second_default=network.default_route is DefaultRoute.LITERAL,
         ranges=shared | {part.worker: (str(part.start), str(part.end)) for part in network.ranges},
     )
 
 
 def expected_routes(network: NetworkSettings) -> tuple[ExpectedRoute, ...]:
     """The routes that a pod has by its interface on `network`, besides that to the subnet."""
-    return tuple(
+    routes = tuple(
         ExpectedRoute(
             dst=DEFAULT if route.dst.prefixlen == 0 else str(route.dst).removesuffix("/32"),
             gw=str(gateway) if (gateway := route.gw or network.gateway) else None,
         )
         for route in (*network.ipam.routes, *network.routes)
     )
+    if network.default_route is not DefaultRoute.NET1:
+        return routes
+    return (*routes, ExpectedRoute(dst=DEFAULT, gw=str(network.gateway)))
+
+
+def by_source(network: NetworkSettings) -> bool:
+    return network.has_routes_plugin and network.default_route is DefaultRoute.SOURCE
 
 
 def to_json(plan: Plan) -> str:

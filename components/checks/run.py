@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -138,6 +138,14 @@ class Question:
     """Why nothing can be sent to it; '' where it listens."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """By which way packets leave that are bound to the interface's address."""
+
+    asker: Attachment
+    source: str
+
+
 def check(plan: Plan, pods: Iterable[Mapping[str, Any]], nodes: Mapping[str, Node]) -> list[Result]:
     """Every check of the plan, on the cluster's `pods` as the API lists them."""
     found, results = judge.attachments(plan, pods)
@@ -153,6 +161,10 @@ def check(plan: Plan, pods: Iterable[Mapping[str, Any]], nodes: Mapping[str, Nod
         home = next(each for each in here if each.pod == pod)
         questions.add(home.node, f"name {pod} kubernetes.default.svc", ("DNS", home))
         questions.add(home.node, f"api {pod} {plan.api}", ("API", home))
+    for each in here:
+        if plan.networks[each.expected.network].leaves_by:
+            for ip in each.ips:
+                questions.add(each.node, f"way {each.pod} {ip}", Way(asker=each, source=ip))
     for name in plan.networks:
         results += network_notes(plan, name, on(name, here))
         for question, request in between(plan, name, on(name, here), seen, listening):
@@ -161,9 +173,13 @@ def check(plan: Plan, pods: Iterable[Mapping[str, Any]], nodes: Mapping[str, Nod
             else:
                 questions.add(question.asker.node, request, question)
     for key, answer in questions.ask(nodes):
-        results.append(
-            judge_packets(key, answer) if isinstance(key, Question) else judge_primary(*key, plan=plan, answer=answer)
-        )
+        match key:
+            case Question():
+                results.append(judge_packets(key, answer))
+            case Way():
+                results.append(judge_way(key, plan, answer))
+            case name, home:
+                results.append(judge_primary(name, home, plan=plan, answer=answer))
     return results
 
 
@@ -248,7 +264,7 @@ def between(
 
 def to_peer(asker: Attachment, peer: Peer) -> Question:
     return Question(
-        name="neighbour", asker=asker, to="the peer", address=peer.address, macs=frozenset([peer.mac.lower()])
+        name="neighbour", asker=asker, to="the peer", address=peer.address, macs=frozenset([peer.mac or "the peer's"])
     )
 
 
@@ -292,6 +308,14 @@ def judge_packets(question: Question, answer: Answer) -> Result:
     return question.asker.result(question.name, ok, figure, to=question.to)
 
 
+def judge_way(way: Way, plan: Plan, answer: Answer) -> Result:
+    gateway = plan.networks[way.asker.expected.network].leaves_by
+    wanted = f"via {gateway} dev {way.asker.expected.interface}"
+    ok = answer.ok and wanted in answer.said
+    figure = f"from {way.source} {wanted}" + ("" if ok else f", not {answer.said}")
+    return way.asker.result("way out", ok, figure)
+
+
 def judge_primary(name: str, home: Attachment, *, plan: Plan, answer: Answer) -> Result:
     ok: bool | None = answer.ok and (name != "API" or answer.said.startswith("200 "))
     figure = f"{answer.said} ms" if answer.ok else answer.said
@@ -312,6 +336,13 @@ def pods_of(kubeconfig: Path) -> list[dict[str, Any]]:
 
 def kubectl(kubeconfig: Path, *words: str) -> list[str]:
     return ["kubectl", "--kubeconfig", str(kubeconfig), "--request-timeout", "5s", *words]
+
+
+def mac_of(engine: str, peer: Peer) -> str:
+    """The MAC that the engine gave the peer on its network; '' where it has none."""
+    shown = "{{with index .NetworkSettings.Networks %s}}{{.MacAddress}}{{end}}" % json.dumps(peer.network)  # noqa: UP031
+    asked = put([engine, "inspect", "--format", shown, peer.container], f"{engine} cannot be run")
+    return asked.stdout.strip().lower()
 
 
 def look_into(
@@ -349,6 +380,7 @@ def told(words: Sequence[str]) -> list[str]:
 
 def run(plan: Plan, engine: str, kubeconfig: Path) -> tuple[list[Result], list[str]]:
     """The results, and lines that help with the failed ones. Raises EngineError where the cluster does not answer."""
+    plan = replace(plan, peers=tuple(replace(each, mac=mac_of(engine, each)) for each in plan.peers))
     pods = pods_of(kubeconfig)
     found, _ = judge.attachments(plan, pods)
     homes = {each.pod: each.node for each in found}

@@ -10,6 +10,7 @@
 #   ID large POD DEVICE ADDRESS TARGET PORT SIZE   a datagram of SIZE bytes there and back that may not be fragmented
 #   ID name POD NAME                         what the pod's own name servers say, asked once; address and ms
 #   ID api POD ADDRESS                       whether the cluster's API answers at ADDRESS; HTTP's status and ms
+#   ID way POD ADDRESS                       by which gateway and link what is bound to ADDRESS leaves for far away
 #   ID state POD                             addresses, routes, rules and neighbours, for who has to look further
 # DEVICE is `-` where the socket is bound to its address alone.
 set -euo pipefail
@@ -176,6 +177,16 @@ api() {
     echo "ok $said $(milliseconds "$begun")"
   else
     echo "failed ${said##*$'\n'}"
+  fi
+}
+
+way() {
+  local pod=$1 address=$2 far=192.0.2.1 said # of the networks that are for examples: nobody is there
+  if [[ $address == *:* ]]; then far=2001:db8::1; fi
+  if said=$(in_pod "$pod" ip route get "$far" from "$address" 2>&1); then
+    echo "ok ${said%%$'\n'*}"
+  else
+    echo "failed ${said%%$'\n'*}"
   fi
 }
 

@@ -62,6 +62,10 @@ class AskedPeer:
         return PeerSettings(address=ipaddress.IPv4Interface((address, subnet.prefixlen)), forward=self.forward)
 
 
+def container_name(cluster_name: str, network_name: str) -> str:
+    return f"{cluster_name}-peer-{network_name}"
+
+
 def read_peer(section: Section) -> AskedPeer | None:
     """What the section of a network says of a peer; `gateway: peer` asks for one, too."""
     is_gateway = section.says("gateway", "peer")

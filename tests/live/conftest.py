@@ -23,9 +23,10 @@ from components.workspace import cache_folder
 
 CLUSTER = "kalico-e2e"
 WORKER = f"{CLUSTER}-worker"
+PEER = f"{CLUSTER}-peer-e2e-net"
 SUBNET = ipaddress.IPv4Network("10.33.0.0/16")
 RANGE = (ipaddress.IPv4Address("10.33.0.100"), ipaddress.IPv4Address("10.33.0.240"))
-ORDER = ("test_lab", "test_drift", "test_changes", "test_down")
+ORDER = ("test_lab", "test_self_test", "test_drift", "test_changes", "test_down")
 """One lab goes through all of them."""
 
 os.environ["PULUMI_DEBUG_COMMANDS"] = "true"  # with it Pulumi has `--event-log`
@@ -43,6 +44,7 @@ CONFIG = {
             "name": "e2e-net",
             "subnet": "10.33.0.0/16",
             "gateway": "10.33.0.1",
+            "peer": True,
             "ipam": {
                 "type": "host-local",
                 "rangeStart": "10.33.0.100",

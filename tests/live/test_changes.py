@@ -70,16 +70,19 @@ def test_the_preview_names_the_key_that_is_the_cause(lab: Lab, config: dict[str,
     changed(lab, config)
 
 
-OF_THE_NETWORK = {"networks-e2e-net", "joins-e2e-net", "attachments-e2e-net", "pods-samplepod"}
+OF_THE_NETWORK = {
+    *("networks-e2e-net", "peers-e2e-net", "joins-e2e-net", "attachments-e2e-net", "pods-samplepod"),
+    *TESTED,
+}
 
 
 def test_another_mode_and_mtu_replace_the_network_and_what_is_on_it(lab: Lab, config: dict[str, Any]) -> None:
     network = config["kalico:networks"][0]
-    network |= {"mode": "private", "mtu": 1400}
+    network |= {"mode": "vepa", "mtu": 1400}
     assert changed(lab, config) == OF_THE_NETWORK
     shown = lab.kubectl("exec", "samplepod", "--", "cat", "/sys/class/net/net1/mtu")
     assert shown.strip() == "1400"
-    assert "macvlan mode private" in lab.in_node("ip", "-details", "link", "show", "dev", lab.interface())
+    assert "macvlan mode vepa" in lab.in_node("ip", "-details", "link", "show", "dev", lab.interface())
     del network["mode"], network["mtu"]
     assert changed(lab, config) == OF_THE_NETWORK
 
@@ -97,7 +100,10 @@ def test_another_parent_and_subnet_replace_the_network_and_what_is_on_it(
     lab: Lab, config: dict[str, Any], parent: str
 ) -> None:
     (before,) = config["kalico:networks"]
-    moved = json.loads(json.dumps(before).replace("10.33.", "10.37.")) | {"parent": parent}
+    moved = json.loads(json.dumps(before).replace("10.33.", "10.37.")) | {
+        "parent": parent,
+        "peer": {"address": "10.37.0.9"},
+    }
     config["kalico:networks"] = [moved]
     assert changed(lab, config) == OF_THE_NETWORK
     assert lab.net1().startswith("10.37.0.")
@@ -175,17 +181,17 @@ BY_ETH0, BY_NET1 = "via 169.254.1.1 dev eth0", "via 10.33.0.1 dev net1"
 def test_whatever_the_default_route_is_the_cluster_answers_at_the_first_try(lab: Lab, config: dict[str, Any]) -> None:
     check_source(lab)
     config["kalico:networks"][0]["defaultRoute"] = "net1"
-    assert changed(lab, config) == {"attachments-e2e-net", "pods-samplepod"}
+    assert changed(lab, config) == {"attachments-e2e-net", "pods-samplepod", *TESTED}
     check_cluster(lab)
     assert own_rules(lab) == []
     assert (way(lab, FAR), way(lab, FAR, lab.net1())) == (BY_NET1, BY_NET1)
     config["kalico:networks"][0]["defaultRoute"] = "none"
-    assert changed(lab, config) == {"attachments-e2e-net", "pods-samplepod"}
+    assert changed(lab, config) == {"attachments-e2e-net", "pods-samplepod", *TESTED}
     check_cluster(lab)
     assert own_rules(lab) == []
     assert (way(lab, FAR), way(lab, FAR, lab.net1())) == (BY_ETH0, BY_ETH0)
     del config["kalico:networks"][0]["defaultRoute"]
-    assert changed(lab, config) == {"attachments-e2e-net", "pods-samplepod"}
+    assert changed(lab, config) == {"attachments-e2e-net", "pods-samplepod", *TESTED}
     check_source(lab)
 
 
@@ -251,7 +257,7 @@ def test_the_first_network_may_go_and_the_second_stays_right(lab: Lab, config: d
     same = stays(lab, "third")
     first, pods = config["kalico:networks"].pop(0), config["kalico:pods"][:2]
     del config["kalico:pods"][:2]
-    gone = {"networks-e2e-net", "joins-e2e-net", "attachments-e2e-net", "pods-samplepod", "pods-second", *TESTED}
+    gone = {*OF_THE_NETWORK, "pods-second"}
     assert changed(lab, config) == gone
     assert same()
     assert "e2e-net" not in run(lab.engine, "network", "ls", "--format", "{{.Name}}").split()

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.live.conftest import CLUSTER, RANGE, TESTED, WORKER, Lab, check_routes, eventually, previewed_and_done, run
+from tests.live.conftest import (
+    CLUSTER,
+    PEER,
+    RANGE,
+    TESTED,
+    WORKER,
+    Lab,
+    check_routes,
+    eventually,
+    previewed_and_done,
+    run,
+)
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
@@ -53,10 +64,14 @@ CASES = {
     ),
     "the network is removed": Case(
         happens=lambda lab: [
+            run(lab.engine, "rm", "--force", PEER),
             run(lab.engine, "network", "disconnect", "--force", "e2e-net", WORKER),
             run(lab.engine, "network", "rm", "e2e-net"),
         ],
-        repaired={"networks-e2e-net", *JOINED},
+        repaired={"networks-e2e-net", "peers-e2e-net", *JOINED},
+    ),
+    "the peer has lost its address": Case(
+        happens=lambda lab: run(lab.engine, "restart", "--time", "0", PEER), repaired={"peers-e2e-net", *TESTED}
     ),
     "Multus's conf is deleted": Case(
         happens=lambda lab: lab.in_node("rm", "/etc/cni/net.d/00-multus.conf"),

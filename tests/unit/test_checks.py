@@ -15,7 +15,7 @@ from components.checks.run import Answer, answers, check
 from tests.lab_config import lab, network, pod
 
 MAC = "02:00:00:00:00:01"
-PEER = Peer(network="ext-net", address="10.23.0.50", mac="02:00:00:00:00:50")
+PEER = Peer(network="ext-net", address="10.23.0.50", container="kalico-peer-ext-net", mac="02:00:00:00:00:50")
 
 
 def listed(
@@ -42,6 +42,8 @@ def route(dst: str, dev: str = "net1", gw: str = "") -> dict[str, str]:
 SUBNET = route("10.23.0.0/16")
 DEFAULT = route("default", gw="10.23.0.1")
 ETH0 = route("default", dev="eth0", gw="169.254.1.1")
+WAY = "192.0.2.1 from 10.23.0.100 via 10.23.0.1 dev net1 table 1002 uid 0"
+LITERAL = lab(networks=[network(defaultRoute="literal")])
 
 
 class Nodes:
@@ -58,7 +60,7 @@ class Nodes:
     def answer(self, what: str, pod: str, *words: str) -> Answer:
         if what == "pod":
             return Answer(ok=True, said=json.dumps(self.facts[pod.split("/")[1]]))
-        return self.said.get(what, Answer(ok=True, said={"api": "200 1.0", "near": MAC}.get(what, "1.0")))
+        return self.said.get(what, Answer(ok=True, said={"api": "200 1.0", "near": MAC, "way": WAY}.get(what, "1.0")))
 
 
 def facts(*routes: dict[str, str], **changes: Any) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def facts(*routes: dict[str, str], **changes: Any) -> dict[str, Any]:
 
 def checked(settings: Any, nodes: Nodes, *pods: dict[str, Any], peers: tuple[Peer, ...] = ()) -> list[Result]:
     homes = {pod["spec"]["nodeName"]: nodes for pod in pods}
-    return check(plan(settings, peers), pods, homes)
+    return check(replace(plan(settings), peers=peers), pods, homes)
 
 
 def failed(results: list[Result]) -> list[tuple[str, str]]:
@@ -79,7 +81,7 @@ def test_the_plan_says_what_the_config_says() -> None:
     assert (made.api, [each.pod for each in made.interfaces]) == ("10.96.0.1", ["default/samplepod"])
     expected = made.networks["ext-net"]
     assert (expected.subnets, expected.mode, expected.mtu) == (("10.23.0.0/16",), "bridge", None)
-    assert expected.routes == (ExpectedRoute(dst="default", gw="10.23.0.1"),)
+    assert (expected.routes, expected.leaves_by, expected.second_default) == ((), "10.23.0.1", False)
     assert expected.ranges == {"kalico-worker": ("10.23.0.100", "10.23.0.240")}
 
 
@@ -95,7 +97,8 @@ def test_each_pod_of_a_count_and_each_interface_is_planned_by_its_name() -> None
 
 
 def test_a_plan_is_the_same_when_it_was_written_and_read() -> None:
-    made = plan(lab(workers=2), [PEER])
+    made = plan(lab(workers=2, networks=[network(peer={"address": "10.23.0.50"})]))
+    assert made.peers == (replace(PEER, mac=""),)
     assert from_json(to_json(made)) == made
 
 
@@ -103,7 +106,6 @@ def test_routes_go_by_their_own_gateway_else_the_networks() -> None:
     routes = [{"dst": "10.50.0.0/16", "gw": "10.23.0.9"}, {"dst": "10.51.0.7/32"}]
     settings = lab(networks=[network(routes=routes)])
     assert expected_routes(settings.networks[0]) == (
-        ExpectedRoute(dst="default", gw="10.23.0.1"),
         ExpectedRoute(dst="10.50.0.0/16", gw="10.23.0.9"),
         ExpectedRoute(dst="10.51.0.7", gw="10.23.0.1"),
     )
@@ -127,7 +129,7 @@ def test_of_many_each_is_asked_both_ways_and_so_is_each_two_of_the_nodes(count: 
 
 def test_the_seeds_pod_passes_with_its_second_default_route_pointed_out() -> None:
     nodes = Nodes({"samplepod": facts(DEFAULT, ETH0, SUBNET)})
-    results = checked(lab(), nodes, listed("samplepod", "10.23.0.100"))
+    results = checked(LITERAL, nodes, listed("samplepod", "10.23.0.100"))
     assert failed(results) == []
     assert [each.name for each in results if each.ok] == ["link", "address", "MAC", "MTU", "routes", "DNS", "API"]
     (note,) = [each for each in results if each.name == "default routes"]
@@ -146,7 +148,7 @@ def test_the_seeds_pod_passes_with_its_second_default_route_pointed_out() -> Non
     ],
 )
 def test_what_an_interface_is_and_should_not_be(seen: Any, told: tuple[str, str]) -> None:
-    nodes = Nodes({"samplepod": {"links": [seen], "routes": [[DEFAULT, SUBNET], []]}})
+    nodes = Nodes({"samplepod": {"links": [seen], "routes": [[SUBNET], []]}})
     settings = lab(networks=[network(mtu=1500)])
     assert failed(checked(settings, nodes, listed("samplepod", "10.23.0.100"))) == [told]
 
@@ -163,18 +165,34 @@ def test_what_an_interface_is_and_should_not_be(seen: Any, told: tuple[str, str]
 )
 def test_routes_that_are_missing_or_nobody_asked_for(routes: list[dict[str, str]], told: str) -> None:
     nodes = Nodes({"samplepod": facts(*routes)})
-    assert failed(checked(lab(), nodes, listed("samplepod", "10.23.0.100"))) == [("routes", told)]
+    assert failed(checked(LITERAL, nodes, listed("samplepod", "10.23.0.100"))) == [("routes", told)]
+
+
+def test_what_is_bound_to_the_interfaces_address_leaves_by_the_networks_gateway() -> None:
+    pods, seen = listed("samplepod", "10.23.0.100"), {"samplepod": facts(SUBNET, ETH0)}
+    (way,) = [each for each in checked(lab(), Nodes(seen), pods) if each.name == "way out"]
+    assert (way.ok, way.figure) == (True, "from 10.23.0.100 via 10.23.0.1 dev net1")
+    by_eth0 = Answer(ok=True, said="192.0.2.1 from 10.23.0.100 via 169.254.1.1 dev eth0 uid 0")
+    told = f"from 10.23.0.100 via 10.23.0.1 dev net1, not {by_eth0.said}"
+    assert failed(checked(lab(), Nodes(seen, way=by_eth0), pods)) == [("way out", told)]
+
+
+def test_a_default_route_that_is_to_be_net1s_is_looked_for() -> None:
+    settings = lab(networks=[network(defaultRoute="net1")])
+    for routes, told in (([SUBNET, DEFAULT], []), ([SUBNET, ETH0], [("routes", "lacks default via 10.23.0.1")])):
+        nodes = Nodes({"samplepod": facts(*routes)})
+        assert failed(checked(settings, nodes, listed("samplepod", "10.23.0.100"))) == told
 
 
 def test_an_address_of_another_workers_part_is_told() -> None:
-    nodes = Nodes({"samplepod": facts(DEFAULT, SUBNET)})
+    nodes = Nodes({"samplepod": facts(SUBNET)})
     settings = lab(workers=2, networks=[network(ipam={"rangeEnd": "10.23.0.103"})])
     results = checked(settings, nodes, listed("samplepod", "10.23.0.100", node="kalico-worker2"))
     assert failed(results) == [("address", "10.23.0.100/16, not one of 10.23.0.102 to 10.23.0.103")]
 
 
 def test_an_address_that_two_pods_have_is_told_of_both() -> None:
-    nodes = Nodes({name: facts(DEFAULT, SUBNET) for name in ("a", "b")})
+    nodes = Nodes({name: facts(SUBNET) for name in ("a", "b")})
     settings = lab(pods=[pod(name="a"), pod(name="b")])
     results = checked(settings, nodes, listed("a", "10.23.0.100"), listed("b", "10.23.0.100"))
     assert [figure for name, figure in failed(results) if name == "address"] == [
@@ -183,14 +201,14 @@ def test_an_address_that_two_pods_have_is_told_of_both() -> None:
 
 
 def test_a_fixed_address_and_mac_are_those_of_the_config() -> None:
-    nodes = Nodes({"samplepod": facts(DEFAULT, SUBNET)})
+    nodes = Nodes({"samplepod": facts(SUBNET)})
     fixed = {"name": "ext-net", "address": "10.23.0.150", "mac": "02:00:00:00:00:17"}
     results = checked(lab(pods=[pod(networks=[fixed])]), nodes, listed("samplepod", "10.23.0.100"))
     assert failed(results) == [("address", "10.23.0.100/16, not 10.23.0.150"), ("MAC", f"{MAC}, not 02:00:00:00:00:17")]
 
 
 def test_a_pod_that_is_not_there_or_lacks_an_interface_is_told_and_the_others_are_checked() -> None:
-    nodes = Nodes({"c": facts(DEFAULT, SUBNET)})
+    nodes = Nodes({"c": facts(SUBNET)})
     settings = lab(pods=[pod(name=name) for name in "abc"])
     results = checked(settings, nodes, listed("b", interface="net7"), listed("c", "10.23.0.100"))
     assert failed(results) == [("interface", "there is no such pod"), ("interface", "there is none")]
@@ -199,8 +217,7 @@ def test_a_pod_that_is_not_there_or_lacks_an_interface_is_told_and_the_others_ar
 
 @pytest.mark.parametrize("said", [Answer(ok=False, said="timed out"), Answer(ok=True, said="503 1.0")])
 def test_an_api_that_does_not_answer_is_a_failure_but_where_the_config_puts_a_route_in_its_way(said: Answer) -> None:
-    without = lab(networks=[network(ipam={"routes": []})])
-    for settings, routes, ok in ((without, [SUBNET], False), (lab(), [SUBNET, DEFAULT], None)):
+    for settings, routes, ok in ((lab(), [SUBNET], False), (LITERAL, [SUBNET, DEFAULT], None)):
         nodes = Nodes({"samplepod": facts(*routes)}, api=said)
         (api,) = [each for each in checked(settings, nodes, listed("samplepod", "10.23.0.100")) if each.name == "API"]
         assert api.ok is ok
@@ -213,8 +230,8 @@ def two(nodes: Nodes, peers: tuple[Peer, ...] = (), **changes: Any) -> list[Resu
 
 
 def both(**said: Answer) -> Nodes:
-    b = facts(DEFAULT, SUBNET) | {"links": [link("10.23.0.101/16", mac="02:00:00:00:00:02", mtu=1400)]}
-    return Nodes({"a": facts(DEFAULT, SUBNET), "b": b}, **said)
+    b = facts(SUBNET) | {"links": [link("10.23.0.101/16", mac="02:00:00:00:00:02", mtu=1400)]}
+    return Nodes({"a": facts(SUBNET), "b": b}, **said)
 
 
 def test_another_mac_than_the_pods_behind_its_address_is_told() -> None:
@@ -244,7 +261,7 @@ def test_pods_that_the_mode_keeps_apart_are_not_asked_of_each_other_and_a_note_s
 
 
 def test_a_pod_that_is_on_a_network_twice_is_asked_by_address_and_not_of_itself() -> None:
-    nodes = Nodes({"samplepod": facts(DEFAULT, SUBNET)})
+    nodes = Nodes({"samplepod": facts(SUBNET)})
     status = [
         {"name": "default/ext-net", "interface": f"net{i}", "ips": [f"10.23.0.10{i}"], "mac": MAC} for i in (1, 2)
     ]

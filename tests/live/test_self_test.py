@@ -1,0 +1,32 @@
+"""The lab proves itself: what its self-test says of a lab that works, and of one that does not."""
+
+import pytest
+
+from tests.live.conftest import PEER, TESTED, Lab, previewed_and_done, run
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+
+
+def test_up_has_asked_the_pod_itself_and_nothing_failed(lab: Lab) -> None:
+    told = lab.stack.outputs()["self_test"]
+    assert told["failed"] == 0, told
+    passed = {each["name"]: each["figure"] for each in told["checks"] if each["ok"]}
+    assert set(passed) == {"link", "address", "MAC", "MTU", "routes", "way out", "neighbour", "DNS", "API"}
+    assert passed["address"] == f"{lab.net1()}/16"
+
+
+def test_it_is_asked_again_at_any_time(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
+    assert lab.stack.check() == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[-1].startswith("self-test: 9 passed, 0 failed")
+
+
+def test_a_neighbour_that_is_gone_is_all_that_is_reported_until_up_brings_it_back(
+    lab: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(lab.engine, "stop", "--time", "0", PEER)
+    assert lab.stack.check() == 1
+    failed = [line for line in capfd.readouterr().out.splitlines() if line.startswith("FAIL")]
+    assert [line.split(":")[0] for line in failed] == ["FAIL  samplepod net1 to the peer"]
+    assert previewed_and_done(lab.stack) == {"peers-e2e-net", *TESTED}
+    assert lab.stack.outputs()["self_test"]["failed"] == 0
