@@ -25,6 +25,7 @@ from tests.lab_config import network
 from tests.recorder import Run, is_unknown
 
 PEER = "Command peers-ext-net"
+SELF_TEST = "Command self-test-checks"
 CONTAINER = "kalico-peer-ext-net"
 ANSWERS = saying(
     STDOUT
@@ -94,8 +95,8 @@ def test_the_outputs_tell_the_peers_address_and_mac(run_peer: Callable[..., Run]
     ("changes", "others"),
     [
         ({"peer": {"forward": True}}, {PEER}),
-        ({"gateway": "10.23.0.1", "peer": True}, {PEER}),
-        ({"peer": {"address": "10.23.0.9"}}, {PEER, NAD}),
+        ({"gateway": "10.23.0.1", "peer": True}, {PEER, SELF_TEST}),
+        ({"peer": {"address": "10.23.0.9"}}, {PEER, NAD, SELF_TEST}),
     ],
     ids=["forward", "beside the gateway", "address of the gateway"],
 )
