@@ -299,7 +299,9 @@ def judge_packets(question: Question, answer: Answer) -> Result:
     ok = answer.ok
     if question.macs and ok:
         ok = answer.said in question.macs
-        figure += "" if ok else f", not {' or '.join(sorted(question.macs))}: the address is there twice"
+        if not ok:
+            known = " or ".join(sorted(question.macs))
+            figure += f", not {known}: another has the address, or the pod another MAC"
     elif question.size:
         size = question.size + HEADERS[6 if ":" in question.address else 4]
         figure = ", ".join(filter(None, (question.address, f"{size} bytes in one piece", answer.said)))

@@ -1,6 +1,7 @@
 """self-test.sh and what is made of its answers, on network namespaces that stand in for pods, joined by a bridge."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -92,6 +93,8 @@ def made(**changes: Any) -> Plan:
 def ext_net(nodes: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
     if (socat := shutil.which("socat")) is None:
         pytest.skip("socat, which every node has, is not on this machine")
+    if os.geteuid() != 0:
+        pytest.skip("only root can join the namespaces of two nodes by a bridge")
     monkeypatch.setenv("BENCH", str(nodes.folder))
     tools = nodes.folder / "tools"
     tools.mkdir()

@@ -236,7 +236,8 @@ def both(**said: Answer) -> Nodes:
 
 def test_another_mac_than_the_pods_behind_its_address_is_told() -> None:
     told = failed(two(both(near=Answer(ok=True, said=MAC))))
-    assert told == [("neighbour", f"10.23.0.101, {MAC}, not 02:00:00:00:00:02: the address is there twice")]
+    why = "another has the address, or the pod another MAC"
+    assert told == [("neighbour", f"10.23.0.101, {MAC}, not 02:00:00:00:00:02: {why}")]
 
 
 def test_a_large_packet_is_as_large_as_the_smaller_mtu() -> None:
