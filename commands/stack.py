@@ -105,7 +105,8 @@ class Stack:
         if locks and not any(alive(json.loads(lock.read_text())) for lock in locks):
             print(f"stack {self.name}: the run that held its lock is gone, the lock is taken off")
             self.pulumi("cancel", "--yes", quiet=True)
-            leftovers.end_orphans(self.folder)
+        # One that was killed before it had its lock leaves its helpers, too.
+        leftovers.end_orphans(self.folder)
 
     def command(self, *words: str) -> list[str]:
         configured = ["--config-file", str(self.config_file)] if self.config_file and words[0] in CONFIGURED else []
