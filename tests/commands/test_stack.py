@@ -239,6 +239,15 @@ def test_without_a_lock_nothing_is_taken_off(
     assert capfd.readouterr().out == ""
 
 
+def test_helpers_of_a_run_that_was_killed_before_it_had_its_lock_are_ended(
+    pulumi: Bench, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[Path] = []
+    monkeypatch.setattr("commands.stack.leftovers.end_orphans", ended.append)
+    stack.select()
+    assert ended == [stack.folder]
+
+
 @pytest.mark.parametrize("names", [{"stack": "dev2"}, {"project": "shop"}], ids=["stack", "project"])
 def test_the_lock_of_another_stack_or_project_is_not_this_ones(
     pulumi: Bench, stack: Stack, state: Path, names: dict[str, str]
