@@ -15,6 +15,10 @@ BRIDGE_PREFIX = "kalico-"
 """With eight hex digits behind it: an interface's name has 15 characters at most."""
 
 
+LINKS_MTU = 1500
+"""In bytes, what a link that is made has unless it is told."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MacvlanNetworksArgs:
     networks: tuple[NetworkSettings, ...]
@@ -45,6 +49,7 @@ class MacvlanNetworks(pulumi.ComponentResource):
                 "BRIDGE": bridge_name(args.workspace.cluster_name, network.name),
                 "PARENT": network.link or "",
                 "SUBNET": str(network.subnet),
+                "MTU": str(network.mtu) if (network.mtu or 0) > LINKS_MTU and not network.parent else "",
                 "ISLAND": "engine" if engine.makes_islands else "bridge",
             },
             because=args.drift.network(network.name),

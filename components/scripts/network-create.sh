@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes the macvlan network NETWORK on ENGINE. Reads the words of `network create` on stdin, one a line.
 # PARENT: the interface it lies on. Empty: an island, on the engine's own isolated link where ISLAND=engine and
-# the kernel has one, else on the bridge BRIDGE, which is made here and has no port.
+# the kernel has one, else on the bridge BRIDGE, which is made here and has no port. MTU: what the island has to carry,
+# where that is more than a link has by itself; it is then always a bridge.
 # RUN/networks/NETWORK remembers it from before the first step, for the clean-up after a run that was killed.
 # RUN/because/network.NETWORK keeps BECAUSE, why this runs, the parent, and SUBNET.
 # Does not touch a network of that name that the lab (label kalico=CLUSTER) did not make.
@@ -9,6 +10,7 @@ set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${BRIDGE:?}" "${RUN:?}"
 PARENT=${PARENT:-}
 ISLAND=${ISLAND:-}
+MTU=${MTU:-}
 
 mapfile -t words
 words+=(--label "kalico=$CLUSTER")
@@ -34,7 +36,7 @@ keep() {
 }
 
 refusal=
-if [ -z "$PARENT" ] && [ "$ISLAND" = engine ]; then
+if [ -z "$PARENT" ] && [ "$ISLAND" = engine ] && [ -z "$MTU" ]; then
   if refusal=$("$ENGINE" network create "${words[@]}" "$NETWORK" 2>&1 >/dev/null); then
     keep ''
     echo "island of $ENGINE's own"
@@ -49,6 +51,7 @@ if [ -z "$PARENT" ]; then
       "or load the kernel's dummy module (modprobe dummy) where the engine makes isolated links" >&2
     exit 1
   fi
+  [ -z "$MTU" ] || ip link set "$BRIDGE" mtu "$MTU"
   ip link set "$BRIDGE" up
   PARENT=$BRIDGE
 # An engine may make eth0.7 by itself, on eth0.

@@ -306,11 +306,21 @@ def test_the_network_is_made_of_the_engines_words_on_stdin(program: Run, cache: 
         "BRIDGE": bridge_name("kalico", "ext-net"),
         "PARENT": "",
         "SUBNET": "10.23.0.0/16",
+        "MTU": "",
         "ISLAND": "bridge",
     }
     words = ENGINES["podman"].network_words(lab().networks[0])
     assert inputs["stdin"].splitlines() == list(words)
     assert inputs["triggers"] == [made_from("network-create", inputs)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"), [({"mtu": 1400}, ""), ({"mtu": 9000}, "9000"), ({"mtu": 1500, "parent": "eth7"}, "")]
+)
+def test_an_island_is_told_to_carry_what_is_more_than_a_link_does(
+    run_lab: RunLab, changes: dict[str, Any], told: str
+) -> None:
+    assert run_lab(networks=[network(**changes)])[NETWORK].inputs["environment"]["MTU"] == told
 
 
 def test_the_workers_join_the_network_anew_with_a_new_cluster_or_network(program: Run, cache: Path) -> None:

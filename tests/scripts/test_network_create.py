@@ -124,6 +124,20 @@ def test_an_island_lies_on_a_bridge_of_its_own(network: Bench) -> None:
     ]
 
 
+@pytest.mark.parametrize("island", ["bridge", "engine"])
+def test_an_island_that_carries_more_than_links_do_is_a_bridge_that_does(network: Bench, island: str) -> None:
+    absent(network).on("ip link show kalico-0a1b2c3d", "exit 1")
+    network.on("ip link add *")
+    network.on("ip link set *")
+    network.on(CREATE)
+    assert create(network, ISLAND=island, MTU="9000").stdout == "parent kalico-0a1b2c3d\n"
+    assert network.calls[2:5] == [
+        "ip link add name kalico-0a1b2c3d type bridge",
+        "ip link set kalico-0a1b2c3d mtu 9000",
+        "ip link set kalico-0a1b2c3d up",
+    ]
+
+
 def test_a_bridge_that_an_earlier_run_left_is_used(network: Bench) -> None:
     absent(network).on("ip link show kalico-0a1b2c3d")
     network.on("ip link set *")
