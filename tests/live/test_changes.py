@@ -257,7 +257,7 @@ def test_the_first_network_may_go_and_the_second_stays_right(lab: Lab, config: d
     same = stays(lab, "third")
     first, pods = config["kalico:networks"].pop(0), config["kalico:pods"][:2]
     del config["kalico:pods"][:2]
-    gone = {*OF_THE_NETWORK, "pods-second"}
+    gone = {*OF_THE_NETWORK, "peers", "pods-second"}  # the last peer, and with it their group
     assert changed(lab, config) == gone
     assert same()
     assert "e2e-net" not in run(lab.engine, "network", "ls", "--format", "{{.Name}}").split()
