@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlparse
 import yaml
 
 from commands import leftovers
+from components.workspace import cache_folder
 
 ROOT = Path(__file__).parent.parent
 
@@ -132,7 +133,13 @@ WITHOUT_CHECKPOINTS = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS":
 
 def environment(command: str) -> dict[str, str]:
     """The environment of a Pulumi command."""
-    return COLLECT_LESS | (WITHOUT_CHECKPOINTS if command == "preview" else {}) | os.environ
+    own = COLLECT_LESS | (WITHOUT_CHECKPOINTS if command == "preview" else {})
+    return own | os.environ | (compiled_elsewhere() if os.environ.get("PYTHONDONTWRITEBYTECODE") else {})
+
+
+def compiled_elsewhere() -> dict[str, str]:
+    """Where nothing compiled may lie beside the sources: else each command would compile the whole program anew."""
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache_folder(dict(os.environ)) / "compiled")}
 
 
 def lock_files(environment: Mapping[str, str], folder: Path, stack: str) -> list[Path]:

@@ -101,7 +101,7 @@ class Attachments(pulumi.ComponentResource):
             create="attachment-conf",
             delete="attachment-conf-delete",
             environment=args.workspace.environment | {"NETWORK": network.name},
-            because=args.drift.in_nodes(f"conf.{network.name}", network.nodes),
+            because=partial(args.drift.in_nodes, f"conf.{network.name}", network.nodes),
             lines=confs(network, args.cluster_subnets),
             triggers=[joined.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[joined]),

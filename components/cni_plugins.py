@@ -1,6 +1,7 @@
 """The CNI plugins on every node: kind's image has no macvlan, static, dhcp or bridge. And the lab's own, for routes."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import pulumi
 
@@ -37,7 +38,7 @@ class CniPlugins(pulumi.ComponentResource):
             create="cni-plugins",
             environment=args.workspace.environment
             | {"ARCHIVE": str(archive), "ARCH": architecture(), "ROUTES_PLUGIN": scripts.script(ROUTES_PLUGIN)},
-            because=args.drift.in_nodes("plugins", args.cluster.nodes),
+            because=partial(args.drift.in_nodes, "plugins", args.cluster.nodes),
             lines=args.cluster.nodes,
             triggers=[args.cluster.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico.authority]),

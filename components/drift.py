@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,31 +74,37 @@ class Drift:
 
     look: Look | None = None
     now: str = ""
+    coming: Callable[[], Look] | None = None
+    """In the place of `look`: gives it once all is seen."""
+
+    @cached_property
+    def seen(self) -> Look | None:
+        return self.coming() if self.coming else self.look
 
     def cluster(self, nodes: Sequence[str]) -> str:
-        if self.look is None:
+        if self.seen is None:
             return self._first()
-        gone = [node for node in nodes if self.look.nodes[node].state is State.GONE]
-        return self._because(f"there is no node {gone[0]}" if gone else "", self.look.records.get("cluster"))
+        gone = [node for node in nodes if self.seen.nodes[node].state is State.GONE]
+        return self._because(f"there is no node {gone[0]}" if gone else "", self.seen.records.get("cluster"))
 
     def network(self, name: str) -> str:
-        if self.look is None:
+        if self.seen is None:
             return self._first()
-        record = self.look.records.get(f"network.{name}")
+        record = self.seen.records.get(f"network.{name}")
         wrong = ""
-        if name not in self.look.networks:
+        if name not in self.seen.networks:
             wrong = "the engine has no such network"
-        elif record and record.parent and record.parent not in self.look.links:
+        elif record and record.parent and record.parent not in self.seen.links:
             wrong = f"its parent {record.parent} is gone"
         return self._because(wrong, record)
 
     def in_nodes(self, thing: str, nodes: Sequence[str], kind: str = "node") -> str:
         """Of something that is made in several nodes at once, or in another `kind` of container."""
-        if self.look is None:
+        if self.seen is None:
             return ""
         marks = []
         for node in nodes:
-            seen = self.look.nodes.get(node)
+            seen = self.seen.nodes.get(node)
             if seen is None or seen.state is not State.RUNS:
                 return self._because(f"{kind} {node} does not run", None)
             mark = seen.marks.get(thing)
@@ -112,13 +119,13 @@ class Drift:
 
     def annotations(self, nodes: Sequence[str]) -> str:
         """Of the annotations of several nodes, which are made at once."""
-        if self.look is None:
+        if self.seen is None:
             return ""
-        if self.look.node_objects is None:
+        if self.seen.node_objects is None:
             return self._because("the cluster does not tell its nodes", None)
         made = []
         for node in nodes:
-            found = self.look.node_objects.get(node)
+            found = self.seen.node_objects.get(node)
             wrong = annotation_wrong(found) if found else "is none of the cluster"
             if found is None or wrong:
                 return self._because(f"node {node} {wrong}", None)
@@ -129,19 +136,20 @@ class Drift:
 
     def nad(self, name: str) -> str | None:
         """None where nobody answers; it then stays as it is."""
-        if self.look is None:
+        if self.seen is None:
             return ""
-        return None if self.look.nads is None else self._object(self.look.nads.get(f"{NAMESPACE}/{name}"), nad_wrong)
+        return None if self.seen.nads is None else self._object(self.seen.nads.get(f"{NAMESPACE}/{name}"), nad_wrong)
 
     def pod(self, namespace: str, name: str) -> str | None:
         """None where nobody answers; it then stays as it is."""
-        if self.look is None:
+        if self.seen is None:
             return ""
-        return None if self.look.pods is None else self._object(self.look.pods.get(f"{namespace}/{name}"), pod_wrong)
+        return None if self.seen.pods is None else self._object(self.seen.pods.get(f"{namespace}/{name}"), pod_wrong)
 
-    def live_pod(self, name: str) -> Mapping[str, Any] | None:
-        """The pod NAMESPACE/NAME as it was seen."""
-        return self.look.pods.get(name) if self.look and self.look.pods else None
+    @property
+    def live_pods(self) -> Mapping[str, Mapping[str, Any]]:
+        """The pods as they were seen, by NAMESPACE/NAME."""
+        return (self.seen and self.seen.pods) or {}
 
     def _first(self) -> str:
         """Of what stands by itself. A state that knows of it although the machine does not is then out of date."""
@@ -149,9 +157,9 @@ class Drift:
 
     def self_test(self) -> str:
         """The record is there when the last one passed."""
-        if self.look is None:
+        if self.seen is None:
             return ""
-        record = self.look.records.get("self-test")
+        record = self.seen.records.get("self-test")
         return self._because("" if record else "the last one did not pass", record)
 
     def _object(self, found: Mapping[str, Any] | None, wrong: Callable[[Mapping[str, Any]], str]) -> str:
@@ -199,10 +207,16 @@ def find_drift(workspace: Workspace, nodes: Sequence[str], *, annotated: bool = 
     now = stamp()
     if not (workspace.run / "engine").exists():
         return Drift(now=now)
-    try:
-        return Drift(look=look(workspace, nodes, annotated=annotated), now=now)
-    except EngineError as error:
-        raise pulumi.RunError(str(error)) from None
+    # It goes on while the program makes its resources, which takes as long.
+    looked = ThreadPoolExecutor(max_workers=1).submit(look, workspace, nodes, annotated=annotated)
+
+    def coming() -> Look:
+        try:
+            return looked.result()
+        except EngineError as error:
+            raise pulumi.RunError(str(error)) from None
+
+    return Drift(now=now, coming=coming)
 
 
 def stamp() -> str:

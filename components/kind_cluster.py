@@ -1,6 +1,7 @@
 """The kind cluster, without its default CNI, and the provider of everything in it."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -49,7 +50,7 @@ class KindCluster(pulumi.ComponentResource):
             create="kind-create",
             delete="kind-delete",
             environment=workspace.environment,
-            because=args.drift.cluster(self.nodes),
+            because=partial(args.drift.cluster, self.nodes),
             lines=config.splitlines(),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -58,7 +59,7 @@ class KindCluster(pulumi.ComponentResource):
             f"{name}-running",
             create="nodes-run",
             environment=workspace.environment | {"SECONDS_AT_MOST": "120"},
-            because=args.drift.in_nodes("node", self.nodes),
+            because=partial(args.drift.in_nodes, "node", self.nodes),
             lines=self.nodes,
             triggers=[self.id],
             # A node that was stopped starts only when the networks it has joined are there.

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 
 import pulumi
 import pulumi_command.local as local
@@ -52,7 +53,7 @@ class MacvlanNetworks(pulumi.ComponentResource):
                 "MTU": str(network.mtu) if (network.mtu or 0) > LINKS_MTU and not network.parent else "",
                 "ISLAND": "engine" if engine.makes_islands else "bridge",
             },
-            because=args.drift.network(network.name),
+            because=partial(args.drift.network, network.name),
             lines=engine.network_words(network),
             opts=pulumi.ResourceOptions(parent=self),
         )

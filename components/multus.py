@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -43,7 +44,7 @@ class Multus(pulumi.ComponentResource):
             f"{name}-conf",
             create="multus-conf",
             environment=args.workspace.environment | {"SECONDS_AT_MOST": "300"},
-            because=args.drift.in_nodes("multus", args.cluster.nodes),
+            because=partial(args.drift.in_nodes, "multus", args.cluster.nodes),
             lines=args.cluster.nodes,
             triggers=[args.cluster.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=self.objects, deleted_with=args.cluster.made),

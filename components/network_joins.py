@@ -49,7 +49,7 @@ class NetworkJoins(pulumi.ComponentResource):
             create="network-join",
             delete="network-leave",
             environment=args.workspace.environment | {"NETWORK": network.name},
-            because=args.drift.in_nodes(f"join.{network.name}", network.nodes),
+            because=partial(args.drift.in_nodes, f"join.{network.name}", network.nodes),
             lines=join_lines(network),
             triggers=[args.cluster.id, made.id],
             opts=pulumi.ResourceOptions(

@@ -1,6 +1,7 @@
 """Annotations of the workers: the address on a network that others (F5 BNK) read in OVN-Kubernetes' own."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import pulumi
 
@@ -56,7 +57,7 @@ class NodeAnnotations(pulumi.ComponentResource):
                 "BECAUSE_KEY": BECAUSE,
                 "CONTENT_KEY": CONTENT,
             },
-            because=args.drift.annotations(network.nodes),
+            because=partial(args.drift.annotations, network.nodes),
             lines=network.nodes,
             # Another join may be another address.
             triggers=[joined.id],

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -56,7 +57,7 @@ class Peers(pulumi.ComponentResource):
                 "ADDRESS": str(peer.address),
                 "UPLINK": args.workspace.engine.default_network if peer.forward else "",
             },
-            because=args.drift.in_nodes(f"peer.{network.name}", [container], kind="peer"),
+            because=partial(args.drift.in_nodes, f"peer.{network.name}", [container], kind="peer"),
             triggers=[network_made.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[network_made]),
         )

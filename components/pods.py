@@ -56,13 +56,14 @@ class Pods(pulumi.ComponentResource):
             )
             for namespace in dict.fromkeys(pod.namespace for pod in pods if pod.namespace != NAMESPACE)
         }
+        live = args.drift.live_pods
         made = [self._pod(name, pod, [gate, *filter(None, [namespaces.get(pod.namespace)])], args) for pod in pods]
         # In a preview the id says whether it will be another; afterwards it is the name.
         self.uids = [pulumi.Output.all(pod.id, pod.metadata).apply(lambda told: uid(told[1])) for pod in made]
         # A pod whose node restarts gets another address without being another pod: as it was seen, if it is the same.
         self.attachments = pulumi.Output.all(
             *(
-                pulumi.Output.all(pod.metadata, pod.spec).apply(partial(live_attachments, args.drift.live_pod(each)))
+                pulumi.Output.all(pod.metadata, pod.spec).apply(partial(live_attachments, live.get(each)))
                 for each, pod in zip(map(full_name, pods), made, strict=True)
             )
         ).apply(lambda lists: [attachment for each in lists for attachment in each])

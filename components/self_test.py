@@ -49,7 +49,7 @@ class SelfTest(pulumi.ComponentResource):
             f"{name}-checks",
             create="check-lab",
             environment=args.workspace.environment | {"PYTHON": sys.executable, "PROGRAM": str(ROOT)},
-            because=args.drift.self_test(),
+            because=args.drift.self_test,
             lines=[to_json(plan(args.settings))],
             triggers=[args.cluster.running.id, *args.pods.uids, *(peer.id for peer in args.peers.values())],
             opts=pulumi.ResourceOptions(

@@ -6,7 +6,7 @@ text is the command, so a changed script shows in the plan, and what an older ch
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +26,35 @@ def run(
     create: str,
     delete: str | None = None,
     environment: Mapping[str, str],
-    because: str = "",
+    because: Callable[[], str] = str,
     lines: Sequence[str] = (),
     triggers: Sequence[pulumi.Input[Any]] = (),
     opts: pulumi.ResourceOptions,
 ) -> local.Command:
     """A Command whose scripts are files here; `lines` go to its stdin, the reason `because` to its environment.
+    That is asked for last, when the program has made all its resources: the look at the lab takes as long.
 
     Any change of `triggers`, of the script or of a value replaces it, and with it what was made from it. Left alone,
     Pulumi would run `create` again as an update in place, over what is there, and nothing else would know.
     """
-    environment = dict(environment) | {"BECAUSE": because}
     inputs = "".join(f"{line}\n" for line in lines)
-    made_from = hashlib.sha256(json.dumps([script(create), environment, inputs], sort_keys=True).encode()).hexdigest()
+
+    async def reason() -> str:
+        return because()
+
+    def made_from(because: str) -> str:
+        given = [script(create), {**environment, "BECAUSE": because}, inputs]
+        return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+
+    told: pulumi.Output[str] = pulumi.Output.from_input(reason())
     return local.Command(
         name,
         create=script(create),
         delete=script(delete) if delete else None,
         interpreter=BASH,
-        environment=environment,
+        environment={**environment, "BECAUSE": told},
         stdin=inputs,
-        triggers=[*triggers, made_from],
+        triggers=[*triggers, told.apply(made_from)],
         # Only what goes wrong is shown; the previous output would repeat the stdout of each in the environment.
         logging=local.Logging.STDERR,
         add_previous_output_in_env=False,

@@ -144,6 +144,18 @@ def test_only_a_preview_goes_without_checkpoints_of_the_state(pulumi: Bench, sta
     assert [pulumi.left(name) for name in ("preview", "up", "down")] == ["true", "", ""]
 
 
+@pytest.mark.parametrize(("forbidden", "told"), [("1", " CACHE/compiled"), ("", " ")])
+def test_the_program_is_compiled_once_even_where_nothing_may_lie_beside_it(
+    pulumi: Bench, stack: Stack, monkeypatch: pytest.MonkeyPatch, forbidden: str, told: str
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", forbidden)
+    monkeypatch.setenv("KALICO_CACHE", "CACHE")
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
+    pulumi.on("pulumi preview *", 'printf %s "$PYTHONDONTWRITEBYTECODE ${PYTHONPYCACHEPREFIX:-}" >"$BENCH/preview"')
+    stack.preview()
+    assert pulumi.left("preview") == told
+
+
 @pytest.mark.parametrize("word", ["up", "preview"])
 def test_what_pulumi_ends_with_is_what_up_and_preview_end_with(pulumi: Bench, stack: Stack, word: str) -> None:
     pulumi.on(f"pulumi {word} *", "exit 4")

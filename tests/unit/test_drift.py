@@ -93,7 +93,7 @@ def test_a_lab_that_nobody_looked_at_is_made_for_the_first_reason() -> None:
         unseen.pod("default", "samplepod"),
         unseen.annotations(NODES),
     ] == [""] * 6
-    assert unseen.live_pod("default/samplepod") is None
+    assert unseen.live_pods == {}
 
 
 def test_a_cluster_is_made_again_when_a_node_is_gone_and_not_when_one_stopped() -> None:
@@ -249,9 +249,9 @@ def test_nodes_are_annotated_again_when_one_does_not_tell_what_it_was_given(
 def test_a_pod_of_another_namespace_is_another_pod() -> None:
     seen = drift_of(pods={"team/one": pod(because=BEFORE), "default/one": pod()})
     assert seen.pod("team", "one") == BEFORE
-    assert seen.live_pod("team/one") == pod(because=BEFORE)
-    assert seen.live_pod("team/two") is None
-    assert drift_of(pods=None).live_pod("team/one") is None
+    assert seen.live_pods["team/one"] == pod(because=BEFORE)
+    assert "team/two" not in seen.live_pods
+    assert drift_of(pods=None).live_pods == {}
 
 
 # What is wrong with an object
@@ -467,7 +467,7 @@ def workspace(tmp_path: Path) -> Workspace:
 @pytest.mark.usefixtures("tools")
 def test_a_lab_that_was_never_made_costs_no_question(workspace: Workspace) -> None:
     drift = find_drift(workspace, NODES)
-    assert drift.look is None
+    assert drift.seen is None
     assert datetime.fromisoformat(drift.now).tzinfo is UTC
 
 
@@ -495,8 +495,8 @@ def test_a_lab_that_was_made_is_looked_at_whole(
         esac""",
     )
     tools("kubectl", f"""[[ $* = *pods ]] && echo '{json.dumps({"items": [pod()]})}'""")
-    seen = find_drift(workspace, NODES)
-    assert seen.look == Look(
+    seen = find_drift(workspace, NODES).seen
+    assert seen == Look(
         nodes={
             "lab-control-plane": NodeLook(state=State.GONE),
             "lab-worker": NodeLook(state=State.RUNS, marks={"node": Mark(because="")}),
@@ -517,9 +517,9 @@ def test_the_clusters_nodes_are_asked_for_where_the_lab_annotates_them(
     (workspace.run / "engine").write_text("podman\n")
     tools("podman", "")
     tools("kubectl", f"[[ $* = *{NODE_OBJECTS} ]] && echo '{json.dumps({'items': [annotated()]})}'")
-    seen = find_drift(workspace, NODES, annotated=True)
-    assert seen.look
-    assert seen.look.node_objects == {"one": annotated()}
+    seen = find_drift(workspace, NODES, annotated=True).seen
+    assert seen
+    assert seen.node_objects == {"one": annotated()}
     assert len(asked(tmp_path)) == len(NODES) + 4
 
 
@@ -528,7 +528,7 @@ def test_an_engine_that_fails_ends_the_program_with_its_reason(workspace: Worksp
     workspace.run.mkdir(parents=True)
     (workspace.run / "engine").write_text("podman\n")
     with pytest.raises(pulumi.RunError, match=r"^podman does not tell how node lab-control-plane is: "):
-        find_drift(workspace, NODES)
+        _ = find_drift(workspace, NODES).seen
 
 
 def test_each_reason_has_the_time_of_the_look(tools: Tools, workspace: Workspace) -> None:
