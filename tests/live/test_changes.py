@@ -306,18 +306,7 @@ def test_a_workers_own_config_that_somebody_edits_is_put_back(lab: Lab) -> None:
     }
 
 
-def test_other_nodes_of_a_network_are_joined_and_its_pods_move(lab: Lab, config: dict[str, Any]) -> None:
-    config["kalico:networks"][0]["nodes"] = ["worker2"]
-    config["kalico:pods"] = [config["kalico:pods"][0] | {"node": "worker2"}]
-    touched = changed(lab, config)
-    assert {"joins-e2e-net", "attachments-e2e-net", "pods-samplepod"} <= touched
-    assert not touched & {"cluster-kind", "networks-e2e-net"}
-    assert _nodes(lab) == {f"{WORKER}2": ("eth1", "10.33.0.200 to 10.33.0.230")}
-    assert "eth1" not in lab.in_node("ip", "-brief", "link")
-
-
 def test_what_kind_cannot_change_replaces_the_cluster(lab: Lab, config: dict[str, Any]) -> None:
-    del config["kalico:networks"][0]["nodes"]
     config["kalico:podSubnet"] = "10.36.0.0/16"
     config["kalico:serviceSubnet"] = "10.38.0.0/16"
     config["kalico:workers"] = 1
