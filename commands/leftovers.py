@@ -24,22 +24,15 @@ def run_folder(environment: Mapping[str, str], cluster: str) -> Path:
 def sweep(run: Path, cluster: str) -> list[str]:
     """Remove what the folder of live files says a run has begun; the lines say what could not be removed."""
     problems = []
-    # Before the networks that they are on.
-    peers = run / "peers"
-    for record in sorted(peers.iterdir()) if peers.is_dir() else []:
-        match record.read_text().split():
-            case [engine, peer]:
-                problems += _delete("peer-delete", run, cluster, engine, {"NETWORK": record.name, "PEER": peer})
-            case []:
-                record.unlink()
-    networks = run / "networks"
-    for record in sorted(networks.iterdir()) if networks.is_dir() else []:
-        match record.read_text().split():
-            case [engine, bridge]:
-                values = {"NETWORK": record.name, "BRIDGE": bridge}
-                problems += _delete("network-delete", run, cluster, engine, values)
-            case []:  # Cut off in the writing, which comes before the first step: there is nothing of it.
-                record.unlink()
+    peers, networks = run / "peers", run / "networks"
+    # The peers before the networks that they are on.
+    for folder, remover, thing in ((peers, "peer-delete", "PEER"), (networks, "network-delete", "BRIDGE")):
+        for record in sorted(folder.iterdir()) if folder.is_dir() else []:
+            match record.read_text().split():
+                case [engine, name]:
+                    problems += _delete(remover, run, cluster, engine, {"NETWORK": record.name, thing: name})
+                case []:  # Cut off in the writing, which comes before the first step: there is nothing of it.
+                    record.unlink()
     if (run / "engine").exists():
         if engine := (run / "engine").read_text().strip():
             problems += _delete("kind-delete", run, cluster, engine, {})
