@@ -2,18 +2,14 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
-
-import yaml
 
 from commands import leftovers
+from commands.local_state import local_state
 from components.workspace import cache_folder
 
 ROOT = Path(__file__).parent.parent
@@ -98,12 +94,16 @@ class Stack:
         return found.stdout.strip()
 
     def select(self) -> None:
-        """Make the stack where it is not there yet; free it where a run that was killed still holds its lock."""
+        """Make the stack where it is not there yet; free it and mend its files where a run on it was killed."""
+        state = local_state(os.environ, self.folder, self.name)
+        free = state is not None and not state.held()
+        if state and free:
+            for line in state.mend():
+                print(line)
         found = self.pulumi("stack", "select", "--create", quiet=True)
         if found.returncode:
             sys.exit(found.stderr or found.stdout)
-        locks = lock_files(os.environ, self.folder, self.name)
-        if locks and not any(alive(json.loads(lock.read_text())) for lock in locks):
+        if state and free and state.lock_files():
             print(f"stack {self.name}: the run that held its lock is gone, the lock is taken off")
             self.pulumi("cancel", "--yes", quiet=True)
         # One that was killed before it had its lock leaves its helpers, too.
@@ -140,19 +140,3 @@ def environment(command: str) -> dict[str, str]:
 def compiled_elsewhere() -> dict[str, str]:
     """Where nothing compiled may lie beside the sources: else each command would compile the whole program anew."""
     return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache_folder(dict(os.environ)) / "compiled")}
-
-
-def lock_files(environment: Mapping[str, str], folder: Path, stack: str) -> list[Path]:
-    """The lock files of a stack of the project in `folder`, in a local backend; none for any other."""
-    backend = urlparse(environment.get("PULUMI_BACKEND_URL", ""))
-    if backend.scheme != "file":
-        return []
-    # `file://./state` lies in that folder, where Pulumi runs.
-    state = folder / unquote(backend.netloc + backend.path)
-    project = yaml.safe_load((folder / "Pulumi.yaml").read_text())["name"]
-    return sorted((state / ".pulumi/locks/organization" / project / stack).glob("*.json"))
-
-
-def alive(lock: Mapping[str, object]) -> bool:
-    """Whether the process that holds a lock may still run. Of another machine's we know nothing."""
-    return lock.get("hostname") != socket.gethostname() or Path(f"/proc/{lock.get('pid')}").exists()

@@ -23,6 +23,8 @@ PID_MAX = Path("/proc/sys/kernel/pid_max")
 ALIVE = Path("/run/libpod/alive")
 """Written by root's podman at its first start after a boot, for which it takes the first start without this file."""
 NAMESPACES = Path("/run/netns")
+NETWORKS = Path("/run/containers/networks")
+"""The addresses that podman has given and the names that its name server answers to."""
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 # of docker and podman, in the order in which later ones win
 CONTAINERS_CONF = (Path("/usr/share/containers/containers.conf"), Path("/etc/containers/containers.conf"))
@@ -282,10 +284,15 @@ def missed_boot() -> bool:
 
 
 def forget_boot() -> None:
-    """Have podman start as after a boot: it then counts no container as running. Names of lost namespaces go too."""
+    """Have podman start as after a boot: it then counts no container as running.
+
+    What it held for those of before goes too: names of lost namespaces, and addresses and host names, with which its
+    name server would run on for ever.
+    """
     for name in NAMESPACES.glob("netns-*"):
         if not os.path.ismount(name):
             name.unlink()
+    shutil.rmtree(NETWORKS, ignore_errors=True)
     ALIVE.unlink()
 
 

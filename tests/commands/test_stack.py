@@ -260,6 +260,31 @@ def test_helpers_of_a_run_that_was_killed_before_it_had_its_lock_are_ended(
     assert ended == [stack.folder]
 
 
+def cut_off(state: Path) -> Path:
+    """Attributes of a checkpoint that a killed run did not come to write; Pulumi reads no state beside them."""
+    attributes = state / ".pulumi/stacks/lab/dev.json.attrs"
+    attributes.parent.mkdir(parents=True)
+    attributes.touch()
+    return attributes
+
+
+def test_what_a_killed_run_left_half_written_is_mended_before_pulumi_reads_it(
+    pulumi: Bench, stack: Stack, state: Path
+) -> None:
+    attributes = cut_off(state)
+    pulumi.on("pulumi stack select *", f"[ ! -e {attributes} ]")
+    lock(state, pid=a_process_that_ended(), hostname=socket.gethostname())
+    stack.select()
+    assert pulumi.calls == [SELECT, CANCEL]
+
+
+def test_the_files_of_a_run_at_work_are_left_alone(pulumi: Bench, stack: Stack, state: Path) -> None:
+    attributes = cut_off(state)
+    lock(state, pid=os.getpid(), hostname=socket.gethostname())
+    stack.select()
+    assert attributes.exists()
+
+
 @pytest.mark.parametrize("names", [{"stack": "dev2"}, {"project": "shop"}], ids=["stack", "project"])
 def test_the_lock_of_another_stack_or_project_is_not_this_ones(
     pulumi: Bench, stack: Stack, state: Path, names: dict[str, str]

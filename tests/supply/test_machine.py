@@ -243,15 +243,18 @@ def test_few_inotify_instances_are_said_to_a_user_and_raised_by_root() -> None:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A /run of root's podman, with a name of a network namespace that is none any more."""
+    """A /run of root's podman, with a name of a network namespace that is none any more and names of its nodes."""
     alive = tmp_path / "libpod/alive"
     alive.parent.mkdir()
     alive.touch()
     (tmp_path / "netns").mkdir()
     (tmp_path / "netns/netns-1").touch()
     (tmp_path / "netns/other").touch()
+    (tmp_path / "networks/aardvark-dns").mkdir(parents=True)
+    (tmp_path / "networks/aardvark-dns/kalico").write_text("kalico-worker")
     monkeypatch.setattr(machine, "ALIVE", alive)
     monkeypatch.setattr(machine, "NAMESPACES", tmp_path / "netns")
+    monkeypatch.setattr(machine, "NETWORKS", tmp_path / "networks")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     return tmp_path
 
@@ -271,3 +274,4 @@ def test_a_podman_that_was_started_since_the_boot_is_left_alone(run: Path) -> No
     machine.wake(said.append)
     assert said == []
     assert (run / "libpod/alive").exists()
+    assert (run / "networks/aardvark-dns/kalico").exists()

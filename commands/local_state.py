@@ -1,0 +1,83 @@
+"""Pulumi's files of a stack in a local backend: who holds its lock, and what a killed run left half-written."""
+
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import yaml
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalState:
+    """The files of the stack `name` in the backend at `place`."""
+
+    place: Path
+    project: str
+    name: str
+
+    @property
+    def stacks(self) -> Path:
+        return self.place / ".pulumi/stacks" / self.project
+
+    @property
+    def locks(self) -> Path:
+        return self.place / ".pulumi/locks/organization" / self.project / self.name
+
+    def lock_files(self) -> list[Path]:
+        return sorted(self.locks.glob("*.json"))
+
+    def held(self) -> bool:
+        """Whether a run may be at work on the stack."""
+        return any(map(_alive, self.lock_files()))
+
+    def mend(self) -> list[str]:
+        """Make readable again what was cut off in its writing; the lines say what that was. No run may be at work.
+
+        Pulumi writes each file with its attributes beside it, first those and then the file, which takes its place by
+        a rename. So a killed run leaves attributes without an end, with which no command reads the file any more, and
+        files that have not been renamed. A machine that lost its power can have renamed a file without its content.
+        """
+        said = []
+        checkpoint = self.stacks / f"{self.name}.json"
+        backup = checkpoint.with_suffix(".json.bak")
+        if checkpoint.exists() and not _whole(checkpoint) and _whole(backup):
+            checkpoint.write_bytes(backup.read_bytes())
+            said.append(f"stack {self.name}: its state was lost in the writing, that of one step before is taken")
+        for attributes in [*self.stacks.glob(f"{self.name}.json*.attrs"), *self.locks.glob("*.attrs")]:
+            if not _whole(attributes):
+                attributes.unlink()  # Pulumi does without them.
+        for unnamed in [*self.stacks.glob(f"{self.name}.json*.tmp"), *self.locks.glob("*.tmp")]:
+            unnamed.unlink()
+        return said
+
+
+def local_state(environment: Mapping[str, str], folder: Path, name: str) -> LocalState | None:
+    """Where the stack `name` of the project in `folder` has its files; None where the backend is not a local one."""
+    backend = urlparse(environment.get("PULUMI_BACKEND_URL", ""))
+    if backend.scheme != "file":
+        return None
+    project = yaml.safe_load((folder / "Pulumi.yaml").read_text())["name"]
+    # `file://./state` lies in that folder, where Pulumi runs.
+    return LocalState(place=folder / unquote(backend.netloc + backend.path), project=project, name=name)
+
+
+def _whole(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _alive(lock: Path) -> bool:
+    """Whether the process that holds a lock may still run. Of another machine's we know nothing."""
+    try:
+        holder = json.loads(lock.read_bytes())
+    except FileNotFoundError:  # given back meanwhile
+        return False
+    except ValueError:  # cut off in the writing
+        return False
+    return holder.get("hostname") != socket.gethostname() or Path(f"/proc/{holder.get('pid')}").exists()

@@ -1,0 +1,90 @@
+"""What a killed run left of Pulumi's files of a stack: made readable again, and nothing else touched."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from commands.local_state import LocalState
+
+CHECKPOINT = '{"version": 3}'
+ATTRIBUTES = '{"user.content_type": "text/plain; charset=utf-8"}'
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> LocalState:
+    """A stack `dev` after a step that came to its end, beside a stack `dev2`."""
+    state = LocalState(place=tmp_path, project="lab", name="dev")
+    state.stacks.mkdir(parents=True)
+    state.locks.mkdir(parents=True)
+    for name in ("dev.json", "dev.json.bak", "dev2.json"):
+        (state.stacks / name).write_text(CHECKPOINT)
+        (state.stacks / f"{name}.attrs").write_text(ATTRIBUTES)
+    return state
+
+
+def names(state: LocalState) -> set[str]:
+    return {path.name for path in [*state.stacks.iterdir(), *state.locks.iterdir()]}
+
+
+def test_a_state_that_is_whole_stays_as_it_is(state: LocalState) -> None:
+    before = {path: path.read_text() for path in state.stacks.iterdir()}
+    assert state.mend() == []
+    assert {path: path.read_text() for path in state.stacks.iterdir()} == before
+
+
+@pytest.mark.parametrize("cut", ["", ATTRIBUTES[:20]], ids=["empty", "half"])
+@pytest.mark.parametrize("name", ["dev.json.attrs", "dev.json.bak.attrs", "lock.json.attrs"])
+def test_attributes_without_an_end_go_and_the_file_itself_stays(state: LocalState, name: str, cut: str) -> None:
+    (state.locks / "lock.json").write_text("{}")
+    (state.locks / "lock.json.attrs").write_text(ATTRIBUTES)
+    before = names(state)
+    ((state.locks if name.startswith("lock") else state.stacks) / name).write_text(cut)
+    assert state.mend() == []
+    assert before - names(state) == {name}
+    assert (state.stacks / "dev.json").read_text() == CHECKPOINT
+
+
+def test_files_that_were_not_given_their_name_go(state: LocalState) -> None:
+    before = names(state)
+    (state.stacks / "dev.json.18eb4f17211dbd86.tmp").write_text(CHECKPOINT)
+    (state.locks / "lock.json.18eb4f17211dbd86.tmp").write_text("")
+    assert state.mend() == []
+    assert names(state) == before
+
+
+@pytest.mark.parametrize("cut", ["", CHECKPOINT[:5]], ids=["empty", "half"])
+def test_for_a_checkpoint_without_an_end_the_one_before_is_taken(state: LocalState, cut: str) -> None:
+    (state.stacks / "dev.json").write_text(cut)
+    (state.stacks / "dev.json.bak").write_text('{"version": 2}')
+    assert ["state was lost in the writing" in line for line in state.mend()] == [True]
+    assert (state.stacks / "dev.json").read_text() == '{"version": 2}'
+
+
+def test_a_checkpoint_without_an_end_and_without_one_before_stays_for_pulumi_to_tell_of(state: LocalState) -> None:
+    (state.stacks / "dev.json").write_text("")
+    (state.stacks / "dev.json.bak").write_text("")
+    assert state.mend() == []
+    assert (state.stacks / "dev.json").read_text() == ""
+
+
+def test_a_stack_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    assert LocalState(place=tmp_path, project="lab", name="dev").mend() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_files_of_another_stack_are_left_alone(state: LocalState) -> None:
+    (state.stacks / "dev2.json.attrs").write_text("")
+    (state.stacks / "dev2.json.1.tmp").write_text("")
+    before = names(state)
+    state.mend()
+    assert names(state) == before
+
+
+def test_a_lock_that_was_cut_off_is_held_by_nobody(state: LocalState) -> None:
+    (state.locks / "lock.json").write_text("")
+    assert not state.held()
+    (state.locks / "other.json").write_text(json.dumps({"pid": os.getpid(), "hostname": socket.gethostname()}))
+    assert state.held()
