@@ -27,7 +27,8 @@ from components.multus import daemonset_documents
 from components.pods import pod_document
 from components.scripts import BASH, script
 from components.settings import LabSettings, NetworkSettings
-from components.settings.routes import BY_DEFAULT, DefaultRoute
+from components.settings.blocks import EVERYWHERE
+from components.settings.routes import DefaultRoute, Route
 from components.workspace import Workspace, cache_folder
 
 SEED, OURS = "kalico-bench-seed", "kalico-bench"
@@ -109,7 +110,7 @@ def seed_steps(settings: LabSettings, folder: Path) -> dict[str, float]:
 
 def seeds(network: NetworkSettings) -> NetworkSettings:
     """The network with the default route of the seed's NAD: in its steps nobody puts kalico-routes into the nodes."""
-    return replace(network, default_route=DefaultRoute.LITERAL, routes=(BY_DEFAULT,))
+    return replace(network, default_route=DefaultRoute.LITERAL, routes=(Route(dst=EVERYWHERE[4]),))
 
 
 def removed_by(name: str, environment: Mapping[str, str]) -> list[str]:

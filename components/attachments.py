@@ -53,7 +53,7 @@ class Attachments(pulumi.ComponentResource):
             "kalico:lab:Attachments", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts)
         )
         for network in args.networks:
-            if network.default_route is DefaultRoute.LITERAL:
+            if network.has_second_default:
                 pulumi.log.warn(two_default_routes(network), self)
             if gateway := dead_gateway(network):
                 pulumi.log.info(
@@ -135,7 +135,7 @@ def nad_config(
         plugin["mtu"] = network.mtu
     if network.ipam.needs_addresses:
         plugin["capabilities"] = {"ips": True}
-    plugin["ipam"] = network.ipam.config(network.subnet, network.gateway, network.routes, part)
+    plugin["ipam"] = network.ipam.config(network.sides, network.routes, part)
     if not listed and not network.has_routes_plugin:
         return json.dumps(head | plugin)
     chained = [routes_config(network, keep)] if network.has_routes_plugin else []
@@ -144,7 +144,9 @@ def nad_config(
 
 def routes_config(network: NetworkSettings, keep: Sequence[Subnet]) -> dict[str, Any]:
     """The section of kalico-routes, which sees to the default route."""
-    config = {"type": ROUTES_PLUGIN, "defaultRoute": network.default_route.value, "gateway": str(network.gateway)}
+    first, *further = map(str, network.gateways)
+    gateway: str | list[str] = [first, *further] if further else first
+    config = {"type": ROUTES_PLUGIN, "defaultRoute": network.default_route.value, "gateway": gateway}
     if network.default_route is DefaultRoute.NET1:
         return config | {"keep": [str(subnet) for subnet in keep]}
     return config
@@ -160,6 +162,7 @@ def two_default_routes(network: NetworkSettings) -> str:
 
 
 def ranges(network: NetworkSettings) -> str:
+    """`worker: a to b, worker2: c to d`; of two families `a to b and c to d`."""
     return ", ".join(f"{part.worker}: {part}" for part in network.ranges)
 
 
@@ -167,7 +170,9 @@ def dead_gateway(network: NetworkSettings) -> Address | None:
     """The gateway that a default route leads to and that is nothing: on an island there is only the lab's own peer."""
     if network.parent or network.default_route is DefaultRoute.NONE:
         return None
+    sides = {side.version: side for side in network.sides}
     routes = [route for route in (*network.ipam.routes, *network.routes) if route.dst.prefixlen == 0]
-    gateways = [network.gateway] if network.has_routes_plugin else [route.gw or network.gateway for route in routes]
-    alive = network.peer.address.ip if network.peer else None
-    return next((gateway for gateway in gateways if gateway != alive), None)
+    by_routes = [route.gw or sides[route.dst.version].gateway for route in routes]
+    gateways = network.gateways if network.has_routes_plugin else by_routes
+    alive = [address.ip for address in network.peer.addresses] if network.peer else []
+    return next((gateway for gateway in gateways if gateway not in alive), None)

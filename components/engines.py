@@ -71,6 +71,8 @@ class Engine:
         words += ["--label", f"{SUBNET_LABEL}={network.subnet}"]
         if not self.addresses_nodes:
             return (*words, "--ipam-driver", "none")
+        if network.subnet.version == 6:
+            return tuple(words)  # of IPv4 the engine then takes a pool of its own
         words += ["--subnet", str(network.subnet), "--ip-range", str(network.node_range)]
         return (*words, "--gateway", str(network.gateway)) if network.gateway else tuple(words)
 

@@ -85,7 +85,7 @@ def facts(network: NetworkSettings, joined: str) -> dict[str, Any]:
     addresses = {node: {"address": str(address)} for node, address in own}
     return {
         "name": network.name,
-        "subnet": str(network.subnet),
+        **{side.key("subnet"): str(side.subnet) for side in network.sides},
         "nodes": [
             {"name": node, "interface": interface} | addresses.get(node, {}) | ranges.get(node, {})
             for node, interface in interfaces(joined).items()

@@ -12,6 +12,7 @@ from components import scripts
 from components.drift import Drift
 from components.macvlan_networks import MacvlanNetworks
 from components.settings import LabSettings, NetworkSettings, PeerSettings
+from components.settings.families import key_of
 from components.settings.peers import container_name
 from components.workspace import Workspace
 
@@ -54,7 +55,7 @@ class Peers(pulumi.ComponentResource):
                 "NETWORK": network.name,
                 "PEER": container,
                 "IMAGE": by_digest(args.settings.node_image),
-                "ADDRESS": str(peer.address),
+                "ADDRESS": " ".join(map(str, peer.addresses)),
                 "UPLINK": args.workspace.engine.default_network if peer.forward else "",
             },
             because=partial(args.drift.in_nodes, f"peer.{network.name}", [container], kind="peer"),
@@ -96,7 +97,12 @@ def peers_told(
     networks: Sequence[NetworkSettings], facts: Sequence[Mapping[str, Any]], told: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     peers = {
-        network.name: {"peer": {"address": str(network.peer.address.ip), "mac": told[network.name].split()[1]}}
+        network.name: {
+            "peer": {
+                **{key_of("address", address.version): str(address.ip) for address in network.peer.addresses},
+                "mac": told[network.name].split()[1],
+            }
+        }
         for network in networks
         if network.peer
     }

@@ -16,7 +16,7 @@ from components.drift import Drift
 from components.kind_cluster import KindCluster
 from components.multus import Multus
 from components.objects import KubernetesObject, repairable
-from components.settings import PodSettings
+from components.settings import AttachmentSettings, PodSettings
 from components.workspace import Workspace
 
 
@@ -113,16 +113,30 @@ def pod_document(pod: PodSettings) -> dict[str, Any]:
 
 def networks_annotation(pod: PodSettings) -> str:
     """What Multus reads: names where they say it all, else a list of mappings as JSON."""
-    if pod.namespace == NAMESPACE and not any(each.address or each.mac for each in pod.networks):
+    if pod.namespace == NAMESPACE and not any(each.addresses or each.mac for each in pod.networks):
         return ",".join(each.network for each in pod.networks)
     return json.dumps(
         [
             {"name": each.network, "namespace": NAMESPACE}
-            | ({"ips": [str(each.address)]} if each.address else {})
+            | asked_addresses(each)
             | ({"mac": each.mac} if each.mac else {})
             for each in pod.networks
         ]
     )
+
+
+def asked_addresses(attachment: AttachmentSettings) -> dict[str, Any]:
+    """The part of an attachment's mapping that asks for its addresses.
+
+    `ips` reaches a plugin as a capability and in CNI_ARGS, from which host-local can read one address alone: it then
+    takes two from the `args` of its config.
+    """
+    addresses = [str(address) for address in attachment.addresses]
+    if not addresses:
+        return {}
+    if len(addresses) == 1 or attachment.by_capability:
+        return {"ips": addresses}
+    return {"cni-args": {"ips": addresses}}
 
 
 def placement(nodes: Sequence[str]) -> dict[str, Any]:
@@ -182,6 +196,6 @@ def attachments(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> list[di
 
 
 def net1_address(attachments: list[dict[str, Any]]) -> str | None:
-    """The address of the first net1, such as 10.23.0.100."""
-    addresses = [each["ips"][0] for each in attachments if each["interface"] == "net1" and each["ips"]]
-    return addresses[0] if addresses else None
+    """The address of the first net1, such as 10.23.0.100; of IPv4 where it has both."""
+    ips: list[str] = next((each["ips"] for each in attachments if each["interface"] == "net1" and each["ips"]), [])
+    return next((ip for ip in ips if ":" not in ip), ips[0] if ips else None)

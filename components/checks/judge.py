@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from components.annotations import given
-from components.checks.plan import DEFAULT, ExpectedInterface, ExpectedNetwork, Plan
+from components.checks.plan import DEFAULT, DEFAULT6, ExpectedInterface, ExpectedNetwork, Plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +92,11 @@ def facts(text: str) -> Facts:
     return Facts(
         links={link["ifname"]: link for link in said["links"] if link},
         routes=tuple(
-            route
-            for family in said["routes"]
+            {**route, "dst": DEFAULT6} if six and route["dst"] == DEFAULT else route
+            for six, family in enumerate(said["routes"])
             for route in family
-            if not route["dst"].startswith(("fe80::", "ff00::", "multicast"))
+            # What a router of the link's own tells is not of the config.
+            if not route["dst"].startswith(("fe80::", "ff00::", "multicast")) and route.get("protocol") != "ra"
         ),
     )
 
@@ -122,22 +123,39 @@ def interface_results(
 def _address(
     attachment: Attachment, network: ExpectedNetwork, link: Mapping[str, Any], all_here: Sequence[Attachment]
 ) -> Result:
-    has = {f"{each['local']}/{each['prefixlen']}" for each in link.get("addr_info", []) if each["scope"] == "global"}
+    own = [each for each in link.get("addr_info", []) if each["scope"] == "global" and not told_by_router(each)]
+    has = {f"{each['local']}/{each['prefixlen']}" for each in own}
     figure = ", ".join(sorted(has)) or "none"
     wanted = {f"{ip}/{prefix(ip, network.subnets)}" for ip in attachment.ips}
     if not wanted or has != wanted:
         return attachment.result("address", False, f"{figure}, not {', '.join(sorted(wanted)) or 'one of its network'}")
-    fixed = attachment.expected.address
-    if fixed and fixed not in attachment.ips:
-        return attachment.result("address", False, f"{figure}, not {fixed}")
-    first, last = network.ranges.get(attachment.node, ("", ""))
+    for subnet in network.subnets:
+        if not any(prefix(ip, [subnet]) for ip in attachment.ips):
+            return attachment.result("address", False, f"{figure}, none of {subnet}")
+    for each in own:
+        if state := next((state for state in ("dadfailed", "tentative") if each.get(state)), ""):
+            why = {"dadfailed": "which another has", "tentative": "which cannot be used yet"}[state]
+            return attachment.result("address", False, f"{each['local']}, {why} ({state})")
+    if lacking := [fixed for fixed in attachment.expected.addresses if fixed not in attachment.ips]:
+        return attachment.result("address", False, f"{figure}, not {', '.join(lacking)}")
+    spans = network.ranges.get(attachment.node, ())
     for ip in attachment.ips:
-        if ":" not in ip and first and not address(first) <= address(ip) <= address(last):
-            return attachment.result("address", False, f"{figure}, not one of {first} to {last}")
+        for first, last in spans:
+            if family(first) == family(ip) and not address(first) <= address(ip) <= address(last):
+                return attachment.result("address", False, f"{figure}, not one of {first} to {last}")
         others = [other for other in all_here if other != attachment and ip in other.ips]
         if others:
             return attachment.result("address", False, f"{figure}, which {others[0].pod} has too")
     return attachment.result("address", True, figure)
+
+
+def told_by_router(address: Mapping[str, Any]) -> bool:
+    """Whether the pod has made an address of IPv6 by itself, of what a router on the link says."""
+    return ":" in address["local"] and bool(address.get("dynamic"))
+
+
+def family(text: str) -> int:
+    return 6 if ":" in text else 4
 
 
 def address(text: str) -> int:

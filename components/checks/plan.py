@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from components.settings import LabSettings, NetworkSettings
+from components.settings.blocks import EVERYWHERE, Span, Subnet
 from components.settings.peers import container_name
 from components.settings.routes import DefaultRoute
 
@@ -16,14 +17,14 @@ MANY = 6
 SAME_L2 = "bridge"
 """The one mode in which the pods' macvlans, which lie on one parent, reach each other without a switch's help."""
 
-DEFAULT = "default"
-"""The destination of a default route, as `ip` writes it."""
+DEFAULT, DEFAULT6 = "default", "::/0"
+"""The destination of a default route: of IPv4 as `ip` writes it, which it does of IPv6, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedRoute:
     dst: str
-    """As `ip` writes it."""
+    """As `ip` writes it, or DEFAULT6."""
     gw: str | None = None
     """None: by none, or by one that the plugin chose; not compared."""
 
@@ -36,12 +37,13 @@ class ExpectedNetwork:
     """None: whatever the parent's is."""
     routes: tuple[ExpectedRoute, ...]
     """Of the main table, by the interface on this network, besides those to the subnets."""
-    leaves_by: str | None
-    """The gateway by which what is bound to the interface's address leaves; None: as all else of the pod does."""
+    leaves_by: tuple[str, ...]
+    """The gateways, one a family, by which what is bound to the interface's address leaves; else as all of the pod."""
     second_default: bool
     """Whether the pods have a default route beside eth0's, at its metric: their cluster may then be out of reach."""
-    ranges: Mapping[str, tuple[str, str]]
-    """By worker, the first and the last address that it hands out; empty where that is not the lab's to say."""
+    ranges: Mapping[str, tuple[tuple[str, str], ...]]
+    """By worker, the first and the last address that it hands out, in each family; empty where that is not the lab's
+    to say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +52,14 @@ class ExpectedInterface:
     """NAMESPACE/NAME."""
     network: str
     interface: str
-    address: str | None = None
+    addresses: tuple[str, ...] = ()
+    """That it has to have, one a family at most."""
     mac: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """A neighbour on a network that is no pod."""
+    """A neighbour on a network that is no pod, by one of its addresses."""
 
     network: str
     address: str
@@ -83,7 +86,7 @@ def plan(settings: LabSettings) -> Plan:
                 pod=f"{pod.namespace}/{pod.name}",
                 network=attachment.network,
                 interface=f"net{i}",
-                address=str(attachment.address.ip) if attachment.address else None,
+                addresses=tuple(str(address.ip) for address in attachment.addresses),
                 mac=attachment.mac,
             )
             for pod in itertools.chain.from_iterable(kind.each() for kind in settings.pods)
@@ -92,41 +95,53 @@ def plan(settings: LabSettings) -> Plan:
         peers=tuple(
             Peer(
                 network=network.name,
-                address=str(network.peer.address.ip),
+                address=str(address.ip),
                 container=container_name(settings.cluster_name, network.name),
             )
             for network in settings.networks
             if network.peer
+            for address in network.peer.addresses
         ),
     )
 
 
 def expected_network(network: NetworkSettings) -> ExpectedNetwork:
-    span = network.ipam.occupies()
-    shared = {node: (str(span[0]), str(span[1])) for node in network.nodes} if span else {}
+    spans = network.ipam.occupies()
+    shared = {node: as_text(spans) for node in network.nodes} if spans else {}
     return ExpectedNetwork(
-        subnets=(str(network.subnet),),
+        subnets=tuple(str(side.subnet) for side in network.sides),
         mode=network.mode.value,
         mtu=network.mtu,
         routes=expected_routes(network),
-        leaves_by=str(network.gateway) if by_source(network) else None,
-        second_default=network.default_route is DefaultRoute.LITERAL,
-        ranges=shared | {part.worker: (str(part.start), str(part.end)) for part in network.ranges},
+        leaves_by=tuple(map(str, network.gateways)) if by_source(network) else (),
+        second_default=network.has_second_default,
+        ranges=shared | {part.worker: as_text(part.spans) for part in network.ranges},
     )
 
 
+def as_text(spans: Sequence[Span]) -> tuple[tuple[str, str], ...]:
+    return tuple((str(first), str(last)) for first, last in spans)
+
+
 def expected_routes(network: NetworkSettings) -> tuple[ExpectedRoute, ...]:
-    """The routes that a pod has by its interface on `network`, besides that to the subnet."""
+    """The routes that a pod has by its interface on `network`, besides those to the subnets."""
+    gateways = {side.version: side.gateway for side in network.sides}
     routes = tuple(
         ExpectedRoute(
-            dst=DEFAULT if route.dst.prefixlen == 0 else str(route.dst).removesuffix("/32"),
-            gw=str(gateway) if (gateway := route.gw or network.gateway) else None,
+            dst=written(route.dst),
+            gw=str(gateway) if (gateway := route.gw or gateways[route.dst.version]) else None,
         )
         for route in (*network.ipam.routes, *network.routes)
     )
     if network.default_route is not DefaultRoute.NET1:
         return routes
-    return (*routes, ExpectedRoute(dst=DEFAULT, gw=str(network.gateway)))
+    return (*routes, *(ExpectedRoute(dst=written(EVERYWHERE[gw.version]), gw=str(gw)) for gw in network.gateways))
+
+
+def written(dst: Subnet) -> str:
+    if dst.prefixlen == 0:
+        return DEFAULT if dst.version == 4 else DEFAULT6
+    return str(dst[0] if dst.prefixlen == dst.max_prefixlen else dst)
 
 
 def by_source(network: NetworkSettings) -> bool:
@@ -143,7 +158,9 @@ def from_json(text: str) -> Plan:
     return Plan(
         api=said["api"],
         networks={name: _network(each) for name, each in said["networks"].items()},
-        interfaces=tuple(ExpectedInterface(**each) for each in said["interfaces"]),
+        interfaces=tuple(
+            ExpectedInterface(**{**each, "addresses": tuple(each["addresses"])}) for each in said["interfaces"]
+        ),
         peers=tuple(Peer(**each) for each in said["peers"]),
     )
 
@@ -152,7 +169,8 @@ def _network(said: Mapping[str, Any]) -> ExpectedNetwork:
     lists = {
         "subnets": tuple(said["subnets"]),
         "routes": tuple(ExpectedRoute(**route) for route in said["routes"]),
-        "ranges": {node: (first, last) for node, (first, last) in said["ranges"].items()},
+        "leaves_by": tuple(said["leaves_by"]),
+        "ranges": {node: tuple((first, last) for first, last in spans) for node, spans in said["ranges"].items()},
     }
     return ExpectedNetwork(**{**said, **lists})
 

@@ -144,6 +144,7 @@ class Way:
 
     asker: Attachment
     source: str
+    gateway: str
 
 
 def check(plan: Plan, pods: Iterable[Mapping[str, Any]], nodes: Mapping[str, Node]) -> list[Result]:
@@ -162,9 +163,9 @@ def check(plan: Plan, pods: Iterable[Mapping[str, Any]], nodes: Mapping[str, Nod
         questions.add(home.node, f"name {pod} kubernetes.default.svc", ("DNS", home))
         questions.add(home.node, f"api {pod} {plan.api}", ("API", home))
     for each in here:
-        if plan.networks[each.expected.network].leaves_by:
-            for ip in each.ips:
-                questions.add(each.node, f"way {each.pod} {ip}", Way(asker=each, source=ip))
+        gateways = plan.networks[each.expected.network].leaves_by
+        for ip, gateway in same_family(each.ips, gateways):
+            questions.add(each.node, f"way {each.pod} {ip}", Way(asker=each, source=ip, gateway=gateway))
     for name in plan.networks:
         results += network_notes(plan, name, on(name, here))
         for question, request in between(plan, name, on(name, here), seen, listening):
@@ -177,7 +178,7 @@ def check(plan: Plan, pods: Iterable[Mapping[str, Any]], nodes: Mapping[str, Nod
             case Question():
                 results.append(judge_packets(key, answer))
             case Way():
-                results.append(judge_way(key, plan, answer))
+                results.append(judge_way(key, answer))
             case name, home:
                 results.append(judge_primary(name, home, plan=plan, answer=answer))
     return results
@@ -244,7 +245,7 @@ def between(
             port, silent = listening[(other.pod, target)]
             to = f"{other.pod.removeprefix('default/')} {other.expected.interface}"
             common = f"{asker.pod} {device(asker, here)} {source} {target}"
-            size = mtu - HEADERS[6 if ":" in target else 4]
+            size = mtu - HEADERS[judge.family(target)]
             near = Question(name="neighbour", asker=asker, to=to, address=target, macs=macs)
             tcp = Question(name="TCP", asker=asker, to=to, address=target, listens=silent)
             large = Question(name="large packet", asker=asker, to=to, address=target, size=size, listens=silent)
@@ -303,16 +304,15 @@ def judge_packets(question: Question, answer: Answer) -> Result:
             known = " or ".join(sorted(question.macs))
             figure += f", not {known}: another has the address, or the pod another MAC"
     elif question.size:
-        size = question.size + HEADERS[6 if ":" in question.address else 4]
+        size = question.size + HEADERS[judge.family(question.address)]
         figure = ", ".join(filter(None, (question.address, f"{size} bytes in one piece", answer.said)))
     elif ok:
         figure += " ms"
     return question.asker.result(question.name, ok, figure, to=question.to)
 
 
-def judge_way(way: Way, plan: Plan, answer: Answer) -> Result:
-    gateway = plan.networks[way.asker.expected.network].leaves_by
-    wanted = f"via {gateway} dev {way.asker.expected.interface}"
+def judge_way(way: Way, answer: Answer) -> Result:
+    wanted = f"via {way.gateway} dev {way.asker.expected.interface}"
     ok = answer.ok and wanted in answer.said
     figure = f"from {way.source} {wanted}" + ("" if ok else f", not {answer.said}")
     return way.asker.result("way out", ok, figure)

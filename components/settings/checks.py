@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from components.settings.blocks import Subnet
-from components.settings.faults import NOWHERE, Faults
+from components.settings.families import key_of
+from components.settings.faults import Faults, known
 from components.settings.networks import NetworkSettings
 from components.settings.pods import MOST_PODS, PodSettings
 
@@ -25,9 +26,9 @@ def check_names(networks: Sequence[NetworkSettings], pods: Sequence[PodSettings]
 def check_overlaps(
     pod_subnet: Subnet, service_subnet: Subnet, networks: Sequence[NetworkSettings], faults: Faults
 ) -> None:
-    known = [(key, subnet) for key, subnet in subnets(pod_subnet, service_subnet, networks) if subnet is not NOWHERE]
-    for i, (key, subnet) in enumerate(known):
-        for other_key, other in known[:i]:
+    said = [(key, subnet) for key, subnet in subnets(pod_subnet, service_subnet, networks) if known(subnet)]
+    for i, (key, subnet) in enumerate(said):
+        for other_key, other in said[:i]:
             if subnet.overlaps(other):
                 faults.add(key, f"{subnet} overlaps {other_key} {other}", "keep the subnets apart")
 
@@ -37,7 +38,11 @@ def subnets(
 ) -> list[tuple[str, Subnet]]:
     """All subnets of a lab with the keys that they are said by."""
     said = [("podSubnet", pod_subnet), ("serviceSubnet", service_subnet)]
-    return said + [(f"networks[{i}].subnet", network.subnet) for i, network in enumerate(networks)]
+    return said + [
+        (f"networks[{i}].{side.key('subnet')}", side.subnet)
+        for i, network in enumerate(networks)
+        for side in network.sides
+    ]
 
 
 def check_parents(networks: Sequence[NetworkSettings], faults: Faults) -> None:
@@ -57,9 +62,10 @@ def check_duplicates(networks: Sequence[NetworkSettings], pods: Sequence[PodSett
     }
     for i, pod in enumerate(pods):
         for j, attachment in enumerate(pod.networks):
-            for key, value in (("address", attachment.address and attachment.address.ip), ("mac", attachment.mac)):
+            fixed = [(key_of("address", address.version), str(address.ip)) for address in attachment.addresses]
+            for key, value in (*fixed, ("mac", attachment.mac)):
                 path = f"pods[{i}].networks[{j}].{key}"
-                if value and (other := first.setdefault((attachment.network, key, str(value)), path)) != path:
+                if value and (other := first.setdefault((attachment.network, key, value), path)) != path:
                     faults.add(path, f"{value} is that of {other} too", "give each its own")
 
 
@@ -88,7 +94,7 @@ def check_ranges(networks: Iterable[tuple[int, NetworkSettings]], pods: Sequence
         ranges = network.ranges
         for nodes in dict.fromkeys(nodes for nodes, want in wants if want):
             parts = [part for part in ranges if part.worker in nodes]
-            holds = sum(map(len, parts))
+            holds = sum(part.size for part in parts)
             wanted = sum(want for others, want in wants if others <= nodes)
             if ranges and wanted > holds:
                 where = ", ".join(f"{part.worker} ({part})" for part in parts)

@@ -21,6 +21,19 @@ THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")
 
 NOWHERE = ipaddress.IPv4Network("0.0.0.0/32")
 """Stands in for a subnet that could not be read; known by identity, no check compares it with anything."""
+NOWHERE6 = ipaddress.IPv6Network("::/128")
+"""The same of IPv6."""
+
+NOBODYS = tuple(map(ipaddress.IPv6Network, ("::/8", "fe80::/10", "ff00::/8")))
+"""Of IPv6: loopback and what stands for IPv4, one link alone, multicast."""
+
+EXAMPLES = {4: "10.23.0.0/16", 6: "fd23::/64"}
+"""A subnet of each family."""
+
+
+def known(subnet: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    """Whether it is none of the stand-ins."""
+    return subnet is not NOWHERE and subnet is not NOWHERE6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +94,11 @@ class Section:
     def fault(self, name: str, problem: str, remedy: str) -> None:
         self._faults.add(self.key(name), problem, remedy)
 
+    def asks(self, name: str) -> None:
+        """The key is one that is known where it is said, whatever it says."""
+        if name in self._values:
+            self._asked.append(name)
+
     def has(self, name: str) -> bool:
         return self._values.get(name) is not None
 
@@ -132,45 +150,72 @@ class Section:
     def boolean(self, name: str, default: bool | None = None) -> bool:
         return self._read(name, default, False, _boolean, "true or false")
 
-    def subnet(self, name: str) -> ipaddress.IPv4Network:
-        """An IPv4 subnet without host bits; NOWHERE where it is none."""
-        given = self._read(name, None, "", _text, "a subnet such as 10.23.0.0/16")
+    def subnet(
+        self, name: str, version: int | None = 4, twin: str = ""
+    ) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+        """A subnet without host bits; a stand-in where it is none.
+
+        `version`: None takes either family. `twin`: the key that says the same in the other one.
+        """
+        nowhere = NOWHERE6 if version == 6 else NOWHERE
+        example = EXAMPLES[version or 4]
+        given = self._read(name, None, "", _text, f"a subnet such as {example}")
         if not given:
-            return NOWHERE
+            return nowhere
         try:
             interface = ipaddress.ip_interface(given)
         except ValueError:
-            self.fault(name, f"{shown(given)} is not a subnet", "write it as address/prefix, such as 10.23.0.0/16")
-            return NOWHERE
-        if not isinstance(interface, ipaddress.IPv4Interface):
-            self.fault(name, f"{given} is IPv6", "give an IPv4 subnet")
-            return NOWHERE
+            interface = None
+        if interface is None or "%" in given:
+            self.fault(name, f"{shown(given)} is not a subnet", f"write it as address/prefix, such as {example}")
+            return nowhere
+        if version and interface.version != version:
+            self._other_family(name, given, interface.version, "subnet", twin)
+            return nowhere
         if "/" not in given:
-            self.fault(name, f"{given} has no prefix length", "write it as address/prefix, such as 10.23.0.0/16")
-            return NOWHERE
+            self.fault(name, f"{given} has no prefix length", f"write it as address/prefix, such as {example}")
+            return nowhere
         if interface.ip != interface.network.network_address:
             self.fault(name, f"{given} has host bits set", f"write {interface.network}")
         network = interface.network
+        if isinstance(network, ipaddress.IPv6Network):
+            if network.prefixlen and any(network.overlaps(other) for other in NOBODYS):
+                self.fault(name, f"{given} is for loopback, multicast or one link alone", "take one of fd00::/8")
+            return network
         if network.prefixlen and (network.is_loopback or network.is_multicast or network.is_link_local):
             self.fault(name, f"{given} is for loopback, multicast or one link alone", "take a private subnet")
         if 8 <= network.prefixlen < 32 and network.network_address in THIS_NETWORK:
             self.fault(name, f"{given} is no subnet that hosts can be in", "take a private subnet")
         return network
 
-    def address(self, name: str) -> ipaddress.IPv4Address | None:
-        """An IPv4 address, or None where there is none (or none that can be read)."""
-        given = self._read(name, "", "", _text, "an address such as 10.23.0.1")
+    def address(
+        self, name: str, version: int | None = 4, twin: str = ""
+    ) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+        """An address, or None where there is none (or none that can be read). As for `subnet`: `version`, `twin`."""
+        example = EXAMPLES[version or 4].replace("0/16", "1").replace("/64", "1")
+        given = self._read(name, "", "", _text, f"an address such as {example}")
         if not given:
             return None
         try:
             address = ipaddress.ip_address(given)
         except ValueError:
-            self.fault(name, f"{shown(given)} is not an IPv4 address", "write four numbers, such as 10.23.0.1")
+            address = None
+        if address is None or "%" in given:
+            how = (
+                f"eight groups, or fewer and ::, such as {example}"
+                if version == 6
+                else f"four numbers, such as {example}"
+            )
+            self.fault(name, f"{shown(given)} is not an IPv{version or 4} address", f"write {how}")
             return None
-        if isinstance(address, ipaddress.IPv4Address):
+        if version in (None, address.version):
             return address
-        self.fault(name, f"{given} is IPv6", "give an IPv4 address")
+        self._other_family(name, given, address.version, "address", twin)
         return None
+
+    def _other_family(self, name: str, given: str, version: int, what: str, twin: str) -> None:
+        remedy = f"give an IPv{10 - version} {what}" + (f", or say it by `{twin}`" if twin else "")
+        self.fault(name, f"{given} is IPv{version}", remedy)
 
     def mac(self, name: str) -> str | None:
         """A MAC in lower case that one interface can have, or None where there is none (or none that can be used)."""

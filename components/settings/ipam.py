@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
-from components.settings.blocks import Address, Span, Subnet, widest_range
+from components.settings.blocks import Address, Span, hosts, is_host, moved, size, widest_end, widest_range, within
+from components.settings.families import Side, read_address, refuse_others, side_of
 from components.settings.faults import Section
 from components.settings.routes import Route, read_routes
-
-EVERYWHERE = Subnet("0.0.0.0/0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,15 +23,23 @@ class WorkerRange:
     worker: str
     start: Address
     end: Address
+    six: Span | None = None
+    """Of IPv6, where the range above is of IPv4."""
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        return ((self.start, self.end), self.six) if self.six else ((self.start, self.end),)
+
+    @property
+    def size(self) -> int:
+        """How many attachments can have an address of each family."""
+        return min(map(size, self.spans))
 
     def __contains__(self, address: Address) -> bool:
-        return self.start <= address <= self.end
-
-    def __len__(self) -> int:
-        return int(self.end) - int(self.start) + 1
+        return any(within(address, span) for span in self.spans)
 
     def __str__(self) -> str:
-        return f"{self.start} to {self.end}"
+        return " and ".join(f"{start} to {end}" for start, end in self.spans)
 
 
 class Ipam(Protocol):
@@ -46,23 +53,23 @@ class Ipam(Protocol):
     """Whether every attachment has to: the plugin then gets it as the capability `ips`, and knows no other."""
 
     @classmethod
-    def read(cls, section: Section, subnet: Subnet, gateway: Address | None) -> "Ipam":
-        """Read and check `keys` of one `ipam` section; faults are noted in it."""
+    def read(cls, section: Section, sides: Sequence[Side]) -> "Ipam":
+        """Read and check `keys` of one `ipam` section; faults are noted in it. `sides`: the network's, IPv4 first."""
 
     @property
     def routes(self) -> tuple[Route, ...]:
         """Routes that are said in the `ipam` section."""
 
     def config(
-        self, subnet: Subnet, gateway: Address | None, routes: Sequence[Route] = (), part: WorkerRange | None = None
+        self, sides: Sequence[Side], routes: Sequence[Route] = (), part: WorkerRange | None = None
     ) -> dict[str, Any]:
         """The `ipam` section of the CNI config, with the network's `routes` too; that of one worker with its `part`."""
 
     def capacity(self) -> int | None:
         """How many attachments can have an address at once; None where that is not the lab's to say."""
 
-    def occupies(self) -> Span | None:
-        """First and last address that pods may get, or None where that is not the lab's to say."""
+    def occupies(self) -> tuple[Span, ...]:
+        """First and last address that pods may get, in each family; empty where that is not the lab's to say."""
 
     def ranges(self, workers: Sequence[str]) -> tuple[WorkerRange, ...]:
         """Each worker's own part, in their order; empty where all workers share what there is.
@@ -80,58 +87,75 @@ class HostLocal:
     range that nobody has yet.
     """
 
-    keys: ClassVar[tuple[str, ...]] = ("rangeStart", "rangeEnd", "routes")
+    keys: ClassVar[tuple[str, ...]] = ("rangeStart", "rangeEnd", "rangeStart6", "rangeEnd6", "routes")
     fixes_addresses: ClassVar[bool] = True
     needs_addresses: ClassVar[bool] = False
 
-    range_start: Address
-    range_end: Address
+    spans: tuple[Span, ...]
+    """In each family that the network has."""
     routes: tuple[Route, ...]
 
     @classmethod
-    def read(cls, section: Section, subnet: Subnet, gateway: Address | None) -> "HostLocal":
-        # A subnet without host addresses is refused elsewhere: no second fault about what lies in it.
-        hosts = subnet if subnet.num_addresses >= 4 else EVERYWHERE
-        first, last = hosts[1], hosts[-2]
-        widest = widest_range(hosts, gateway)
-        start = section.address("rangeStart") or widest[0]
-        end = section.address("rangeEnd") or (widest[1] if start <= widest[1] else last)
+    def read(cls, section: Section, sides: Sequence[Side]) -> "HostLocal":
+        read = tuple(_range(section, side) for side in sides)
+        refuse_others(section, ["rangeStart", "rangeEnd"], [side.version for side in sides])
         readable = not section.faulty
-        routes = read_routes(section, hosts, gateway, (start, end) if readable else None)
-        if hosts is subnet:
-            for name, address in (("rangeStart", start), ("rangeEnd", end)):
-                if not first <= address <= last:
-                    section.fault(name, f"{address} is no host address of {subnet}", f"take one of {first} to {last}")
-        if readable and start > end:
-            section.fault("rangeStart", f"{start} comes after rangeEnd {end}", "swap the two")
-        if readable and hosts is subnet and gateway is not None and start <= gateway <= end:
-            section.fault("rangeStart", f"the gateway {gateway} lies in the range {start} to {end}", "move either")
-        return cls(range_start=start, range_end=end, routes=routes)
+        sides = [replace(side, span=span if readable else None) for side, span in zip(sides, read, strict=True)]
+        routes = read_routes(section, sides)
+        for side, span in zip(sides, read, strict=True):
+            _check_range(section, side, span, readable=readable)
+        return cls(spans=read, routes=routes)
 
     def config(
-        self, subnet: Subnet, gateway: Address | None, routes: Sequence[Route] = (), part: WorkerRange | None = None
+        self, sides: Sequence[Side], routes: Sequence[Route] = (), part: WorkerRange | None = None
     ) -> dict[str, Any]:
-        config: dict[str, Any] = {
-            "type": "host-local",
-            "subnet": str(subnet),
-            "rangeStart": str(part.start if part else self.range_start),
-            "rangeEnd": str(part.end if part else self.range_end),
-            "routes": [route.config() for route in (*self.routes, *routes)],
-        }
-        return config if gateway is None else config | {"gateway": str(gateway)}
+        ranges = [
+            {"subnet": str(side.subnet), "rangeStart": str(span[0]), "rangeEnd": str(span[1])}
+            for side, span in zip(sides, part.spans if part else self.spans, strict=True)
+        ]
+        gateways = [{"gateway": str(side.gateway)} if side.gateway else {} for side in sides]
+        by = [route.config() for route in (*self.routes, *routes)]
+        if len(sides) == 1:
+            return {"type": "host-local", **ranges[0], "routes": by, **gateways[0]}
+        sets = [[each | gateway] for each, gateway in zip(ranges, gateways, strict=True)]
+        return {"type": "host-local", "ranges": sets, "routes": by}
 
     def capacity(self) -> int:
-        return int(self.range_end) - int(self.range_start) + 1
+        return min(map(size, self.spans))
 
-    def occupies(self) -> Span:
-        return self.range_start, self.range_end
+    def occupies(self) -> tuple[Span, ...]:
+        return self.spans
 
     def ranges(self, workers: Sequence[str]) -> tuple[WorkerRange, ...]:
-        spans = split(self.range_start, self.range_end, len(workers))
+        (start, end), *six = self.spans
+        parts = zip(workers, split(start, end, len(workers)), strict=True)
+        further = [split(*span, len(workers)) for span in six]
         return tuple(
-            WorkerRange(worker=worker, start=start, end=end)
-            for worker, (start, end) in zip(workers, spans, strict=True)
+            WorkerRange(worker=worker, start=first, end=last, six=further[0][i] if further else None)
+            for i, (worker, (first, last)) in enumerate(parts)
         )
+
+
+def _range(section: Section, side: Side) -> Span:
+    """What pods get of one family, as far as it could be read."""
+    start = read_address(section, "rangeStart", side.version) or widest_range(side.hosts, side.gateway)[0]
+    end = read_address(section, "rangeEnd", side.version) or widest_end(start, side.hosts, side.gateway)
+    return start, end
+
+
+def _check_range(section: Section, side: Side, span: Span, *, readable: bool) -> None:
+    (start, end), gateway = span, side.gateway
+    start_key, end_key = side.key("rangeStart"), side.key("rangeEnd")
+    sound = side.hosts is side.subnet
+    if sound:
+        first, last = hosts(side.subnet)
+        for name, address in ((start_key, start), (end_key, end)):
+            if not is_host(address, side.subnet):
+                section.fault(name, f"{address} is no host address of {side.subnet}", f"take one of {first} to {last}")
+    if readable and int(start) > int(end):
+        section.fault(start_key, f"{start} comes after {end_key} {end}", "swap the two")
+    if readable and sound and gateway is not None and within(gateway, span):
+        section.fault(start_key, f"the gateway {gateway} lies in the range {start} to {end}", "move either")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,21 +173,21 @@ class Static:
     routes: tuple[Route, ...]
 
     @classmethod
-    def read(cls, section: Section, subnet: Subnet, gateway: Address | None) -> "Static":
-        hosts = subnet if subnet.num_addresses >= 4 else EVERYWHERE
-        return cls(routes=read_routes(section, hosts, gateway, None))
+    def read(cls, section: Section, sides: Sequence[Side]) -> "Static":
+        return cls(routes=read_routes(section, sides))
 
     def config(
-        self, subnet: Subnet, gateway: Address | None, routes: Sequence[Route] = (), part: WorkerRange | None = None
+        self, sides: Sequence[Side], routes: Sequence[Route] = (), part: WorkerRange | None = None
     ) -> dict[str, Any]:
-        by = [replace(route, gw=route.gw or gateway) for route in (*self.routes, *routes)]
-        return {"type": "static", "routes": [route.config() for route in by]}
+        by = [(route, side_of(sides, route.dst.version)) for route in (*self.routes, *routes)]
+        named = [replace(route, gw=route.gw or (side.gateway if side else None)) for route, side in by]
+        return {"type": "static", "routes": [route.config() for route in named]}
 
     def capacity(self) -> None:
         return None
 
-    def occupies(self) -> None:
-        return None
+    def occupies(self) -> tuple[Span, ...]:
+        return ()
 
     def ranges(self, workers: Sequence[str]) -> tuple[WorkerRange, ...]:
         return ()
@@ -172,12 +196,12 @@ class Static:
 IPAM_TYPES: dict[str, type[Ipam]] = {"host-local": HostLocal, "static": Static}
 
 
-def read_ipam(section: Section, subnet: Subnet, gateway: Address | None) -> Ipam:
+def read_ipam(section: Section, sides: Sequence[Side]) -> Ipam:
     """The IPAM that `section` names (host-local where it names none)."""
     given = section.text("type", "host-local")
     if given and given not in IPAM_TYPES:
         section.fault("type", f"{given!r} is not known", f"known are: {', '.join(IPAM_TYPES)}")
-    ipam = IPAM_TYPES.get(given, HostLocal).read(section, subnet, gateway)
+    ipam = IPAM_TYPES.get(given, HostLocal).read(section, sides)
     if given in IPAM_TYPES:  # Which keys another has, nobody knows.
         _check_keys(section, given)
     return ipam
@@ -200,8 +224,8 @@ def split(start: Address, end: Address, parts: int) -> tuple[Span, ...]:
 
     Raises ValueError where there are fewer addresses than parts.
     """
-    size = int(end) - int(start) + 1
-    if parts > size:
-        raise ValueError(f"{start} to {end} has {size} addresses, too few for {parts} parts")
-    bounds = [int(start) + size * i // parts for i in range(parts + 1)] if parts else []
-    return tuple((Address(first), Address(after - 1)) for first, after in itertools.pairwise(bounds))
+    count = size((start, end))
+    if parts > count:
+        raise ValueError(f"{start} to {end} has {count} addresses, too few for {parts} parts")
+    bounds = [count * i // parts for i in range(parts + 1)] if parts else []
+    return tuple((moved(start, first), moved(start, after - 1)) for first, after in itertools.pairwise(bounds))

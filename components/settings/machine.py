@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
+from components.settings.blocks import Subnet
 from components.settings.checks import subnets
 from components.settings.faults import Fault
 from components.settings.lab import LabSettings
@@ -98,7 +99,11 @@ def machine_faults(
         if any(other.name == network.name for other in others):
             problem = f"the engine has a network {network.name!r} that this lab did not make"
             faults.append(Fault(key=f"networks[{i}].name", problem=problem, remedy="choose another name or remove it"))
-    parents = {f"networks[{i}].subnet": {network.parent, network.link} for i, network in new.items()}
+    parents = {
+        f"networks[{i}].{side.key('subnet')}": {network.parent, network.link}
+        for i, network in new.items()
+        for side in network.sides
+    }
     for key, subnet in subnets(settings.pod_subnet, settings.service_subnet, settings.networks):
         if made is not None and key not in parents:
             continue
@@ -141,7 +146,7 @@ def _parent_faults(
 
 
 def _overlapping(
-    subnet: IPv4Network, machine: MachineFacts, others: Sequence[EngineNetwork], parents: set[str | None]
+    subnet: Subnet, machine: MachineFacts, others: Sequence[EngineNetwork], parents: set[str | None]
 ) -> list[str]:
     """What of the machine's own lies in `subnet`; not what leads to the very parents: people join their own LAN."""
     # The machine has a route to each of the engine's networks: said once, or not at all of the lab's own.

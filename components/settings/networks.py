@@ -1,11 +1,12 @@
 """One network: what can be said of it, and what of that fits together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Network
 
-from components.settings.blocks import Address, Subnet, node_range
+from components.settings.blocks import Address, Interface, Span, Subnet, is_host, node_range
+from components.settings.families import Side, read_address, refuse_others, side_of
 from components.settings.faults import NOWHERE, Section, shown
 from components.settings.ipam import Ipam, WorkerRange, read_ipam
 from components.settings.names import (
@@ -17,15 +18,13 @@ from components.settings.names import (
     worker_called,
 )
 from components.settings.node_addresses import read_node_addresses
-from components.settings.peers import PeerSettings, read_peer
-from components.settings.routes import (
-    BY_DEFAULT,
-    DefaultRoute,
-    Route,
-    has_default,
-    read_default_route,
-    read_routes,
-)
+from components.settings.peers import AskedPeer, PeerSettings, read_peer
+from components.settings.routes import DefaultRoute, Route, by_default, defaults, read_default_route, read_routes
+
+SHORTEST_PREFIX6, LONGEST_PREFIX6 = 8, 124
+"""Of a subnet of IPv6: all that is private is an /8, and with less than 16 addresses only pods have room."""
+LEAST_MTU6 = 1280
+"""IPv6's own bound (RFC 8200): with less the kernel takes IPv6 off an interface."""
 
 LEAST_MTU, MOST_MTU = 68, 65535
 """IPv4's own bounds (RFC 791), which are the kernel's: with less than 68 an interface loses its IPv4 addresses.
@@ -59,8 +58,8 @@ class NetworkSettings:
     """One L2: a macvlan network of the engine, joined by workers, and the NAD of the same name."""
 
     name: str
-    subnet: Subnet
-    gateway: Address | None
+    sides: tuple[Side, ...]
+    """IPv4 first, where it has both families."""
     parent: str | None
     """An interface of the machine; None: the network is an island."""
     mode: MacvlanMode
@@ -74,12 +73,26 @@ class NetworkSettings:
     routes: tuple[Route, ...]
     """Routes besides those in `ipam`."""
     default_route: DefaultRoute
-    node_addresses: tuple[IPv4Interface, ...] = ()
+    node_addresses: tuple[Interface, ...] = ()
     """Of `nodes`, in their order, with the subnet's prefix length; empty: they have none on it."""
     node_range: Subnet
-    """Where the engine takes the nodes' own addresses from, apart from the pods' range and the gateway."""
+    """Where the engine takes the nodes' own addresses from, of IPv4 alone, apart from the pods' range and the
+    gateway."""
     peer: PeerSettings | None = None
     """The lab's own neighbour of the pods."""
+
+    @property
+    def subnet(self) -> Subnet:
+        return self.sides[0].subnet
+
+    @property
+    def gateway(self) -> Address | None:
+        return self.sides[0].gateway
+
+    @property
+    def gateways(self) -> tuple[Address, ...]:
+        """One a family at most."""
+        return tuple(side.gateway for side in self.sides if side.gateway)
 
     @property
     def link(self) -> str | None:
@@ -89,7 +102,13 @@ class NetworkSettings:
     @property
     def has_routes_plugin(self) -> bool:
         """Whether kalico-routes follows the plugin that makes the interface."""
-        return self.gateway is not None and self.default_route in (DefaultRoute.SOURCE, DefaultRoute.NET1)
+        return bool(self.gateways) and self.default_route in (DefaultRoute.SOURCE, DefaultRoute.NET1)
+
+    @property
+    def has_second_default(self) -> bool:
+        """Whether its pods have a default route beside eth0's, which is of IPv4, at its metric."""
+        routes = (*self.ipam.routes, *self.routes)
+        return self.default_route is DefaultRoute.LITERAL and bool(defaults(routes, 4))
 
     @property
     def ranges(self) -> tuple[WorkerRange, ...]:
@@ -99,23 +118,24 @@ class NetworkSettings:
 
 def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     """`workers`: the names of all; empty where they could not be read."""
-    subnet = section.subnet("subnet")
-    hosts = subnet if subnet is not NOWHERE and subnet.num_addresses >= 4 else Subnet("0.0.0.0/0")
-    asked_peer = read_peer(section)
-    gateway_is_peer = asked_peer is not None and asked_peer.is_gateway
-    gateway = asked_peer.gateway(hosts) if asked_peer and gateway_is_peer else section.address("gateway")
+    # IPv4 is asked for where there is neither.
+    versions = [4] * (section.has("subnet") or not section.has("subnet6")) + [6] * section.has("subnet6")
+    asked_peer = read_peer(section, versions)
+    sides = tuple(_side(section, version, asked_peer) for version in versions)
+    refuse_others(section, ["subnet", "gateway"], versions)
     ipam_section = section.mapping("ipam")
-    ipam = read_ipam(ipam_section, subnet, gateway)
-    span = None if ipam_section.faulty else ipam.occupies()
-    routes = read_routes(section, hosts, gateway, span)
-    default_route = read_default_route(section, {"ipam.routes": ipam.routes, "routes": routes}, gateway)
-    if default_route is DefaultRoute.LITERAL and not has_default((*ipam.routes, *routes)):
-        routes = (BY_DEFAULT, *routes)
+    ipam = read_ipam(ipam_section, sides)
+    spans = () if ipam_section.faulty else ipam.occupies()
+    of_family: dict[int, Span] = {span[0].version: span for span in spans}
+    sides = tuple(replace(side, span=of_family.get(side.version)) for side in sides)
+    routes = read_routes(section, sides)
+    default_route = read_default_route(section, {"ipam.routes": ipam.routes, "routes": routes}, sides)
+    if default_route is DefaultRoute.LITERAL:
+        routes = (*by_default(sides, (*ipam.routes, *routes)), *routes)
     nodes = _nodes(section, workers)
     network = NetworkSettings(
         name=_name(section),
-        subnet=subnet,
-        gateway=gateway,
+        sides=sides,
         parent=_parent(section),
         mode=section.choice("mode", MacvlanMode, MacvlanMode.BRIDGE),
         mtu=section.bounded("mtu", LEAST_MTU, MOST_MTU, "what IPv4 and the kernel take"),
@@ -124,7 +144,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         ipam=ipam,
         routes=routes,
         default_route=default_route,
-        node_addresses=read_node_addresses(section, subnet, gateway, span, nodes),
+        node_addresses=read_node_addresses(section, side_of(sides, 4), nodes),
         node_range=NOWHERE,
     )
     section.closed()
@@ -132,14 +152,14 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     for route in routes:
         if route.dst in [other.dst for other in ipam.routes]:
             section.fault("routes", f"{route.dst} is in `ipam.routes` too", "say it in one place")
-    if subnet is NOWHERE:
+    if not all(side.is_known for side in sides):
         return network
-    if gateway is not None and not gateway_is_peer and not subnet.network_address < gateway < subnet.broadcast_address:
-        section.fault("gateway", f"{gateway} is no host address of {subnet}", "take one from the subnet")
+    for side in sides:
+        _check_side(network, side, section, asked_peer)
     if asked_peer:
-        asked_peer.check(subnet, gateway, span, network.parent)
-        if asked_peer.address in [address.ip for address in network.node_addresses]:
-            section.fault("peer.address", f"{asked_peer.address} is one of `nodeAddresses` too", "take another one")
+        for address in asked_peer.addresses.values():
+            if address in [own.ip for own in network.node_addresses]:
+                section.fault("peer.address", f"{address} is one of `nodeAddresses` too", "take another one")
         if network.mode.keeps_apart:
             section.fault("peer", f"{network.mode} keeps pods apart from it", "take another mode, or drop it")
     if ipam_section.faulty:
@@ -149,19 +169,44 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     except ValueError:
         problem = f"the range holds {ipam.capacity()} addresses, and {len(network.nodes)} workers need a part each"
         section.fault("ipam", problem, "widen the range or let fewer join (`nodes`)")
-    others = [asked_peer.address if asked_peer else None, *(route.gw for route in (*ipam.routes, *routes))]
-    points = [gateway, *others, *(address.ip for address in network.node_addresses)]
-    occupied = [(address, address) for address in points if address] + ([span] if span else [])
-    block = node_range(subnet, occupied)
-    if block is None:
+    others = [*(asked_peer.addresses.values() if asked_peer else ()), *(route.gw for route in (*ipam.routes, *routes))]
+    points = [*network.gateways, *others, *(address.ip for address in network.node_addresses)]
+    occupied = [*((address, address) for address in points if address), *spans]
+    block = node_range(network.subnet, occupied) if isinstance(network.subnet, IPv4Network) else None
+    if block is None and network.subnet.version == 4:
         section.fault(
             "subnet",
-            f"{subnet} has no block left for the nodes' own addresses beside the pods' range",
+            f"{network.subnet} has no block left for the nodes' own addresses beside the pods' range",
             "shrink the range or take a larger subnet (a /28 at least)",
         )
         return network
-    peer = asked_peer.placed(subnet, gateway, [*occupied, (block[0], block[-1])]) if asked_peer else None
-    return NetworkSettings(**{**vars(network), "node_range": block, "peer": peer})
+    if block is not None:
+        network = replace(network, node_range=block)
+        occupied.append((block[0], block[-1]))
+    return replace(network, peer=asked_peer.placed(sides, occupied) if asked_peer else None)
+
+
+def _side(section: Section, version: int, peer: AskedPeer | None) -> Side:
+    """What the section says of the network in one family."""
+    key, other = ("subnet6", "subnet") if version == 6 else ("subnet", "subnet6")
+    side = Side(subnet=section.subnet(key, version, other))
+    if version == 6 and side.is_known and not SHORTEST_PREFIX6 <= side.subnet.prefixlen <= LONGEST_PREFIX6:
+        bounds = f"give a /{SHORTEST_PREFIX6} to /{LONGEST_PREFIX6}; a /64 is the rule"
+        section.fault(key, f"{side.subnet} is none that a network has", bounds)
+    if peer and version in peer.gateway_of:
+        return replace(side, gateway=peer.gateway(side.hosts))
+    return replace(side, gateway=read_address(section, "gateway", version))
+
+
+def _check_side(network: NetworkSettings, side: Side, section: Section, peer: AskedPeer | None) -> None:
+    is_peer = peer is not None and side.version in peer.gateway_of
+    if side.gateway is not None and not is_peer and not is_host(side.gateway, side.subnet):
+        key = side.key("gateway")
+        section.fault(key, f"{side.gateway} is no host address of {side.subnet}", "take one from the subnet")
+    if side.version == 6 and network.mtu and network.mtu < LEAST_MTU6:
+        section.fault("mtu", f"{network.mtu} is too little for IPv6", f"give {LEAST_MTU6} or more, or drop `subnet6`")
+    if peer:
+        peer.check(side, network.parent)
 
 
 def _name(section: Section) -> str:

@@ -1,10 +1,10 @@
 """One pod, or several of a kind: what can be said, and what fits the networks that it attaches to."""
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from components.settings.blocks import Address
+from components.settings.blocks import Address, Interface, hosts, interface, is_host, within
+from components.settings.families import FAMILIES, Side, key_of, read_address, refuse_others
 from components.settings.faults import Section, shown
 from components.settings.ipam import IPAM_TYPES
 from components.settings.names import (
@@ -27,9 +27,17 @@ MOST_PODS = 110
 @dataclass(frozen=True, kw_only=True)
 class AttachmentSettings:
     network: str
-    address: ipaddress.IPv4Interface | None = None
+    address: Interface | None = None
     """With the prefix length of the network's subnet; None: the network's IPAM gives one."""
+    address6: Interface | None = None
+    """The same of IPv6."""
     mac: str | None = None
+    by_capability: bool = False
+    """Whether they reach the plugin by the capability `ips`."""
+
+    @property
+    def addresses(self) -> tuple[Interface, ...]:
+        return tuple(filter(None, (self.address, self.address6)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,9 +133,11 @@ def _nodes(
 
 
 def _attachment(item: Section, name: str, network: NetworkSettings | None, pod: PodSettings) -> AttachmentSettings:
-    address, mac = item.address("address"), item.mac("mac")
+    addresses = {version: read_address(item, "address", version) for version in FAMILIES}
+    mac = item.mac("mac")
     item.closed()
-    for key, value in (("address", address), ("mac", mac)):
+    said = {key_of("address", version): address for version, address in addresses.items()}
+    for key, value in (said | {"mac": mac}).items():
         if value is not None and pod.count and pod.count > 1:
             item.fault(key, f"{value} cannot be that of {pod.count} pods", "drop it or `count`")
     if network is None:
@@ -138,43 +148,54 @@ def _attachment(item: Section, name: str, network: NetworkSettings | None, pod: 
             f"{name} is {network.mode}: its node has the one macvlan that the parent takes",
             "take another mode, or leave the pod off it",
         )
-    if address is None:
-        if network.ipam.needs_addresses and not item.faulty_at("address"):
-            remedy = f"{name} gives none by itself: give a host address of {network.subnet}"
+    refuse_others(item, ["address"], [side.version for side in network.sides])
+    fixed: dict[int, Interface] = {}
+    for side in network.sides:
+        key, address = side.key("address"), addresses[side.version]
+        if address is not None:
+            _check_address(item, address, side, network, pod)
+            fixed[side.version] = interface(address, side.subnet.prefixlen)
+        elif network.ipam.needs_addresses and not item.faulty_at(key):
+            remedy = f"{name} gives none by itself: give a host address of {side.subnet}"
             if pod.count and pod.count > 1:
                 remedy += " to each pod, without `count`"
-            item.fault("address", "missing", remedy)
-        return AttachmentSettings(network=name, mac=mac)
-    _check_address(item, address, network, pod)
-    interface = ipaddress.IPv4Interface((address, network.subnet.prefixlen))
-    return AttachmentSettings(network=name, address=interface, mac=mac)
+            item.fault(key, "missing", remedy)
+    return AttachmentSettings(
+        network=name,
+        address=fixed.get(4),
+        address6=fixed.get(6),
+        mac=mac,
+        by_capability=network.ipam.needs_addresses,
+    )
 
 
-def _check_address(item: Section, address: Address, network: NetworkSettings, pod: PodSettings) -> None:
-    subnet, span = network.subnet, network.ipam.occupies()
+def _check_address(item: Section, address: Address, side: Side, network: NetworkSettings, pod: PodSettings) -> None:
+    key, subnet, span = side.key("address"), side.subnet, side.span
+    peers = [each.ip for each in network.peer.addresses] if network.peer else []
     if not network.ipam.fixes_addresses:
         able = [name for name, type_ in IPAM_TYPES.items() if type_.fixes_addresses]
         item.fault(
-            "address",
+            key,
             f"{address}: the IPAM of {network.name} fixes no address",
             f"drop it or take type {' or '.join(able)}",
         )
-    elif not subnet.network_address < address < subnet.broadcast_address:
-        item.fault("address", f"{address} is no host address of {subnet}", f"take one of {subnet[1]} to {subnet[-2]}")
-    elif address == network.gateway:
-        item.fault("address", f"{address} is the gateway of {network.name}", "take another one")
-    elif network.peer and address == network.peer.address.ip:
-        item.fault("address", f"{address} is the peer's of {network.name}", "take another one")
-    elif span and not span[0] <= address <= span[1]:
+    elif not is_host(address, subnet):
+        first, last = hosts(subnet)
+        item.fault(key, f"{address} is no host address of {subnet}", f"take one of {first} to {last}")
+    elif address == side.gateway:
+        item.fault(key, f"{address} is the gateway of {network.name}", "take another one")
+    elif address in peers:
+        item.fault(key, f"{address} is the peer's of {network.name}", "take another one")
+    elif span and not within(address, span):
         remedy = f"take one of {span[0]} to {span[1]} or widen the range"
-        item.fault("address", f"{address} is not in the range of {network.name}", remedy)
+        item.fault(key, f"{address} is not in the range of {network.name}", remedy)
     elif not span and address in network.node_range:
-        item.fault("address", f"{address} is one of the nodes' own {network.node_range}", "take another one")
+        item.fault(key, f"{address} is one of the nodes' own {network.node_range}", "take another one")
     else:
-        _check_part(item, address, network, pod)
+        _check_part(item, key, address, network, pod)
 
 
-def _check_part(item: Section, address: Address, network: NetworkSettings, pod: PodSettings) -> None:
+def _check_part(item: Section, key: str, address: Address, network: NetworkSettings, pod: PodSettings) -> None:
     """Where each worker has a part of the range, an address can only be had on its own worker."""
     ranges = network.ranges
     home = next((part.worker for part in ranges if address in part), None)
@@ -183,12 +204,12 @@ def _check_part(item: Section, address: Address, network: NetworkSettings, pod: 
         return
     if len(nodes) > 1:
         remedy = f"give `node: {short_name(home)}` or drop the address"
-        item.fault("address", f"{address} is in {home}'s part of the range, the pod may run elsewhere", remedy)
+        item.fault(key, f"{address} is in {home}'s part of the range, the pod may run elsewhere", remedy)
         return
     own = next((part for part in ranges if part.worker in nodes), None)
     if own is not None:
         remedy = f"take one of {own} or give `node: {short_name(home)}`"
-        item.fault("address", f"{address} is in {home}'s part of the range, the pod runs on {nodes[0]}", remedy)
+        item.fault(key, f"{address} is in {home}'s part of the range, the pod runs on {nodes[0]}", remedy)
 
 
 def _check_names(pod: PodSettings, section: Section) -> None:

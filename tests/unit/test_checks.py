@@ -81,18 +81,18 @@ def test_the_plan_says_what_the_config_says() -> None:
     assert (made.api, [each.pod for each in made.interfaces]) == ("10.96.0.1", ["default/samplepod"])
     expected = made.networks["ext-net"]
     assert (expected.subnets, expected.mode, expected.mtu) == (("10.23.0.0/16",), "bridge", None)
-    assert (expected.routes, expected.leaves_by, expected.second_default) == ((), "10.23.0.1", False)
-    assert expected.ranges == {"kalico-worker": ("10.23.0.100", "10.23.0.240")}
+    assert (expected.routes, expected.leaves_by, expected.second_default) == ((), ("10.23.0.1",), False)
+    assert expected.ranges == {"kalico-worker": (("10.23.0.100", "10.23.0.240"),)}
 
 
 def test_each_pod_of_a_count_and_each_interface_is_planned_by_its_name() -> None:
     fixed = {"name": "ext-net", "address": "10.23.0.150", "mac": "02:00:00:00:00:17"}
     made = plan(lab(pods=[pod(name="a", count=2, networks=["ext-net"]), pod(name="b", networks=["ext-net", fixed])]))
-    assert [(each.pod, each.interface, each.address, each.mac) for each in made.interfaces] == [
-        ("default/a-1", "net1", None, None),
-        ("default/a-2", "net1", None, None),
-        ("default/b", "net1", None, None),
-        ("default/b", "net2", "10.23.0.150", "02:00:00:00:00:17"),
+    assert [(each.pod, each.interface, each.addresses, each.mac) for each in made.interfaces] == [
+        ("default/a-1", "net1", (), None),
+        ("default/a-2", "net1", (), None),
+        ("default/b", "net1", (), None),
+        ("default/b", "net2", ("10.23.0.150",), "02:00:00:00:00:17"),
     ]
 
 

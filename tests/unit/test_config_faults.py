@@ -37,8 +37,8 @@ class KnowsNoRange(HostLocal):
     def capacity(self) -> None:  # type: ignore[override]
         return None
 
-    def occupies(self) -> None:  # type: ignore[override]
-        return None
+    def occupies(self) -> tuple[()]:
+        return ()
 
 
 @pytest.fixture(autouse=True)

@@ -68,8 +68,8 @@ def test_no_engine_gives_a_node_an_address_of_the_pods_or_the_gateways(name: str
     nodes = IPv4Network(words[words.index("--ip-range") + 1])
     [settings] = lab().networks
     occupied = settings.ipam.occupies()
-    assert occupied is not None
-    assert not any(address in nodes for address in occupied)
+    assert occupied
+    assert not any(address in nodes for span in occupied for address in span)
     assert settings.gateway not in nodes
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from components.settings.families import Side
 from components.settings.faults import Faults, Section
 from components.settings.ipam import IPAM_TYPES, HostLocal, Static, read_ipam
 from components.settings.routes import Route
@@ -13,9 +14,13 @@ SUBNET = IPv4Network("10.23.0.0/16")
 GATEWAY = IPv4Address("10.23.0.1")
 
 
+def sides(gateway: IPv4Address | None = GATEWAY) -> tuple[Side, ...]:
+    return (Side(subnet=SUBNET, gateway=gateway),)
+
+
 def read(values: dict[str, Any], gateway: IPv4Address | None = GATEWAY) -> Any:
     faults = Faults()
-    ipam = read_ipam(Section(values, "ipam", faults), SUBNET, gateway)
+    ipam = read_ipam(Section(values, "ipam", faults), sides(gateway))
     assert [str(fault) for fault in faults.found] == []
     return ipam
 
@@ -36,7 +41,7 @@ def test_host_local_is_taken_where_nothing_is_said_and_serves_all_but_the_gatewa
     values: dict[str, str], gateway: str | None, start: str, end: str
 ) -> None:
     assert read(values, gateway=IPv4Address(gateway) if gateway else None) == HostLocal(
-        range_start=IPv4Address(start), range_end=IPv4Address(end), routes=()
+        spans=((IPv4Address(start), IPv4Address(end)),), routes=()
     )
 
 
@@ -44,16 +49,15 @@ def test_host_local_is_taken_where_nothing_is_said_and_serves_all_but_the_gatewa
 def test_every_type_writes_its_own_name_into_the_config(name: str) -> None:
     ipam = read({"type": name})
     assert isinstance(ipam, IPAM_TYPES[name])
-    assert ipam.config(SUBNET, GATEWAY)["type"] == name
+    assert ipam.config(sides())["type"] == name
 
 
 def test_host_locals_config_is_the_seeds_with_the_key_that_it_reads() -> None:
     ipam = HostLocal(
-        range_start=IPv4Address("10.23.0.100"),
-        range_end=IPv4Address("10.23.0.240"),
+        spans=((IPv4Address("10.23.0.100"), IPv4Address("10.23.0.240")),),
         routes=(Route(dst=IPv4Network("0.0.0.0/0")),),
     )
-    assert ipam.config(SUBNET, GATEWAY) == {
+    assert ipam.config(sides()) == {
         "type": "host-local",
         "subnet": "10.23.0.0/16",
         "rangeStart": "10.23.0.100",
@@ -64,7 +68,7 @@ def test_host_locals_config_is_the_seeds_with_the_key_that_it_reads() -> None:
 
 
 def test_a_network_without_a_gateway_names_none() -> None:
-    config = read({"rangeStart": "10.23.0.100"}, gateway=None).config(SUBNET, None)
+    config = read({"rangeStart": "10.23.0.100"}, gateway=None).config(sides(None))
     assert "gateway" not in config
     assert config["routes"] == []
 
@@ -72,22 +76,22 @@ def test_a_network_without_a_gateway_names_none() -> None:
 def test_a_range_holds_both_its_ends() -> None:
     ipam = read({"rangeStart": "10.23.0.100", "rangeEnd": "10.23.0.240"})
     assert ipam.capacity() == 141
-    assert ipam.occupies() == (IPv4Address("10.23.0.100"), IPv4Address("10.23.0.240"))
+    assert ipam.occupies() == ((IPv4Address("10.23.0.100"), IPv4Address("10.23.0.240")),)
 
 
 def test_a_workers_config_is_that_of_its_own_part() -> None:
     ipam = read({"rangeStart": "10.23.0.100", "rangeEnd": "10.23.0.240"})
-    whole = ipam.config(SUBNET, GATEWAY)
+    whole = ipam.config(sides())
     first, second = ipam.ranges(["lab-worker", "lab-worker2"])
-    assert ipam.config(SUBNET, GATEWAY, part=first) == whole | {"rangeEnd": "10.23.0.169"}
-    assert ipam.config(SUBNET, GATEWAY, part=second) == whole | {"rangeStart": "10.23.0.170"}
+    assert ipam.config(sides(), part=first) == whole | {"rangeEnd": "10.23.0.169"}
+    assert ipam.config(sides(), part=second) == whole | {"rangeStart": "10.23.0.170"}
 
 
 @pytest.mark.parametrize("name", IPAM_TYPES)
 def test_the_keys_that_a_type_is_known_by_are_those_that_it_reads(name: str) -> None:
     for key in {key for type_ in IPAM_TYPES.values() for key in type_.keys}:
         faults = Faults()
-        read_ipam(Section({"type": name, key: {}}, "ipam", faults), SUBNET, GATEWAY)
+        read_ipam(Section({"type": name, key: {}}, "ipam", faults), sides())
         foreign = [fault.key for fault in faults.found if "no such key" in fault.problem]
         assert foreign == ([] if key in IPAM_TYPES[name].keys else [f"ipam.{key}"])
         assert not [fault for fault in faults.found if fault.problem == "unknown key"]
@@ -97,7 +101,7 @@ def test_static_knows_no_address_and_each_of_its_routes_names_the_gateway() -> N
     """The plugin has a gateway only for addresses of its own config, and takes those of the pod in their place."""
     ipam = read({"type": "static", "routes": [{"dst": "0.0.0.0/0"}, {"dst": "10.9.0.0/16", "gw": "10.23.0.2"}]})
     further = [Route(dst=IPv4Network("10.8.0.0/16"))]
-    assert ipam.config(SUBNET, GATEWAY, further) == {
+    assert ipam.config(sides(), further) == {
         "type": "static",
         "routes": [
             {"dst": "0.0.0.0/0", "gw": "10.23.0.1"},
@@ -109,10 +113,10 @@ def test_static_knows_no_address_and_each_of_its_routes_names_the_gateway() -> N
 
 def test_a_route_of_static_leads_to_the_link_where_the_network_has_no_gateway() -> None:
     ipam = read({"type": "static", "routes": [{"dst": "10.9.0.0/16"}]}, gateway=None)
-    assert ipam.config(SUBNET, None)["routes"] == [{"dst": "10.9.0.0/16"}]
+    assert ipam.config(sides(None))["routes"] == [{"dst": "10.9.0.0/16"}]
 
 
 def test_static_leaves_it_to_the_pods_what_is_given_out() -> None:
     ipam = read({"type": "static"})
     assert ipam == Static(routes=())
-    assert (ipam.capacity(), ipam.occupies(), ipam.ranges(["lab-worker", "lab-worker2"])) == (None, None, ())
+    assert (ipam.capacity(), ipam.occupies(), ipam.ranges(["lab-worker", "lab-worker2"])) == (None, (), ())

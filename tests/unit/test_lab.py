@@ -7,26 +7,23 @@ from typing import Any
 import pytest
 
 from components.settings import AttachmentSettings, LabSettings, NetworkSettings, PodSettings, Source, load
+from components.settings.families import Side
 from components.settings.ipam import HostLocal
 from components.settings.lab import MOST_WORKERS, EngineChoice
 from components.settings.networks import MacvlanMode
 from components.settings.routes import DefaultRoute, Route
 from tests.lab_config import PINS, config, lab, network, pod
 
+SEEDS_SPAN = (IPv4Address("10.23.0.100"), IPv4Address("10.23.0.240"))
 SEEDS_NETWORK = NetworkSettings(
     name="ext-net",
-    subnet=IPv4Network("10.23.0.0/16"),
-    gateway=IPv4Address("10.23.0.1"),
+    sides=(Side(subnet=IPv4Network("10.23.0.0/16"), gateway=IPv4Address("10.23.0.1"), span=SEEDS_SPAN),),
     parent=None,
     mode=MacvlanMode.BRIDGE,
     mtu=None,
     vlan=None,
     nodes=("kalico-worker",),
-    ipam=HostLocal(
-        range_start=IPv4Address("10.23.0.100"),
-        range_end=IPv4Address("10.23.0.240"),
-        routes=(),
-    ),
+    ipam=HostLocal(spans=(SEEDS_SPAN,), routes=()),
     routes=(),
     default_route=DefaultRoute.SOURCE,
     node_range=IPv4Network("10.23.254.0/24"),
@@ -147,16 +144,20 @@ def test_all_that_can_be_said_is_taken_as_said() -> None:
         networks=(
             NetworkSettings(
                 name="lan",
-                subnet=IPv4Network("10.40.0.0/24"),
-                gateway=IPv4Address("10.40.0.254"),
+                sides=(
+                    Side(
+                        subnet=IPv4Network("10.40.0.0/24"),
+                        gateway=IPv4Address("10.40.0.254"),
+                        span=(IPv4Address("10.40.0.10"), IPv4Address("10.40.0.20")),
+                    ),
+                ),
                 parent="eth7",
                 mode=MacvlanMode.PRIVATE,
                 mtu=9000,
                 vlan=7,
                 nodes=("other-worker", "other-worker3"),
                 ipam=HostLocal(
-                    range_start=IPv4Address("10.40.0.10"),
-                    range_end=IPv4Address("10.40.0.20"),
+                    spans=((IPv4Address("10.40.0.10"), IPv4Address("10.40.0.20")),),
                     routes=(
                         Route(dst=IPv4Network("10.50.0.0/16")),
                         Route(dst=IPv4Network("10.51.0.0/16"), gw=IPv4Address("10.40.0.253")),

@@ -218,7 +218,7 @@ def test_what_is_taken_has_an_address_for_every_pod_where_it_can_run(values: dic
     pods = [each for kind in taken.pods for each in kind.each()]
     fixed = [each.address.ip for one in pods for each in one.networks if each.address]
     assert len(set(fixed)) == len(fixed)
-    assert sum(len(one.networks) for one in pods) <= sum(map(len, parts.values()))
+    assert sum(len(one.networks) for one in pods) <= sum(part.size for part in parts.values())
     for one in pods:
         assert set(one.nodes) <= set(lan.nodes) or not one.networks
         for attachment in one.networks:
@@ -226,7 +226,7 @@ def test_what_is_taken_has_an_address_for_every_pod_where_it_can_run(values: dic
                 [home] = one.nodes or lan.nodes
                 assert attachment.address.ip in parts[home]
     for worker, part in parts.items():
-        assert sum(len(one.networks) for one in pods if one.nodes == (worker,)) <= len(part)
+        assert sum(len(one.networks) for one in pods if one.nodes == (worker,)) <= part.size
 
 
 @given(mutations())
