@@ -3,7 +3,8 @@
 # source: what is bound to the interface's address leaves by its gateway, through a rule and a table of its own; the
 #   network itself stays in the main table, for any socket; all else leaves by eth0 as before.
 # net1: the pod's default route is by the interface's gateway; `keep` and the node's own subnets stay on eth0.
-# The gateway is `gateway` (one, or one a family), else the result's; a family without one stays as it is.
+# The gateway is `gateway` (one, or one a family), else the result's; a family without one stays as it is. Addresses of
+# IPv6 are waited for: an IPAM plugin that names no gateway leaves them tentative.
 # Reads the config with its `prevResult` on stdin and prints that result. DEL leaves nothing: all is in the pod.
 set -euo pipefail
 : "${CNI_COMMAND:?}"
@@ -23,10 +24,25 @@ table() { # of the interface: 0 to 255 have uses of their own
   echo $((1000 + ${link%%:*}))
 }
 
+settled() { # whether the interface's addresses of IPv6 can be used, which takes the kernel up to two seconds
+  local tries
+  for ((tries = 0; tries < 100; tries++)); do
+    if [ -n "$(in_pod -6 address show dev "$CNI_IFNAME" dadfailed)" ]; then
+      echo "another has its address"
+      return 1
+    fi
+    [ -n "$(in_pod -6 address show dev "$CNI_IFNAME" tentative)" ] || return 0
+    sleep 0.1
+  done
+  echo "its addresses are still tentative"
+  return 1
+}
+
 # The steps, each with FAMILY ADDRESS GATEWAY. What they say is what is wrong.
 
 add_source() {
   local table routes route
+  [ "$1" = 4 ] || settled
   table=$(table)
   in_pod "-$1" route flush exact default dev "$CNI_IFNAME" # a lease may bring one
   routes=$(in_pod -json "-$1" route show table main dev "$CNI_IFNAME" |
@@ -58,6 +74,7 @@ kept() { # subnets of the family, one a line
 
 add_net1() {
   local eth0 subnets subnet
+  [ "$1" = 4 ] || settled
   eth0=$(in_pod -json "-$1" route show default dev eth0 | jq --raw-output '.[0].gateway // empty')
   subnets=$(kept "$1")
   if [ -n "$eth0" ]; then # else the pod has no such family there, or another network was before
@@ -100,7 +117,7 @@ addresses=$(jq --raw-output --arg interface "$CNI_IFNAME" '
   | select(.interface == null or $interfaces[.interface].name == $interface)
   | (.address | split("/")[0]) as $address
   | ($address | contains(":")) as $six
-  | (first($given[] | select(contains(":") == $six)) // .gateway // empty) as $gateway
+  | ((if $given == [] then .gateway else first($given[] | select(contains(":") == $six)) end) // empty) as $gateway
   | "\(if $six then 6 else 4 end) \($address) \($gateway)"' <<<"$config")
 [ -n "$addresses" ] || [ "$way" = source ] || fail 7 "$CNI_IFNAME has no gateway"
 while read -r family address gateway; do

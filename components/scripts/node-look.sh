@@ -16,12 +16,17 @@ for mark in /run/kalico/*; do
       if [ -z "$line" ]; then
         wrong="it is not on the network any more"
       else
-        live=$(ip -oneline -4 address show dev "$interface" | grep -oE 'inet [0-9./]+' || true)
+        # Of IPv6 without those that a router on the link tells of.
+        live=$({
+          ip -oneline -4 address show dev "$interface"
+          ip -oneline -6 address show dev "$interface" scope global permanent
+        } | grep -oE 'inet6? [0-9a-f.:/]+' | paste -sd, || true)
+        wanted=$(for each in $address; do echo "inet$([[ $each != *:* ]] || echo 6) $each"; done | paste -sd,)
         if [ -z "$address" ]; then
           [ -z "$live" ] || wrong="$interface has an address"
-        elif [ "$live" != "inet $address" ]; then
-          live=${live//$'\n'/, }
-          wrong="$interface has ${live:-no address}, not just inet $address"
+        elif [ "$live" != "$wanted" ]; then
+          live=${live:-no address}
+          wrong="$interface has ${live//,/, }, not just ${wanted//,/, }"
         fi
       fi
       ;;

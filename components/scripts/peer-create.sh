@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the peer of the macvlan network NETWORK on ENGINE: the container PEER of IMAGE, with ADDRESS (10.23.0.1/16)
-# there. UPLINK: a network of the engine's where it passes on what is not for itself, behind its own address; empty: it
+# Makes the peer of the macvlan network NETWORK on ENGINE: the container PEER of IMAGE, with ADDRESS (10.23.0.1/16;
+# one of IPv6 too, or alone) there. UPLINK: a network of the engine's where it passes on what is not for itself, behind its own address; empty: it
 # passes on nothing. Prints INTERFACE MAC, and notes them in the container beside BECAUSE, why this runs
 # (see node-look.sh): the address is gone when the container is started again, and so is the note.
 # RUN/peers/NETWORK remembers it from before the first step, for the clean-up after a run that was killed.
@@ -8,6 +8,7 @@
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${PEER:?}" "${IMAGE:?}" "${ADDRESS:?}" "${RUN:?}"
 UPLINK=${UPLINK:-}
+read -r -a addresses <<<"$ADDRESS"
 
 if lab=$("$ENGINE" inspect --type container --format '{{index .Config.Labels "kalico"}}' "$PEER" 2>/dev/null); then
   if [ "$lab" != "$CLUSTER" ]; then
@@ -26,6 +27,7 @@ words=(
   --stop-signal SIGKILL                                                  # sleep heeds no other as process 1
   --entrypoint sleep
 )
+[[ $ADDRESS != *:* ]] || words+=(--sysctl net.ipv6.conf.all.disable_ipv6=0)
 if ! said=$("$ENGINE" run --detach "${words[@]}" "$IMAGE" infinity 2>&1); then
   printf '%s\n' "$said" >&2
   exit 1
@@ -45,10 +47,25 @@ on() {
   echo "$interface $mac"
 }
 
+# docker takes IPv6 off an interface on a network that it knows no IPv6 of, and /proc/sys is read-only in the peer.
+takes_ipv6() {
+  [ "$("$ENGINE" exec "$PEER" cat "/proc/sys/net/ipv6/conf/$1/disable_ipv6")" != 0 ] || return 0
+  # shellcheck disable=SC2016 # expanded in there
+  "$ENGINE" run --rm --privileged --label "kalico=$CLUSTER" --network "container:$PEER" --entrypoint bash "$IMAGE" \
+    -c 'echo 0 >"/proc/sys/net/ipv6/conf/$1/disable_ipv6"' enable "$1" >/dev/null
+}
+
 link=$(on "$NETWORK")
 interface=${link% *}
-"$ENGINE" exec "$PEER" ip address flush dev "$interface"
-"$ENGINE" exec "$PEER" ip address add "$ADDRESS" dev "$interface"
+"$ENGINE" exec "$PEER" ip address flush dev "$interface" scope global
+for address in "${addresses[@]}"; do
+  if [[ $address == *:* ]]; then
+    takes_ipv6 "$interface"
+    "$ENGINE" exec "$PEER" ip address add "$address" dev "$interface" nodad
+  else
+    "$ENGINE" exec "$PEER" ip address add "$address" dev "$interface"
+  fi
+done
 if [ -n "$UPLINK" ]; then
   "$ENGINE" network connect "$UPLINK" "$PEER" >/dev/null
   out=$(on "$UPLINK")

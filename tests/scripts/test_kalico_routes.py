@@ -211,6 +211,34 @@ def test_by_source_an_interface_without_gateway_stays_as_it_is(machine: Machine)
     assert (machine.ip("route"), machine.ip("rule")) == before
 
 
+def test_a_gateway_of_the_config_is_the_only_one_whatever_the_result_says(machine: Machine) -> None:
+    """host-local claims the first address of a range for one."""
+    before = machine.ip("-6 route"), machine.ip("-6 rule")
+    result = RESULT | {"ips": [IPS[0], IPS[1] | {"gateway": "fd23::1"}]}
+    done = machine.plugin("ADD", defaultRoute="source", gateway="10.23.0.1", prevResult=result)
+    assert done.returncode == 0, done.stdout
+    assert (machine.ip("-6 route"), machine.ip("-6 rule")) == before
+
+
+@pytest.mark.parametrize("way", ["source", "net1"])
+def test_an_address_of_ipv6_is_waited_for(machine: Machine, way: str) -> None:
+    for words in ("address delete fd23::100/64 dev net1", "address add fd23::100/64 dev net1"):
+        assert machine.inside(machine.pod, "ip", *words.split()).returncode == 0
+    assert machine.ip("-6 address show dev net1 tentative")
+    machine.added(defaultRoute=way, gateway=BOTH, keep=KEEP)
+    assert machine.ip("-6 address show dev net1 tentative") == []
+
+
+def test_an_address_of_ipv6_that_another_has_is_an_error(machine: Machine) -> None:
+    for words in (
+        "address add fd23::7/64 dev net1-end nodad",
+        "address add fd23::7/64 dev net1",
+    ):
+        assert machine.inside(machine.pod, "ip", *words.split()).returncode == 0
+    config: dict[str, Any] = {"defaultRoute": "source", "gateway": BOTH}
+    assert error(machine.plugin("ADD", **config)) == (100, "kalico-routes: net1: another has its address")
+
+
 def error(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
     assert done.returncode == 1
     said = json.loads(done.stdout)

@@ -167,11 +167,10 @@ def test_a_mark_that_was_cut_off_vouches_for_nothing(made: Bench, thing: str) ->
     assert [name for name, mark in look().marks.items() if mark.wrong] == [thing]
 
 
-@pytest.fixture
-def peer(made: Bench) -> Bench:
+def peer_made(made: Bench, address: str = "10.23.0.9/16") -> Bench:
     """A peer that peer-create.sh made, in the place of the second node."""
     made.environment |= {"BECAUSE": "an earlier reason", "NETWORK": "ext-net", "PEER": NODES[1]}
-    made.environment |= {"IMAGE": "node:1", "ADDRESS": "10.23.0.9/16"}
+    made.environment |= {"IMAGE": "node:1", "ADDRESS": address}
     made.on("podman inspect --type container *", "exit 125")
     made.on(
         "podman run *",
@@ -182,6 +181,34 @@ podman exec {NODES[1]} ip address add 10.23.254.1/16 dev eth0""",
     done = made.run("peer-create")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"eth0 {PEER_MAC}\n", "")
     return made
+
+
+@pytest.fixture
+def peer(made: Bench) -> Bench:
+    return peer_made(made)
+
+
+@pytest.mark.parametrize(
+    ("damage", "wrong"),
+    [
+        ("true", ""),
+        (
+            "ip -6 address flush dev eth0",
+            "eth0 has inet 10.23.0.9/16, not just inet 10.23.0.9/16, inet6 fd23::9/64",
+        ),
+        (
+            "ip -4 address flush dev eth0",
+            "eth0 has inet6 fd23::9/64, not just inet 10.23.0.9/16, inet6 fd23::9/64",
+        ),
+        # As a router on the link tells a host to.
+        ("ip address add fd99::7/64 dev eth0 valid_lft 600 preferred_lft 600", ""),
+    ],
+    ids=["as it was", "no IPv6", "no IPv4", "one more by a router"],
+)
+def test_a_peer_has_an_address_of_each_family(made: Bench, damage: str, wrong: str) -> None:
+    peer_made(made, "10.23.0.9/16 fd23::9/64")
+    inside(made, NODES[1], damage)
+    assert look(NODES[1]).marks == {"peer.ext-net": Mark(because="an earlier reason", wrong=wrong)}
 
 
 def test_a_peer_has_its_own_address_in_the_place_of_the_engines(peer: Bench) -> None:

@@ -45,7 +45,7 @@ def test_the_peer_is_a_container_on_the_network_by_the_address_of_config_alone(e
     assert run.startswith("podman run --detach --name lab-peer-lan --label kalico=lab --network lan ")
     assert run.endswith(" --entrypoint sleep node:1 infinity")
     assert others == [
-        "podman exec lab-peer-lan ip address flush dev eth0",
+        "podman exec lab-peer-lan ip address flush dev eth0 scope global",
         "podman exec lab-peer-lan ip address add 10.40.0.9/24 dev eth0",
     ]
 
@@ -64,6 +64,38 @@ def test_a_peer_that_forwards_is_on_the_engines_network_too_and_hides_the_pods_t
         "podman network connect podman lab-peer-lan",
         "podman exec lab-peer-lan iptables --table nat --append POSTROUTING --out-interface eth1 --jump MASQUERADE",
     ]
+
+
+BOTH = "10.40.0.9/24 fd40::9/64"
+IPV6_OFF = "podman exec lab-peer-lan cat /proc/sys/net/ipv6/conf/eth0/disable_ipv6"
+
+
+@pytest.mark.parametrize("address", [BOTH, "fd40::9/64"], ids=["both", "alone"])
+def test_an_address_of_ipv6_is_there_at_once(engine: Bench, address: str) -> None:
+    engine.on(IPV6_OFF, "echo 0")
+    done = create(engine, ADDRESS=address)
+    assert (done.returncode, done.stdout) == (0, "eth0 9a:00:00:00:00:02\n")
+    assert "--sysctl net.ipv6.conf.all.disable_ipv6=0" in " ".join(engine.words("podman run"))
+    added = [call.split(" ip address ")[1] for call in asked(engine) if " ip address " in call]
+    four = ["add 10.40.0.9/24 dev eth0"] if address == BOTH else []
+    assert added == ["flush dev eth0 scope global", *four, "add fd40::9/64 dev eth0 nodad"]
+    assert engine.left("mark") == f"\neth0 9a:00:00:00:00:02 {address}\n"
+
+
+def test_where_the_engine_has_taken_ipv6_off_the_interface_it_is_put_on_again_from_beside(engine: Bench) -> None:
+    engine.on(IPV6_OFF, "echo 1")
+    assert create(engine, ADDRESS=BOTH).returncode == 0
+    [beside] = [call for call in engine.calls if call.startswith("podman run --rm")]
+    assert "--privileged --label kalico=lab --network container:lab-peer-lan --entrypoint bash node:1" in beside
+    assert beside.endswith("enable eth0")
+    assert engine.calls.index(beside) < engine.calls.index(
+        "podman exec lab-peer-lan ip address add fd40::9/64 dev eth0 nodad"
+    )
+
+
+def test_a_peer_without_ipv6_is_asked_nothing_of_it(engine: Bench) -> None:
+    assert create(engine).returncode == 0
+    assert not [call for call in engine.calls if "ipv6" in call]
 
 
 def test_its_notes_are_gone_when_it_is_started_again_as_its_address_is(engine: Bench) -> None:
