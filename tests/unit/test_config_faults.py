@@ -20,6 +20,9 @@ LAN = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"rangeEnd": "10.40.0.99
 STATIC = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"type": "static"}}
 EVERYWHERE = {"dst": "0.0.0.0/0"}
 BEYOND = {"dst": "10.9.0.0/16"}
+BEYOND6 = {"dst": "fd09::/64"}
+DUAL = {"subnet6": "fd23::/64", "gateway6": "fd23::1"}
+LAN6 = {"name": "lan", "subnet6": "fd40::/64"}
 OUTWARD = {"gateway": "10.40.0.254", "defaultRoute": "net1"}
 ON_LAN = {"name": "lan", "address": "10.40.0.7"}
 NODES = "10.40.254.7"
@@ -1084,6 +1087,248 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "networks[0].ipam",
         "the range holds 10 addresses, the pods want 11",
         "widen the range",
+    ),
+    # IPv6
+    *(
+        (f"the IPv6 subnet {given}", {"networks": [network(subnet6=given)]}, "networks[0].subnet6", problem, remedy)
+        for given, problem, remedy in (
+            ("fd23::1/64", "fd23::1/64 has host bits set", "write fd23::/64"),
+            ("fd23::", "fd23:: has no prefix length", "such as fd23::/64"),
+            ("fd23:://64", "'fd23:://64' is not a subnet", "address/prefix, such as fd23::/64"),
+            ("fd23::%eth0/64", "is not a subnet", "such as fd23::/64"),
+            ("10.33.0.0/16", "10.33.0.0/16 is IPv4", "give an IPv6 subnet, or say it by `subnet`"),
+            ("fe80::/64", "fe80::/64 is for loopback, multicast or one link alone", "fd00::/8"),
+            ("ff05::/64", "ff05::/64 is for loopback, multicast or one link alone", "fd00::/8"),
+            ("::ffff:0:0/112", "is for loopback, multicast or one link alone", "fd00::/8"),
+            ("::/0", "::/0 is none that a network has", "give a /8 to /124"),
+            ("fd23::/125", "fd23::/125 is none that a network has", "a /64 is the rule"),
+            ("fd23::/128", "fd23::/128 is none that a network has", "a /64 is the rule"),
+        )
+    ),
+    (
+        "an IPv6 subnet by IPv4's key",
+        {"networks": [LAN | {"subnet": "fd40::/64"}], "pods": []},
+        "networks[0].subnet",
+        "fd40::/64 is IPv6",
+        "give an IPv4 subnet, or say it by `subnet6`",
+    ),
+    *(
+        (f"{key} without an IPv6 subnet", {"networks": [changed]}, f"networks[0].{key}", "has no `subnet6`", "drop it")
+        for key, changed in {
+            "gateway6": network(gateway6="fd23::1"),
+            "ipam.rangeStart6": network(ipam={"rangeStart6": "fd23::100"}),
+            "ipam.rangeEnd6": network(ipam={"rangeEnd6": "fd23::100"}),
+            "peer.address6": network(peer={"address6": "fd23::9"}),
+        }.items()
+    ),
+    *(
+        (f"{key} without an IPv4 subnet", {"networks": [LAN6 | changed], "pods": []}, f"networks[0].{key}", *why)
+        for why in [("the network has no `subnet`", "give `subnet` or drop")]
+        for key, changed in {
+            "gateway": {"gateway": "10.40.0.1"},
+            "ipam.rangeEnd": {"ipam": {"rangeEnd": "10.40.0.9"}},
+            "peer.address": {"peer": {"address": "10.40.0.9"}},
+            "nodeAddresses": {"nodeAddresses": ["10.40.0.9"]},
+        }.items()
+    ),
+    *(
+        (f"{key} {given}", {"networks": [network(**DUAL | changed)]}, f"networks[0].{key}", problem, remedy)
+        for key, given, changed, problem, remedy in (
+            ("gateway6", "10.23.0.1", {"gateway6": "10.23.0.1"}, "10.23.0.1 is IPv4", "or say it by `gateway`"),
+            ("gateway", "fd23::1", {"gateway": "fd23::1"}, "fd23::1 is IPv6", "or say it by `gateway6`"),
+            ("gateway6", "fd24::1", {"gateway6": "fd24::1"}, "fd24::1 is no host address of fd23::/64", "take one"),
+            ("gateway6", "fd23::", {"gateway6": "fd23::"}, "fd23:: is no host address of fd23::/64", "take one"),
+            ("gateway6", "fe80::1%e", {"gateway6": "fe80::1%e"}, "'fe80::1%e' is not an IPv6 address", "groups"),
+            (
+                "ipam.rangeStart6",
+                "::200",
+                {"gateway6": "fd23::200"},
+                "the gateway fd23::200 lies in the",
+                "move either",
+            ),
+            ("peer.address6", "10.23.0.9", {"peer": {"address6": "10.23.0.9"}}, "is IPv4", "or say it by `address`"),
+            ("peer.address", "fd23::9", {"peer": {"address": "fd23::9"}}, "is IPv6", "or say it by `address6`"),
+            ("peer.address6", "fd24::9", {"peer": {"address6": "fd24::9"}}, "no host address of fd23::/64", "take one"),
+            ("peer.address6", "fd23::1", {"peer": {"address6": "fd23::1"}}, "is the gateway", "`gateway6: peer`"),
+            (
+                "peer.address6",
+                "fd23::100",
+                {"peer": {"address6": "fd23::100"}},
+                "lies in the pods' range fd23::100",
+                "",
+            ),
+            ("peer", "unsaid", {"peer": {"address": "10.23.0.9"}, "parent": "eth7"}, "eth7 may have", "address6: ..."),
+            (
+                "peer.forward",
+                "by IPv6",
+                {"gateway6": "peer", "peer": {"forward": True}},
+                "IPv4 alone",
+                "`gateway: peer`",
+            ),
+            ("gateway6", "none", {"gateway6": "peer", "peer": False}, "there is none", "drop `peer: false`"),
+            ("mtu", "1279", {"mtu": 1279}, "1279 is too little for IPv6", "give 1280 or more, or drop `subnet6`"),
+            ("routes[1].dst", "twice", {"routes": [BEYOND6, BEYOND6]}, "fd09::/64 is there twice", "drop one"),
+        )
+    ),
+    *(
+        (
+            f"a range of {start} to {end}",
+            {"networks": [network(ipam={"rangeStart6": start, "rangeEnd6": end}, **DUAL)]},
+            f"networks[0].ipam.{key}",
+            problem,
+            remedy,
+        )
+        for start, end, key, problem, remedy in (
+            (
+                "fd24::100",
+                "fd23::200",
+                "rangeStart6",
+                "fd24::100 is no host address of fd23::/64",
+                "take one of fd23::1 to",
+            ),
+            ("fd23::100", "fd24::200", "rangeEnd6", "fd24::200 is no host address", "to fd23::ffff:ffff:ffff:ffff"),
+            ("fd23::200", "fd23::100", "rangeStart6", "fd23::200 comes after rangeEnd6 fd23::100", "swap the two"),
+            ("10.23.0.9", "fd23::100", "rangeStart6", "10.23.0.9 is IPv4", "or say it by `rangeStart`"),
+            ("fd23::100", "fd23::1g", "rangeEnd6", "'fd23::1g' is not an IPv6 address", "such as fd23::1"),
+        )
+    ),
+    *(
+        (f"{what} by {key}", {"networks": [change(route) | more]}, f"networks[0].{key}[0].{part}", problem, remedy)
+        for key, change in ROUTES.items()
+        for what, route, more, part, problem, remedy in (
+            ("a route of IPv6 without it", BEYOND6, {}, "dst", "fd09::/64, and the network has no `subnet6`", "drop"),
+            (
+                "a route of two families",
+                BEYOND6 | {"gw": "10.23.0.2"},
+                DUAL,
+                "gw",
+                "10.23.0.2 is IPv4",
+                "give an IPv6 address, as `dst` is one",
+            ),
+            (
+                "a route of IPv6 out of another subnet",
+                BEYOND6 | {"gw": "fd24::1"},
+                DUAL,
+                "gw",
+                "fd24::1 is no host address of fd23::/64",
+                "take one from the subnet",
+            ),
+            (
+                "a route of IPv6 through a pod",
+                BEYOND6 | {"gw": "fd23::100"},
+                DUAL,
+                "gw",
+                "fd23::100 lies in the pods' range fd23::100 to fd23::ffff",
+                "move either",
+            ),
+        )
+    ),
+    (
+        "a default route of IPv6 by no gateway",
+        {"networks": [network(subnet6="fd23::/64", routes=[{"dst": "::/0"}], defaultRoute="literal")]},
+        "networks[0].routes",
+        "a default route, but the network has no gateway6",
+        "give `gateway6` or drop it",
+    ),
+    (
+        "the way out by neither gateway",
+        {"networks": [network(without="gateway", subnet6="fd23::/64", defaultRoute="net1")]},
+        "networks[0].defaultRoute",
+        "net1, but the network has no gateway",
+        "give `gateway` or `gateway6` or take",
+    ),
+    *(
+        (
+            f"a fixed address {given} by {key}",
+            {"networks": [network(**DUAL, peer=True)], "pods": [pod(networks=[{"name": "ext-net", key: given}])]},
+            f"pods[0].networks[0].{key}",
+            problem,
+            remedy,
+        )
+        for key, given, problem, remedy in (
+            ("address6", "10.23.0.150", "10.23.0.150 is IPv4", "or say it by `address`"),
+            ("address", "fd23::150", "fd23::150 is IPv6", "or say it by `address6`"),
+            ("address6", "fd24::150", "fd24::150 is no host address of fd23::/64", "take one of fd23::1 to"),
+            ("address6", "fd23::1", "fd23::1 is the gateway of ext-net", "take another one"),
+            ("address6", "fd23::ffff:ffff:ffff:ffff", "is the peer's of ext-net", "take another one"),
+            ("address6", "fd23::99", "fd23::99 is not in the range", "take one of fd23::100 to fd23::ffff"),
+        )
+    ),
+    (
+        "a fixed address of a family that is not there",
+        fixed(address6="fd23::150"),
+        "pods[0].networks[0].address6",
+        "the network has no `subnet6`",
+        "give `subnet6` or drop it",
+    ),
+    (
+        "an address of IPv6 for two",
+        {
+            "networks": [network(**DUAL)],
+            "pods": [pod(networks=[{"name": "ext-net", "address6": "fd23::150"}], count=2)],
+        },
+        "pods[0].networks[0].address6",
+        "fd23::150 cannot be that of 2 pods",
+        "drop it or `count`",
+    ),
+    (
+        "an address of IPv6 twice",
+        {
+            "networks": [network(**DUAL)],
+            "pods": [pod(name=name, networks=[{"name": "ext-net", "address6": "fd23::150"}]) for name in "ab"],
+        },
+        "pods[1].networks[0].address6",
+        "fd23::150 is that of pods[0].networks[0].address6 too",
+        "give each its own",
+    ),
+    *(
+        (
+            f"a static network's pod without {lacking}",
+            {"networks": [STATIC | {"subnet6": "fd40::/64"}], "pods": [pod(networks=[{"name": "lan", **said}])]},
+            f"pods[0].networks[0].{lacking}",
+            "missing",
+            "give a host address of",
+        )
+        for lacking, said in {"address6": {"address": "10.40.0.7"}, "address": {"address6": "fd40::7"}}.items()
+    ),
+    (
+        "networks on one IPv6 subnet",
+        {"networks": [network(**DUAL), LAN | {"subnet6": "fd23::/48"}]},
+        "networks[1].subnet6",
+        "fd23::/48 overlaps networks[0].subnet6 fd23::/64",
+        "keep the subnets apart",
+    ),
+    (
+        "an IPv6 range with less addresses than pods",
+        {
+            "networks": [network(ipam={"rangeStart6": "fd23::1:1", "rangeEnd6": "fd23::1:3"}, **DUAL)],
+            "pods": [pod(count=4)],
+        },
+        "networks[0].ipam",
+        "the range holds 3 addresses, the pods want 4",
+        "widen the range",
+    ),
+    (
+        "an IPv6 range with less addresses than workers",
+        {
+            "networks": [network(ipam={"rangeStart6": "fd23::7", "rangeEnd6": "fd23::7"}, **DUAL)],
+            "workers": 2,
+            "pods": [],
+        },
+        "networks[0].ipam",
+        "the range holds 1 addresses, and 2 workers need a part each",
+        "widen the range",
+    ),
+    (
+        "an address of IPv6 in another worker's part",
+        {
+            "networks": [network(**DUAL)],
+            "workers": 2,
+            "pods": [pod(networks=[{"name": "ext-net", "address6": "fd23::ffff"}], node="worker")],
+        },
+        "pods[0].networks[0].address6",
+        "fd23::ffff is in kalico-worker2's part of the range, the pod runs on kalico-worker",
+        "give `node: worker2`",
     ),
 ]
 

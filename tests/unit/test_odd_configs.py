@@ -17,11 +17,13 @@ INNER_KEYS = [
     *("name", "subnet", "gateway", "parent", "mode", "mtu", "vlan", "nodes", "ipam", "routes", "peer", "forward"),
     *("type", "rangeStart", "rangeEnd", "dst", "gw", "source", "sha256"),
     *("defaultRoute", "nodeAddresses", "bnk", "network"),
+    *("subnet6", "gateway6", "rangeStart6", "rangeEnd6", "address6"),
     *("namespace", "image", "command", "networks", "address", "mac", "count", "node"),
 ]
 ODD_TEXTS = [
     *("", " ", "\n", "\x00", "0", "-1", "9" * 5000, "true", "v1", "host-local", "bridge", "ext-net", "samplepod"),
     *("0.0.0.0/0", "0.0.0.0/32", "255.255.255.255/32", "10.0.0.0/31", "10.0.0.0/30", "10.0.0.0/28", "10.23.0.0/16"),
+    *("fd23::/64", "fd40::/64", "fd40::7", "::/0", "::/128", "ff00::/8", "::ffff:10.0.0.1", "fd40::/127", "fd40::%a"),
     *("0.0.0.1", "255.255.255.255", "10.23.0.1", "10.23.255.255", "10.0.0.0/33", "::", "fe80::1%eth0/64", "1.2.3.4/a"),
     *(
         "\ud800",
@@ -66,9 +68,13 @@ RICH = config(
         {
             "name": "lan",
             "subnet": "10.40.0.0/24",
-            "ipam": {"rangeEnd": "10.40.0.20", "routes": [{"dst": "10.8.0.0/16", "gw": "10.40.0.30"}]},
+            "ipam": {"rangeEnd": "10.40.0.20", "routes": [{"dst": "10.8.0.0/16", "gw": "10.40.0.30"}]}
+            | {"rangeStart6": "fd40::20", "rangeEnd6": "fd40::2ff"},
+            "routes": [{"dst": "fd08::/64", "gw": "fd40::2"}],
             "gateway": "peer",
-            "peer": {"address": "10.40.0.200", "forward": True},
+            "peer": {"address": "10.40.0.200", "address6": "fd40::9", "forward": True},
+            "subnet6": "fd40::/64",
+            "gateway6": "fd40::1",
             "defaultRoute": "none",
         },
         {"name": "whole", "subnet": "10.41.0.0/24", "ipam": {"rangeEnd": "10.41.0.20"}, "nodes": ["worker2"]}
@@ -76,9 +82,12 @@ RICH = config(
         {"name": "own", "subnet": "10.42.0.0/24", "gateway": "10.42.0.1", "nodes": ["worker", "worker2"]}
         | {"ipam": {"type": "static", "routes": [{"dst": "0.0.0.0/0"}]}, "nodeAddresses": ["10.42.0.2", "10.42.0.3"]}
         | {"defaultRoute": "literal"},
+        {"name": "six", "subnet6": "fd41::/64", "gateway6": "peer", "ipam": {"type": "static"}},
     ],
     pods=[
         pod(networks=["ext-net", {"name": "lan", "address": "10.40.0.4", "mac": "02:00:00:00:00:01"}], node="worker"),
+        pod(name="six", networks=[{"name": "six", "address6": "fd41::50"}, {"name": "lan", "address6": "fd40::20"}])
+        | {"node": "worker"},
         pod(name="many", networks=["lan", "lan"], count=5, namespace="team"),
         pod(name="own", networks=[{"name": "own", "address": "10.42.0.50"}]),
     ],
@@ -181,19 +190,27 @@ def test_no_text_however_deep_ends_in_anything_else(key: str, depth: int) -> Non
 
 
 ADDRESSES = st.integers(0, 40).map(lambda i: f"10.40.0.{i}")
+ADDRESSES6 = st.integers(0, 40).map(lambda i: f"fd40::{i:x}")
 
 
 @st.composite
 def labs(draw: st.DrawFn) -> dict[str, Any]:
-    """Configs of which many are sound: workers, one network of few addresses, and pods on it."""
+    """Configs of which many are sound: workers, one network of few addresses of one family or both, pods on it."""
     workers = draw(st.integers(1, 4))
     nodes = draw(st.none() | st.lists(st.sampled_from(["worker", "worker2", "worker3"]), min_size=1, unique=True))
-    lan = {
+    lan: dict[str, Any] = {
         "name": "lan",
         "subnet": "10.40.0.0/24",
         "ipam": {"rangeStart": draw(ADDRESSES), "rangeEnd": draw(ADDRESSES)},
     }
-    attachment = st.fixed_dictionaries({"name": st.just("lan")}, optional={"address": ADDRESSES})
+    fixed = {"address": ADDRESSES}
+    if draw(st.booleans()):
+        lan |= {
+            "subnet6": "fd40::/64",
+            "ipam": lan["ipam"] | {"rangeStart6": draw(ADDRESSES6), "rangeEnd6": "fd40::30"},
+        }
+        fixed |= {"address6": ADDRESSES6}
+    attachment = st.fixed_dictionaries({"name": st.just("lan")}, optional=fixed)
     described = st.fixed_dictionaries(
         {"networks": st.lists(st.just("lan") | attachment, max_size=3)},
         optional={"count": st.integers(1, 4), "node": st.sampled_from(["worker", "worker2"])},
@@ -216,15 +233,15 @@ def test_what_is_taken_has_an_address_for_every_pod_where_it_can_run(values: dic
     parts = {part.worker: part for part in lan.ranges}
     assert tuple(parts) == lan.nodes
     pods = [each for kind in taken.pods for each in kind.each()]
-    fixed = [each.address.ip for one in pods for each in one.networks if each.address]
+    fixed = [address.ip for one in pods for each in one.networks for address in each.addresses]
     assert len(set(fixed)) == len(fixed)
     assert sum(len(one.networks) for one in pods) <= sum(part.size for part in parts.values())
     for one in pods:
         assert set(one.nodes) <= set(lan.nodes) or not one.networks
         for attachment in one.networks:
-            if attachment.address:
+            for address in attachment.addresses:
                 [home] = one.nodes or lan.nodes
-                assert attachment.address.ip in parts[home]
+                assert address.ip in parts[home]
     for worker, part in parts.items():
         assert sum(len(one.networks) for one in pods if one.nodes == (worker,)) <= part.size
 
