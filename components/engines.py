@@ -12,11 +12,13 @@ from enum import StrEnum
 from typing import Any
 
 from components.settings import EngineNetwork, NetworkSettings
+from components.settings.families import FAMILIES, key_of
 from components.settings.lab import EngineChoice
 
 LAB_LABEL = "kalico"
 """On each network that a lab made, with the lab's name (network-create.sh sets it)."""
 SUBNET_LABEL = "kalico.subnet"
+SUBNET_LABELS = tuple(key_of(SUBNET_LABEL, version) for version in FAMILIES)
 
 TIMEOUT = 20
 """Seconds that an engine has to answer in."""
@@ -68,7 +70,8 @@ class Engine:
         words = ["--driver", "macvlan", "--internal", "--opt", f"{self.mode_option}={network.mode}"]
         if network.mtu and self.mtu_option:
             words += ["--opt", f"{self.mtu_option}={network.mtu}"]
-        words += ["--label", f"{SUBNET_LABEL}={network.subnet}"]
+        for side in network.sides:
+            words += ["--label", f"{side.key(SUBNET_LABEL)}={side.subnet}"]
         if not self.addresses_nodes:
             return (*words, "--ipam-driver", "none")
         if network.subnet.version == 6:
@@ -91,13 +94,12 @@ def _podmans_network(shown: Mapping[str, Any]) -> EngineNetwork:
 
 
 def _network(name: str, subnets: Sequence[str], parent: str | None, labels: Mapping[str, str] | None) -> EngineNetwork:
-    """A lab's network may have no subnet for the engine: its label then says which the pods use."""
+    """A lab's network may have no subnet for the engine, or no IPv6: its labels say which the pods use."""
     labels = labels or {}
-    said = subnets or [text for key, text in labels.items() if key == SUBNET_LABEL]
-    known = [ipaddress.ip_network(text, strict=False) for text in said]
+    said = [*subnets, *(labels[key] for key in SUBNET_LABELS if key in labels)]
     return EngineNetwork(
         name=name,
-        subnets=tuple(subnet for subnet in known if isinstance(subnet, ipaddress.IPv4Network)),
+        subnets=tuple(dict.fromkeys(ipaddress.ip_network(text, strict=False) for text in said)),
         parent=parent or None,
         lab=labels.get(LAB_LABEL),
     )

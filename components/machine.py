@@ -7,7 +7,7 @@ import gzip
 import ipaddress
 import json
 import os
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from components.engines import Engine, EngineError, last_line, put
@@ -15,6 +15,9 @@ from components.settings.machine import FEATURES, EngineNetwork, MachineFacts
 
 UP, REJECT = 0x1, 0x200
 """Flags of a route, from linux/route.h."""
+ANYCAST, LOCAL = 0x00100000, 0x80000000
+"""Of a route to an address of the machine's own, from linux/ipv6_route.h."""
+ON_EVERY_LINK = tuple(map(ipaddress.IPv6Network, ("fe80::/10", "ff00::/8")))
 CAP_NET_ADMIN = 12
 """The capability that making links takes, from linux/capability.h."""
 
@@ -25,7 +28,7 @@ def facts(engine: Engine, root: Path = Path("/")) -> MachineFacts:
     return MachineFacts(
         links=mtus(root),
         default_link=default_link(routes),
-        routes=routes_of(routes),
+        routes=routes_of(routes) + routes6_of(_text(root / "proc/net/ipv6_route") or ""),
         engine=engine.name,
         makes_vlans=engine.makes_vlans,
         engine_networks=engine_networks(engine),
@@ -90,6 +93,18 @@ def default_link(table: str) -> str | None:
 def routes_of(table: str) -> tuple[tuple[IPv4Network, str], ...]:
     """The subnets and their links in the text of /proc/net/route, without default routes."""
     return tuple((subnet, link) for subnet, link, _ in _routes(table) if subnet.prefixlen)
+
+
+def routes6_of(table: str) -> tuple[tuple[IPv6Network, str], ...]:
+    """The same of IPv6, in the text of /proc/net/ipv6_route, but for what is on every link."""
+    found = []
+    for line in table.splitlines():
+        destination, length, *_, flags, link = line.split()
+        subnet = ipaddress.IPv6Network((bytes.fromhex(destination), int(length, 16)))
+        told = int(flags, 16) & (UP | REJECT | ANYCAST | LOCAL) == UP
+        if told and subnet.prefixlen and not any(subnet.overlaps(each) for each in ON_EVERY_LINK):
+            found.append((subnet, link))
+    return tuple(found)
 
 
 def _routes(table: str) -> list[tuple[IPv4Network, str, int]]:

@@ -3,7 +3,6 @@
 import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 
 from components.settings.blocks import Subnet
 from components.settings.checks import subnets
@@ -20,7 +19,7 @@ class EngineNetwork:
     """A network that the engine has already."""
 
     name: str
-    subnets: tuple[IPv4Network, ...]
+    subnets: tuple[Subnet, ...]
     parent: str | None
     """The link of the machine on which it lies, where it lies on one."""
     lab: str | None
@@ -33,7 +32,7 @@ class MachineFacts:
     """With their MTU."""
     default_link: str | None
     """The link of the default route."""
-    routes: tuple[tuple[IPv4Network, str], ...]
+    routes: tuple[tuple[Subnet, str], ...]
     """Where each subnet is reached, by link; without default routes."""
     engine: str
     """The name of the engine that makes the networks."""

@@ -22,6 +22,12 @@ EVERYWHERE = {"dst": "0.0.0.0/0"}
 BEYOND = {"dst": "10.9.0.0/16"}
 BEYOND6 = {"dst": "fd09::/64"}
 DUAL: dict[str, Any] = {"subnet6": "fd23::/64", "gateway6": "fd23::1"}
+WITHOUT_SUBNET: dict[str, dict[str, Any]] = {
+    "gateway": {"gateway": "10.40.0.1"},
+    "ipam.rangeEnd": {"ipam": {"rangeEnd": "10.40.0.9"}},
+    "peer.address": {"peer": {"address": "10.40.0.9"}},
+    "nodeAddresses": {"nodeAddresses": ["10.40.0.9"]},
+}
 LAN6: dict[str, Any] = {"name": "lan", "subnet6": "fd40::/64"}
 OUTWARD = {"gateway": "10.40.0.254", "defaultRoute": "net1"}
 ON_LAN = {"name": "lan", "address": "10.40.0.7"}
@@ -1124,12 +1130,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
     *(
         (f"{key} without an IPv4 subnet", {"networks": [LAN6 | changed], "pods": []}, f"networks[0].{key}", *why)
         for why in [("the network has no `subnet`", "give `subnet` or drop")]
-        for key, changed in {
-            "gateway": {"gateway": "10.40.0.1"},
-            "ipam.rangeEnd": {"ipam": {"rangeEnd": "10.40.0.9"}},
-            "peer.address": {"peer": {"address": "10.40.0.9"}},
-            "nodeAddresses": {"nodeAddresses": ["10.40.0.9"]},
-        }.items()
+        for key, changed in WITHOUT_SUBNET.items()
     ),
     *(
         (f"{key} {given}", {"networks": [network(**DUAL | changed)]}, f"networks[0].{key}", problem, remedy)

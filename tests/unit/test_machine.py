@@ -4,7 +4,7 @@ import gzip
 import os
 import subprocess
 from collections.abc import Callable
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from components.machine import (
     links,
     makes_links,
     mtus,
+    routes6_of,
     routes_of,
 )
 from components.settings.machine import EngineNetwork, MachineFacts
@@ -38,7 +39,8 @@ PODMAN = """\
           "dns_enabled": false,
           "labels": {
                "kalico": "lab",
-               "kalico.subnet": "10.23.0.0/16"
+               "kalico.subnet": "10.23.0.0/16",
+               "kalico.subnet6": "fd23::/64"
           },
           "options": {
                "mode": "bridge"
@@ -109,7 +111,7 @@ DOCKER = """\
         "Internal": true,
         "Containers": {},
         "Options": {"macvlan_mode": "bridge", "parent": "kalico-2873f67b"},
-        "Labels": {"kalico": "lab", "kalico.subnet": "10.23.0.0/16"}
+        "Labels": {"kalico": "lab", "kalico.subnet": "10.23.0.0/16", "kalico.subnet6": "fd23::/64"}
     },
     {
         "Name": "lab",
@@ -141,24 +143,38 @@ DOCKER = """\
 """
 
 
-def subnet(text: str) -> IPv4Network:
-    return IPv4Network(text)
+def subnet(text: str) -> IPv4Network | IPv6Network:
+    return ip_network(text)
 
 
 SHOWN = {
     "podman": (
         PODMAN,
         (
-            EngineNetwork(name="ext-net", subnets=(subnet("10.23.0.0/16"),), parent="kalico-2873f67b", lab="lab"),
-            EngineNetwork(name="lab", subnets=(subnet("10.89.0.0/24"),), parent=None, lab=None),
+            EngineNetwork(
+                name="ext-net",
+                subnets=(subnet("10.23.0.0/16"), subnet("fd23::/64")),
+                parent="kalico-2873f67b",
+                lab="lab",
+            ),
+            EngineNetwork(
+                name="lab", subnets=(subnet("fc00:4f91:b041:e019::/64"), subnet("10.89.0.0/24")), parent=None, lab=None
+            ),
             EngineNetwork(name="podman", subnets=(subnet("10.88.0.0/16"),), parent=None, lab=None),
         ),
     ),
     "docker": (
         DOCKER,
         (
-            EngineNetwork(name="ext-net", subnets=(subnet("10.23.0.0/16"),), parent="kalico-2873f67b", lab="lab"),
-            EngineNetwork(name="lab", subnets=(subnet("172.18.0.0/16"),), parent=None, lab=None),
+            EngineNetwork(
+                name="ext-net",
+                subnets=(subnet("10.23.0.0/16"), subnet("fd23::/64")),
+                parent="kalico-2873f67b",
+                lab="lab",
+            ),
+            EngineNetwork(
+                name="lab", subnets=(subnet("fc00:f853:ccd:e793::/64"), subnet("172.18.0.0/16")), parent=None, lab=None
+            ),
             EngineNetwork(name="lan", subnets=(subnet("192.168.1.0/24"),), parent="eth0.50", lab=None),
             EngineNetwork(name="host", subnets=(), parent=None, lab=None),
         ),
@@ -249,6 +265,28 @@ def test_routes_are_subnets_with_their_links_but_for_default_routes() -> None:
     assert routes_of(ROUTES) == ((subnet("10.89.0.0/24"), "podman1"), (subnet("192.0.2.0/25"), "eth0"))
 
 
+ROUTES6 = f"""\
+fc00905cbb69d2f3{"0" * 16} 40 {"0" * 32} 00 {"0" * 32} 00000100 00000003 00000000 00000001  podman1
+fd000000000000000000000000000000 40 {"0" * 32} 00 {"0" * 32} 00000100 00000003 00000000 00000001     eth0
+fd550000000000000000000000000000 30 {"0" * 32} 00 fd000000000000000000000000000009 00000400 1 0 00000003     eth0
+fe800000000000000000000000000000 40 {"0" * 32} 00 {"0" * 32} 00000100 00000001 00000000 00000001     eth0
+00000000000000000000000000000000 00 {"0" * 32} 00 fd000000000000000000000000000001 00000400 2 0 00000003     eth0
+fd660000000000000000000000000000 40 {"0" * 32} 00 {"0" * 32} ffffffff 00000001 00000000 00200200       lo
+00000000000000000000000000000001 80 {"0" * 32} 00 {"0" * 32} 00000000 00000002 00000000 80200001       lo
+fd000000000000000000000000000000 80 {"0" * 32} 00 {"0" * 32} 00000000 00000003 00000000 00100001     eth0
+ff000000000000000000000000000000 08 {"0" * 32} 00 {"0" * 32} 00000100 00000002 00000000 00000001     eth0
+"""
+"""Two links' own, one by a router, and what is none of the lab's business: links' own kinds, refused, own addresses."""
+
+
+def test_routes_of_ipv6_are_subnets_with_their_links_but_for_what_every_link_has() -> None:
+    assert routes6_of(ROUTES6) == (
+        (subnet("fc00:905c:bb69:d2f3::/64"), "podman1"),
+        (subnet("fd00::/64"), "eth0"),
+        (subnet("fd55::/48"), "eth0"),
+    )
+
+
 def test_the_default_link_is_that_of_the_default_route_with_the_lowest_metric() -> None:
     assert default_link(ROUTES) == "eth0"
     assert default_link("\n".join(ROUTES.splitlines()[:1] + ROUTES.splitlines()[3:])) is None
@@ -293,6 +331,7 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "sys/class/net/eth0/mtu").write_text("1400\n")
     (tmp_path / "sys/class/net/lo/mtu").write_text("65536\n")
     (tmp_path / "proc/net/route").write_text(ROUTES)
+    (tmp_path / "proc/net/ipv6_route").write_text(ROUTES6)
     return tmp_path
 
 
@@ -341,7 +380,7 @@ def test_all_facts_come_together(root: Path, install: Install) -> None:
     assert facts(ENGINES["podman"], root) == MachineFacts(
         links={"eth0": 1400, "lo": 65536},
         default_link="eth0",
-        routes=routes_of(ROUTES),
+        routes=(*routes_of(ROUTES), *routes6_of(ROUTES6)),
         engine="podman",
         makes_vlans=False,
         engine_networks=SHOWN["podman"][1],

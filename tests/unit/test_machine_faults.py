@@ -1,7 +1,7 @@
 """What of a lab cannot be on a machine, by facts about it that others gather."""
 
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 import pytest
@@ -161,6 +161,16 @@ def test_no_subnet_is_that_of_another_labs_network() -> None:
     assert said(with_networks(engines("theirs", "10.23.0.0/16", lab="other"))) == [
         "networks[0].subnet: 10.23.0.0/16 overlaps the engine's network 'theirs' 10.23.0.0/16; take another subnet"
     ]
+
+
+def test_no_subnet_of_ipv6_is_that_of_the_engine_or_the_machine_but_by_its_very_parent() -> None:
+    dual = network(subnet6="fd00::/56")
+    machine = replace(MACHINE, routes=(*MACHINE.routes, (IPv6Network("fd00:0:0:7::/64"), "eth0")))
+    told = "networks[0].subnet6: fd00::/56 overlaps {}; take another subnet"
+    assert said(machine, networks=[dual]) == [told.format("the machine's route to fd00:0:0:7::/64 by eth0")]
+    assert said(machine, networks=[dual | {"parent": "eth0"}]) == []
+    theirs = EngineNetwork(name="theirs", subnets=(IPv6Network("fd00::/64"),), parent=None, lab="other")
+    assert said(with_networks(theirs), networks=[dual]) == [told.format("the engine's network 'theirs' fd00::/64")]
 
 
 def test_what_a_lab_has_already_is_not_in_its_own_way() -> None:
