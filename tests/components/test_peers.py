@@ -1,5 +1,6 @@
 """The peers in the program as a whole: made beside the cluster where they are asked for, and only there."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +64,19 @@ def test_a_network_that_asks_for_a_peer_has_one_after_it_and_beside_the_cluster(
     assert done[PEER].delete_before_replace
     for label in (RUNNING, JOIN, NAD, POD):
         assert PEER not in done[label].depends_on
+
+
+def test_of_a_network_of_both_families_it_has_both_and_so_do_the_nad_and_the_outputs(
+    run_peer: Callable[..., Run],
+) -> None:
+    done = run_peer(subnet6="fd23::/64", gateway6="peer")
+    assert done[PEER].inputs["environment"]["ADDRESS"] == "10.23.0.1/16 fd23::1/64"
+    [_, routes] = json.loads(done[NAD].inputs["spec"]["config"])["plugins"]
+    assert routes["gateway"] == ["10.23.0.1", "fd23::1"]
+    told = done.outputs["networks"][0]
+    assert told["subnet6"] == "fd23::/64"
+    assert told["nodes"][0]["range"] == "10.23.0.100 to 10.23.0.240 and fd23::100 to fd23::ffff"
+    assert told["peer"] == {"address": "10.23.0.1", "address6": "fd23::1", "mac": "9a:00:00:00:00:09"}
 
 
 def test_its_scripts_are_told_the_address_and_follow_the_network(run_peer: Callable[..., Run], cache: Path) -> None:
