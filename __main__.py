@@ -76,7 +76,7 @@ pods = Pods(
 readiness = Readiness(
     "readiness",
     ReadinessArgs(
-        workspace=workspace, cluster=cluster, calico=calico, multus=multus, pods=pods, sources=settings.sources
+        workspace=workspace, cluster=cluster, calico=calico, multus=multus, pods=pods, settings=settings
     ),
 )
 

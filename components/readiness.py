@@ -10,7 +10,7 @@ from components.calico import Calico
 from components.kind_cluster import KindCluster
 from components.multus import Multus
 from components.pods import Pods
-from components.settings import Source
+from components.settings import LabSettings
 from components.workspace import Workspace
 
 
@@ -21,7 +21,7 @@ class ReadinessArgs:
     calico: Calico
     multus: Multus
     pods: Pods
-    sources: tuple[Source, ...]
+    settings: LabSettings
 
 
 class Readiness(pulumi.ComponentResource):
@@ -41,7 +41,7 @@ class Readiness(pulumi.ComponentResource):
                 args.cluster.running.id,
                 args.multus.conf.id,
                 args.multus.image,
-                *(source.sha256 for source in args.sources),
+                *(source.sha256 for source in args.settings.sources),
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico, args.multus, args.pods]),
         )
@@ -52,6 +52,7 @@ class Readiness(pulumi.ComponentResource):
                 "kubeconfig": str(args.workspace.kubeconfig),
                 "nodes": nodes(told),
             }
+            | ({"quickReadiness": True} if args.settings.quick_readiness else {})
         )
         self.report = report
         self.versions = report.stdout.apply(versions)

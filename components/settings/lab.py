@@ -28,6 +28,9 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 MOST_WORKERS = 30
 """So that a slip of the key is refused: a machine that carries more nodes as containers is rare."""
 
+POLICY_GATE = "MutatingAdmissionPolicy"
+"""The feature gate behind `quickReadiness`."""
+
 BLOCK_PREFIX = 26
 """Calico gives each node a block of so many addresses (manifests/calico-installation.yaml)."""
 
@@ -55,6 +58,8 @@ class LabSettings:
     service_subnet: Subnet
     node_image: str
     feature_gates: tuple[tuple[str, bool], ...]
+    quick_readiness: bool
+    """Whether Calico's pods are probed at shorter intervals than its operator says."""
     calico_manifest: Source
     multus_manifest: Source
     multus_image: str
@@ -112,6 +117,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
         service_subnet=section.subnet("serviceSubnet"),
         node_image=section.text("nodeImage"),
         feature_gates=_feature_gates(section),
+        quick_readiness=section.boolean("quickReadiness", False),
         calico_manifest=_source(
             section,
             "calicoManifest",
@@ -135,6 +141,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
     )
     section.closed()
     _check_cluster(settings, section)
+    _check_gates(settings, section)
     _check_images(settings, section)
     sound_pods = [pod for pod, item in zip(settings.pods, pod_sections, strict=True) if not item.faulty]
     checks.check_names(networks, settings.pods, faults)
@@ -216,6 +223,11 @@ def _check_cluster(settings: LabSettings, section: Section) -> None:
         section.fault("podSubnet", f"kubeadm refuses {pods}", "give a /8 to /24")
     if services is not NOWHERE and not 12 <= services.prefixlen <= 28:
         section.fault("serviceSubnet", f"kubeadm refuses {services}", "give a /12 to /28")
+
+
+def _check_gates(settings: LabSettings, section: Section) -> None:
+    if settings.quick_readiness and dict(settings.feature_gates).get(POLICY_GATE) is False:
+        section.fault(f"featureGates.{POLICY_GATE}", "quickReadiness does not work without it", "drop either")
 
 
 def _check_images(settings: LabSettings, section: Section) -> None:

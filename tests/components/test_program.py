@@ -405,6 +405,19 @@ def test_calico_is_awaited_by_its_installation(program: Run) -> None:
     assert inputs["spec"]["calicoNetwork"]["ipPools"][0]["cidr"] == "10.24.0.0/16"
 
 
+def test_quick_readiness_is_a_policy_before_calicos_pods_and_named_in_the_output(run_lab: RunLab) -> None:
+    done = run_lab(quickReadiness=True)
+    assert done.error is None, done.error
+    policies = {label for label in done.labels if label.startswith("MutatingAdmissionPolicy")}
+    assert policies == {
+        "MutatingAdmissionPolicy calico-kalico-quick-readiness",
+        "MutatingAdmissionPolicyBinding calico-kalico-quick-readiness",
+    }
+    assert {done[policy].parent for policy in policies} == {done["Installation calico-default"].parent}
+    assert policies <= done["Installation calico-default"].depends_on
+    assert done.outputs["cluster"]["quickReadiness"] is True
+
+
 def test_a_pod_is_awaited_until_it_is_ready_and_multus_has_spoken(program: Run) -> None:
     annotations = program[POD].inputs["metadata"]["annotations"]
     assert json.loads(annotations["pulumi.com/waitFor"]) == [

@@ -329,11 +329,14 @@ def test_a_worker_may_leave_a_network_and_the_network_itself_stays(lab: Lab, con
 def test_what_kind_cannot_change_replaces_the_cluster(lab: Lab, config: dict[str, Any]) -> None:
     config["kalico:podSubnet"] = "10.36.0.0/16"
     config["kalico:serviceSubnet"] = "10.38.0.0/16"
+    config["kalico:quickReadiness"] = True
     config["kalico:workers"] = 1
     config["kalico:pods"] = copy.deepcopy(CONFIG["kalico:pods"])
     assert "cluster-kind" in changed(lab, config)
     assert lab.pod()["status"]["podIP"].startswith("10.36.")
     assert lab.kubectl("get", "service", "kubernetes", "--output", "jsonpath={.spec.clusterIP}") == "10.38.0.1"
+    probes = "jsonpath={.items[*].spec.containers[0].readinessProbe.periodSeconds}"
+    assert set(lab.kubectl("get", "pods", "--namespace=calico-system", "--output", probes).split()) == {"2"}
     assert [node["name"] for node in lab.stack.outputs()["cluster"]["nodes"]] == [f"{CLUSTER}-control-plane", WORKER]
 
 

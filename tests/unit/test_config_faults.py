@@ -164,6 +164,13 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "'yes' is neither true nor false",
         "give true or false",
     ),
+    (
+        "quick readiness without the gate of its policy",
+        {"quickReadiness": True, "featureGates": {"MutatingAdmissionPolicy": False}},
+        "featureGates.MutatingAdmissionPolicy",
+        "quickReadiness does not work without it",
+        "drop either",
+    ),
     ("a gate without a name", {"featureGates": {1: True}}, "featureGates.1", "1 is not a name", "put it in quotes"),
     # Names
     ("an unknown engine", {"engine": "nerdctl"}, "engine", "'nerdctl' is not known", "known are: auto, podman, docker"),

@@ -68,6 +68,7 @@ SEEDS_LAB = LabSettings(
             nodes=(),
         ),
     ),
+    quick_readiness=False,
     self_test=True,
 )
 
@@ -94,6 +95,7 @@ def test_all_that_can_be_said_is_taken_as_said() -> None:
         serviceSubnet="10.31.0.0/20",
         nodeImage="localhost/node:1",
         featureGates={"Some": True, "Other": False},
+        quickReadiness="true",
         selfTest="false",
         calicoManifest=source,
         multusManifest=source | {"source": "https://mirror.lab/b.yaml"},
@@ -202,6 +204,7 @@ def test_all_that_can_be_said_is_taken_as_said() -> None:
                 nodes=(),
             ),
         ),
+        quick_readiness=True,
         self_test=False,
     )
 

@@ -60,6 +60,7 @@ RICH = config(
     workers=3,
     multusImage="localhost/multus:1",
     featureGates={"Some": True},
+    quickReadiness=True,
     calicoManifest={"source": "https://mirror.lab/a.yaml", "sha256": "a" * 64},
     networks=[
         network(nodes=["worker", "worker3"], mtu=1400, parent="eth7", vlan=7, routes=[{"dst": "10.9.0.0/16"}]),
