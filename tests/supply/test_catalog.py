@@ -103,7 +103,7 @@ def test_behind_a_mirror_every_file_comes_from_it_and_the_images_are_the_engines
     assert others == {"script-tools", "node-image"}
 
 
-@pytest.mark.parametrize("name", ["cni-archive", "calico-manifest", "multus-manifest"])
+@pytest.mark.parametrize("name", [name for name in CATALOG if name.endswith(("-archive", "-manifest"))])
 def test_a_file_of_the_programs_comes_from_a_mirror_by_the_programs_own_pin_and_else_by_the_program(
     machine: Machine, name: str
 ) -> None:
