@@ -74,9 +74,16 @@ class Whereabouts(pulumi.ComponentResource):
 
 
 def daemon_documents(documents: list[dict[str, Any]], image: str) -> list[dict[str, Any]]:
-    """Upstream's documents with the image pinned, room for the daemon, and SCHEDULE."""
+    """Upstream's documents with the image pinned, room for the daemon, SCHEDULE, and the right to get a pod.
+
+    The reconciler looks again at a pod that is just starting; one that it may not get it takes for gone, and gives the
+    address to another.
+    """
     changed = daemonset_documents(documents, image)
     for document in changed:
         if document["kind"] == "ConfigMap":
             document["data"]["cron-expression"] = SCHEDULE
+        for rule in document.get("rules", []):
+            if "pods" in rule["resources"]:
+                rule["verbs"] = sorted({*rule["verbs"], "get"})
     return changed

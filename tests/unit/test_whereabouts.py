@@ -1,4 +1,4 @@
-"""Upstream's documents of whereabouts, pinned and with the reconciler's hours changed."""
+"""Upstream's documents of whereabouts, pinned, with the reconciler's hours and rights changed."""
 
 import copy
 from typing import Any
@@ -39,6 +39,18 @@ def test_the_reconciler_does_not_wait_for_the_night() -> None:
     minutes, *others = SCHEDULE.split(" ")
     assert int(minutes.removeprefix("*/")) <= 5
     assert others == ["*"] * 4
+
+
+def test_the_reconciler_may_look_again_at_a_pod_that_is_just_starting() -> None:
+    pools = {"apiGroups": ["whereabouts.cni.cncf.io"], "resources": ["ippools"], "verbs": ["list"]}
+    role = {
+        "kind": "ClusterRole",
+        "metadata": {"name": "whereabouts-cni"},
+        "rules": [pools, {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}],
+    }
+    [changed] = daemon_documents([role], IMAGE)
+    pods = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}
+    assert changed == role | {"rules": [pools, pods]}
 
 
 def test_what_was_given_is_left_as_it_was() -> None:
