@@ -16,6 +16,7 @@ from components.peers import PeersArgs, containers, peers_of, with_peers
 from components.pods import Pods, PodsArgs
 from components.readiness import Readiness, ReadinessArgs
 from components.self_test import SelfTestArgs, prove
+from components.whereabouts import WhereaboutsArgs, whereabouts_for
 from components.workspace import find_workspace
 
 settings = load_settings()
@@ -49,6 +50,10 @@ plugins = CniPlugins(
     CniPluginsArgs(archive=settings.cni_plugins, workspace=workspace, cluster=cluster, calico=calico, drift=drift),
 )
 multus = Multus("multus", MultusArgs(settings=settings, workspace=workspace, cluster=cluster, drift=drift))
+whereabouts = whereabouts_for(
+    "whereabouts",
+    WhereaboutsArgs(settings=settings.whereabouts, workspace=workspace, cluster=cluster, drift=drift),
+)
 attachments = Attachments(
     "attachments",
     AttachmentsArgs(
@@ -58,6 +63,7 @@ attachments = Attachments(
         cluster=cluster,
         joins=joins,
         multus=multus,
+        whereabouts=whereabouts,
         drift=drift,
     ),
 )
@@ -76,7 +82,13 @@ pods = Pods(
 readiness = Readiness(
     "readiness",
     ReadinessArgs(
-        workspace=workspace, cluster=cluster, calico=calico, multus=multus, pods=pods, settings=settings
+        workspace=workspace,
+        cluster=cluster,
+        calico=calico,
+        multus=multus,
+        whereabouts=whereabouts,
+        pods=pods,
+        settings=settings,
     ),
 )
 

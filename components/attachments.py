@@ -21,9 +21,10 @@ from components.kind_cluster import KindCluster
 from components.multus import Multus
 from components.network_joins import NetworkJoins, master
 from components.objects import KubernetesObject, repairable
-from components.settings import NetworkSettings, WorkerRange
+from components.settings import NetworkSettings, WorkerRange, ipam
 from components.settings.blocks import Address, Subnet
 from components.settings.routes import DefaultRoute
+from components.whereabouts import Whereabouts
 from components.workspace import Workspace
 
 CNI_VERSION = "0.3.1"
@@ -41,6 +42,8 @@ class AttachmentsArgs:
     cluster: KindCluster
     joins: NetworkJoins
     multus: Multus
+    whereabouts: Whereabouts | None
+    """There where a network has its addresses from it."""
     drift: Drift
 
 
@@ -91,7 +94,10 @@ class Attachments(pulumi.ComponentResource):
         )
         # The NAD's kind comes with Multus's manifest; its daemon need not run yet.
         kinds = [made for made in args.multus.objects if made.is_crd]
-        opts = pulumi.ResourceOptions(parent=self, depends_on=[*kinds, made_with], replace_with=[made_with])
+        needed: list[pulumi.Resource] = [*kinds, made_with]
+        if args.whereabouts and isinstance(network.ipam, ipam.Whereabouts):
+            needed.append(args.whereabouts.files)
+        opts = pulumi.ResourceOptions(parent=self, depends_on=needed, replace_with=[made_with])
         return KubernetesObject(f"{name}-{network.name}", document, pulumi.ResourceOptions.merge(again, opts))
 
     def _conf_on_nodes(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> pulumi.Resource:

@@ -11,6 +11,7 @@ from components.kind_cluster import KindCluster
 from components.multus import Multus
 from components.pods import Pods
 from components.settings import LabSettings
+from components.whereabouts import Whereabouts
 from components.workspace import Workspace
 
 
@@ -20,6 +21,7 @@ class ReadinessArgs:
     workspace: Workspace
     calico: Calico
     multus: Multus
+    whereabouts: Whereabouts | None
     pods: Pods
     settings: LabSettings
 
@@ -32,18 +34,24 @@ class Readiness(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ReadinessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:Readiness", name, None, opts)
+        environment = args.workspace.environment | {"WORKER": args.cluster.workers[0], "SECONDS_AT_MOST": "300"}
+        more: list[Whereabouts] = []
+        if args.whereabouts:
+            more.append(args.whereabouts)
+            environment |= {"WHEREABOUTS": args.whereabouts.image}
         report = scripts.run(
             f"{name}-report",
             create="wait-ready",
-            environment=args.workspace.environment | {"WORKER": args.cluster.workers[0], "SECONDS_AT_MOST": "300"},
+            environment=environment,
             # Asked again when anything that has a version is another. A pod is waited for by itself.
             triggers=[
                 args.cluster.running.id,
                 args.multus.conf.id,
                 args.multus.image,
                 *(source.sha256 for source in args.settings.sources),
+                *(each.files.id for each in more),
             ],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico, args.multus, args.pods]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico, args.multus, *more, args.pods]),
         )
         self.cluster = args.cluster.running.stdout.apply(
             lambda told: {

@@ -24,6 +24,9 @@ from supply.ways import DebianPackages, Machine, PluginThere
 SITE_KEYS = {
     "calico-manifest": "calicoManifest",
     "multus-manifest": "multusManifest",
+    "whereabouts-manifest": "whereaboutsManifest",
+    "whereabouts-pools-manifest": "whereaboutsPoolsManifest",
+    "whereabouts-reservations-manifest": "whereaboutsReservationsManifest",
     "cni-archive": "cniPluginsArchive",
 }
 

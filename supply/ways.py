@@ -500,7 +500,7 @@ class DockerServer(Way):
         return "set up as a server of our own, Debian's docker.io, beside everything else"
 
     def recipe(self) -> str:
-        return _folder_text("docker_server") + _folder_text("images")  # which has the calls of mmdebstrap
+        return _folder_text("docker_server") + (HERE / "images/debian.py").read_text()  # the calls of mmdebstrap
 
     def fill(self, machine: Machine, out: Path, made: Mapping[str, Path]) -> None:
         importlib.import_module("supply.docker_server").make_root(out, machine.say)

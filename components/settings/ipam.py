@@ -169,7 +169,36 @@ class Static:
         return ()
 
 
-IPAM_TYPES: dict[str, type[Ipam]] = {"host-local": HostLocal, "static": Static}
+@dataclass(frozen=True, kw_only=True)
+class Whereabouts(HostLocal):
+    """Addresses from a range as host-local's, but leased in the cluster: all workers share it as one.
+
+    Source: whereabouts v0.8.0. Where its kubeconfig is, it reads in /etc/cni/net.d/whereabouts.d/whereabouts.conf. An
+    address that a pod asks for it adds to the one of the range, unreserved: it fixes none. Leases are kept by the
+    range alone, without a `network_name`: no two networks of a lab overlap, and its reconciler would take every
+    reservation with such a name for an orphan.
+    """
+
+    fixes_addresses: ClassVar[bool] = False
+
+    def config(
+        self, subnet: Subnet, gateway: Address | None, routes: Sequence[Route] = (), part: WorkerRange | None = None
+    ) -> dict[str, Any]:
+        config: dict[str, Any] = {
+            "type": "whereabouts",
+            "range": str(subnet),
+            "range_start": str(self.range_start),
+            "range_end": str(self.range_end),
+            "routes": [route.config() for route in (*self.routes, *routes)],
+            "log_level": "error",  # else each step goes to Multus's log
+        }
+        return config if gateway is None else config | {"gateway": str(gateway)}
+
+    def ranges(self, workers: Sequence[str]) -> tuple[WorkerRange, ...]:
+        return ()
+
+
+IPAM_TYPES: dict[str, type[Ipam]] = {"host-local": HostLocal, "static": Static, "whereabouts": Whereabouts}
 
 
 def read_ipam(section: Section, subnet: Subnet, gateway: Address | None) -> Ipam:

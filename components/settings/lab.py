@@ -9,6 +9,7 @@ from typing import Any
 from components.settings import checks
 from components.settings.blocks import Subnet
 from components.settings.faults import NOWHERE, Faults, Section, known_as, shown
+from components.settings.ipam import Whereabouts
 from components.settings.names import (
     ENGINES_OWN,
     FEATURE_GATE,
@@ -35,6 +36,14 @@ BLOCK_PREFIX = 26
 """Calico gives each node a block of so many addresses (manifests/calico-installation.yaml)."""
 
 
+WHEREABOUTS_MANIFESTS = {
+    "whereaboutsManifest": "whereabouts",
+    "whereaboutsPoolsManifest": "whereabouts-pools",
+    "whereaboutsReservationsManifest": "whereabouts-reservations",
+}
+"""The key that names another file, for each of its files by the name of the pin."""
+
+
 class EngineChoice(StrEnum):
     AUTO = "auto"
     PODMAN = "podman"
@@ -47,6 +56,13 @@ class Source:
 
     location: str
     sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhereaboutsSettings:
+    manifests: tuple[Source, ...]
+    """Its daemon and rights, and the kinds of its pools and reservations."""
+    image: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +86,8 @@ class LabSettings:
     """Whether `up` ends with the self-test."""
     annotated_network: NetworkSettings | None = None
     """The one on which the workers' addresses are told in their annotations; None: none is."""
+    whereabouts: WhereaboutsSettings | None = None
+    """None: no network has its addresses from it."""
 
     @property
     def worker_names(self) -> tuple[str, ...]:
@@ -87,7 +105,8 @@ class LabSettings:
     @property
     def sources(self) -> tuple[Source, ...]:
         """All that comes from upstream as a file."""
-        return self.calico_manifest, self.multus_manifest, self.cni_plugins
+        whereabouts = self.whereabouts.manifests if self.whereabouts else ()
+        return self.calico_manifest, self.multus_manifest, self.cni_plugins, *whereabouts
 
 
 def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[str, str]]], arch: str) -> LabSettings:
@@ -106,6 +125,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
     multus_version = section.text("multusVersion")
     network_sections = section.sections("networks")
     networks = tuple(read_network(item, known_workers) for item in network_sections)
+    whereabouts = _whereabouts(section, upstream)
     sound = {i: not item.faulty for i, item in enumerate(network_sections)}
     known_networks = {network.name: network if sound[i] else None for i, network in enumerate(networks)}
     pod_sections = section.sections("pods")
@@ -138,6 +158,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
         pods=tuple(read_pod(item, known_networks, known_workers) for item in pod_sections),
         self_test=section.boolean("selfTest", True),
         annotated_network=read_node_annotations(section.mapping("nodeAnnotations"), known_networks),
+        whereabouts=whereabouts if any(isinstance(network.ipam, Whereabouts) for network in networks) else None,
     )
     section.closed()
     _check_cluster(settings, section)
@@ -195,6 +216,18 @@ def _source(
     return Source(location=pin["url"], sha256=pin["sha256"])
 
 
+def _whereabouts(section: Section, upstream: Mapping[str, Mapping[str, Mapping[str, str]]]) -> WhereaboutsSettings:
+    """Read even where no network asks for it, so that its keys are known and their faults, too."""
+    version = section.text("whereaboutsVersion")
+    return WhereaboutsSettings(
+        manifests=tuple(
+            _source(section, key, "whereaboutsVersion", upstream[thing], version)
+            for key, thing in WHEREABOUTS_MANIFESTS.items()
+        ),
+        image=section.text("whereaboutsImage", f"ghcr.io/k8snetworkplumbingwg/whereabouts:{version}"),
+    )
+
+
 def _check_cluster(settings: LabSettings, section: Section) -> None:
     name, workers = settings.cluster_name, settings.workers
     pods, services = settings.pod_subnet, settings.service_subnet
@@ -232,6 +265,10 @@ def _check_gates(settings: LabSettings, section: Section) -> None:
 
 def _check_images(settings: LabSettings, section: Section) -> None:
     image_key = "multusImage" if section.has("multusImage") else "multusVersion"
-    for key, image in (("nodeImage", settings.node_image), (image_key, settings.multus_image)):
+    images = [("nodeImage", settings.node_image), (image_key, settings.multus_image)]
+    if settings.whereabouts:
+        key = "whereaboutsImage" if section.has("whereaboutsImage") else "whereaboutsVersion"
+        images.append((key, settings.whereabouts.image))
+    for key, image in images:
         if image and not section.faulty_at(key) and not IMAGE.fullmatch(image):
             section.fault(key, f"{shown(image)} names no image", IMAGES_RULE)

@@ -136,7 +136,7 @@ COMMANDS = {
     "networks-ext-net": ("network-create", "network-delete"),
     "joins-ext-net": ("network-join", "network-leave"),
     "cni-plugins-nodes": ("cni-plugins", None),
-    "multus-conf": ("multus-conf", None),
+    "multus-conf": ("daemon-files", None),
     "calico-authority": ("calico-authority", None),
     "calico-look": ("calico-look", None),
     "pods-attachable": ("wait-attachable", None),
@@ -348,9 +348,13 @@ def test_the_plugins_go_to_every_node_and_again_when_nodes_or_archive_are_others
 
 def test_multuss_conf_is_awaited_on_every_node_and_again_in_another_cluster(program: Run, cache: Path) -> None:
     inputs = program[CONF].inputs
-    assert inputs["environment"] == labs_environment(cache) | {"SECONDS_AT_MOST": "300"}
+    assert inputs["environment"] == labs_environment(cache) | {
+        "DAEMON": "multus",
+        "FILES": "/etc/cni/net.d/00-multus.conf",
+        "SECONDS_AT_MOST": "300",
+    }
     assert inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
-    assert inputs["triggers"] == ["the-clusters-uid", made_from("multus-conf", inputs)]
+    assert inputs["triggers"] == ["the-clusters-uid", made_from("daemon-files", inputs)]
 
 
 def test_the_gate_asks_every_worker(program: Run, cache: Path) -> None:

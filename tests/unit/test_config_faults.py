@@ -17,6 +17,7 @@ from tests.lab_config import ROOT, faults, lab, network, pod
 MANIFEST = {"source": "/srv/a.yaml", "sha256": "a" * 64}
 LAN = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"rangeEnd": "10.40.0.99"}}
 
+WHEREABOUTS = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"type": "whereabouts"}}
 STATIC = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"type": "static"}}
 EVERYWHERE = {"dst": "0.0.0.0/0"}
 BEYOND = {"dst": "10.9.0.0/16"}
@@ -51,6 +52,7 @@ def other_types(monkeypatch: pytest.MonkeyPatch) -> None:
 IMAGES: dict[str, Callable[[str], dict[str, Any]]] = {
     "nodeImage": lambda name: {"nodeImage": name},
     "multusImage": lambda name: {"multusImage": name},
+    "whereaboutsImage": lambda name: {"networks": [WHEREABOUTS], "pods": [], "whereaboutsImage": name},
     "pods[0].image": lambda name: {"pods": [pod(image=name)]},
 }
 
@@ -434,7 +436,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
     ),
     *(
         (
-            f"a {key} without a pin",
+            f"a {key} without a pin or {source}",
             {key: "v0.0.1"},
             key,
             f"no checksum is known for 'v0.0.1' (known: {known}",
@@ -444,6 +446,9 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             ("calicoVersion", "v3.29.2", "calicoManifest"),
             ("multusVersion", "v4.2.3", "multusManifest"),
             ("cniPluginsVersion", "v1.8.0", "cniPluginsArchive"),
+            ("whereaboutsVersion", "v0.8.0", "whereaboutsManifest"),
+            ("whereaboutsVersion", "v0.8.0", "whereaboutsPoolsManifest"),
+            ("whereaboutsVersion", "v0.8.0", "whereaboutsReservationsManifest"),
         )
     ),
     # Workers
@@ -922,6 +927,46 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "networks[0].ipam.route",
         "unknown key",
         "did you mean `routes`?",
+    ),
+    # whereabouts
+    (
+        "a fixed address where whereabouts gives them",
+        {"networks": [WHEREABOUTS], "pods": [pod(networks=[ON_LAN])]},
+        "pods[0].networks[0].address",
+        "10.40.0.7: the IPAM of lan fixes no address",
+        "drop it or take type host-local or static",
+    ),
+    (
+        "a key of whereabouts's own config",
+        {"networks": [WHEREABOUTS | {"ipam": {"type": "whereabouts", "range_start": "10.40.0.9"}}], "pods": []},
+        "networks[0].ipam.range_start",
+        "unknown key",
+        "did you mean `rangeStart`?",
+    ),
+    (
+        "a range of whereabouts's for fewer pods than there are, whichever their workers",
+        {
+            "workers": 2,
+            "networks": [WHEREABOUTS | {"ipam": {"type": "whereabouts", "rangeEnd": "10.40.0.2"}}],
+            "pods": [pod(networks=["lan"], count=3)],
+        },
+        "networks[0].ipam",
+        "the range holds 2 addresses, the pods want 3",
+        "widen the range",
+    ),
+    (
+        "a range of whereabouts's with the gateway in it",
+        {
+            "networks": [
+                WHEREABOUTS
+                | {"gateway": "10.40.0.5", "ipam": {"type": "whereabouts", "rangeStart": "10.40.0.2"}}
+                | {"defaultRoute": "none"}
+            ],
+            "pods": [],
+        },
+        "networks[0].ipam.rangeStart",
+        "the gateway 10.40.0.5 lies in the range",
+        "move either",
     ),
     # Static addresses
     (

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components.settings.faults import Faults, Section
-from components.settings.ipam import IPAM_TYPES, HostLocal, Static, read_ipam
+from components.settings.ipam import IPAM_TYPES, HostLocal, Static, Whereabouts, read_ipam
 from components.settings.routes import Route
 
 SUBNET = IPv4Network("10.23.0.0/16")
@@ -116,3 +116,27 @@ def test_static_leaves_it_to_the_pods_what_is_given_out() -> None:
     ipam = read({"type": "static"})
     assert ipam == Static(routes=())
     assert (ipam.capacity(), ipam.occupies(), ipam.ranges(["lab-worker", "lab-worker2"])) == (None, None, ())
+
+
+def test_whereabouts_reads_a_range_under_names_of_its_own() -> None:
+    values = {"rangeStart": "10.23.0.100", "rangeEnd": "10.23.0.240", "routes": [{"dst": "10.9.0.0/16"}]}
+    ipam = read({"type": "whereabouts"} | values)
+    config = {
+        "type": "whereabouts",
+        "range": "10.23.0.0/16",
+        "range_start": "10.23.0.100",
+        "range_end": "10.23.0.240",
+        "routes": [{"dst": "10.9.0.0/16"}, {"dst": "10.8.0.0/16", "gw": "10.23.0.2"}],
+        "log_level": "error",
+    }
+    further = [Route(dst=IPv4Network("10.8.0.0/16"), gw=IPv4Address("10.23.0.2"))]
+    assert ipam.config(SUBNET, GATEWAY, further) == config | {"gateway": "10.23.0.1"}
+    assert ipam.config(SUBNET, None, further) == config
+
+
+@pytest.mark.parametrize("values", [{}, {"rangeStart": "10.23.0.100"}, {"rangeEnd": "10.23.255.254"}])
+def test_whereabouts_serves_what_host_local_would_and_every_worker_all_of_it(values: dict[str, str]) -> None:
+    ipam, local = read({"type": "whereabouts"} | values), read(values)
+    assert isinstance(ipam, Whereabouts)
+    assert (ipam.occupies(), ipam.capacity()) == (local.occupies(), local.capacity())
+    assert ipam.ranges(["lab-worker", "lab-worker2"]) == ()

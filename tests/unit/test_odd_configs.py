@@ -77,6 +77,7 @@ RICH = config(
         {"name": "own", "subnet": "10.42.0.0/24", "gateway": "10.42.0.1", "nodes": ["worker", "worker2"]}
         | {"ipam": {"type": "static", "routes": [{"dst": "0.0.0.0/0"}]}, "nodeAddresses": ["10.42.0.2", "10.42.0.3"]}
         | {"defaultRoute": "literal"},
+        {"name": "shared", "subnet": "10.43.0.0/24", "ipam": {"type": "whereabouts", "rangeStart": "10.43.0.20"}},
     ],
     pods=[
         pod(networks=["ext-net", {"name": "lan", "address": "10.40.0.4", "mac": "02:00:00:00:00:01"}], node="worker"),
