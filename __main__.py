@@ -6,6 +6,7 @@ from components.attachments import Attachments, AttachmentsArgs
 from components.calico import Calico, CalicoArgs
 from components.cni_plugins import CniPlugins, CniPluginsArgs
 from components.config import load_settings
+from components.dhcp import LeasesArgs, leased, servers
 from components.drift import find_drift
 from components.kind_cluster import KindCluster, KindClusterArgs
 from components.macvlan_networks import MacvlanNetworks, MacvlanNetworksArgs
@@ -22,7 +23,7 @@ settings = load_settings()
 workspace = find_workspace(settings)
 drift = find_drift(
     workspace,
-    (*settings.node_names, *containers(settings)),
+    (*settings.node_names, *containers(settings), *servers(settings)),
     annotated=settings.annotated_network is not None,
 )
 
@@ -49,6 +50,12 @@ plugins = CniPlugins(
     CniPluginsArgs(archive=settings.cni_plugins, workspace=workspace, cluster=cluster, calico=calico, drift=drift),
 )
 multus = Multus("multus", MultusArgs(settings=settings, workspace=workspace, cluster=cluster, drift=drift))
+leases = leased(
+    "leases",
+    LeasesArgs(
+        settings=settings, workspace=workspace, macvlans=macvlans, cluster=cluster, plugins=plugins, drift=drift
+    ),
+)
 attachments = Attachments(
     "attachments",
     AttachmentsArgs(
@@ -58,6 +65,7 @@ attachments = Attachments(
         cluster=cluster,
         joins=joins,
         multus=multus,
+        leases=leases,
         drift=drift,
     ),
 )

@@ -6,7 +6,7 @@ finds it by name.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -29,6 +29,8 @@ from components.workspace import Workspace
 CNI_VERSION = "0.3.1"
 RANGES = "kalico/ranges"
 """The annotation of a NAD whose config lies on the nodes: which worker hands out what."""
+LEASES = "kalico/leases"
+"""The annotation of a NAD whose pods get leases of the lab's own server, which nothing else of the NAD tells."""
 MASTER = "@MASTER@"
 """Stands for the node's interface in a config that is written on that node."""
 
@@ -41,6 +43,8 @@ class AttachmentsArgs:
     cluster: KindCluster
     joins: NetworkJoins
     multus: Multus
+    leases: Mapping[str, Sequence[pulumi.Resource]]
+    """By network, what has to be there before a pod of it asks for a lease."""
     drift: Drift
 
 
@@ -80,6 +84,8 @@ class Attachments(pulumi.ComponentResource):
             )
             spec = {"config": config}
             annotations = {CONTENT: config.apply(digest)}
+        if network.dhcp_server:
+            annotations[LEASES] = leases(network)
         document, again = repairable(
             {
                 "apiVersion": "k8s.cni.cncf.io/v1",
@@ -91,7 +97,8 @@ class Attachments(pulumi.ComponentResource):
         )
         # The NAD's kind comes with Multus's manifest; its daemon need not run yet.
         kinds = [made for made in args.multus.objects if made.is_crd]
-        opts = pulumi.ResourceOptions(parent=self, depends_on=[*kinds, made_with], replace_with=[made_with])
+        served = args.leases.get(network.name, ())
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[*kinds, made_with, *served], replace_with=[made_with])
         return KubernetesObject(f"{name}-{network.name}", document, pulumi.ResourceOptions.merge(again, opts))
 
     def _conf_on_nodes(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> pulumi.Resource:
@@ -161,6 +168,11 @@ def two_default_routes(network: NetworkSettings) -> str:
 
 def ranges(network: NetworkSettings) -> str:
     return ", ".join(f"{part.worker}: {part}" for part in network.ranges)
+
+
+def leases(network: NetworkSettings) -> str:
+    server, span = network.dhcp_server, network.ipam.occupies()
+    return f"{span[0]} to {span[1]}, for {server.lease_time} by {server.address.ip}" if server and span else ""
 
 
 def dead_gateway(network: NetworkSettings) -> Address | None:

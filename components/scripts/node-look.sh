@@ -1,6 +1,6 @@
 #!/bin/sh
-# Run in a node, by whatever shell it has: says of each thing that the lab made in it, and marked in /run/kalico, whether it is as it was left.
-# A mark's first line is the reason for which it was made, the second what to compare. Prints a line a mark: THING, a
+# Run in a node, or another container of the lab's, by whatever shell it has: says of each thing that the lab made in
+# it, and marked in /run/kalico, whether it is as it was left. A mark's first line is the reason for which it was made, the second what to compare. Prints a line a mark: THING, a
 # tab, what is wrong (nothing where all is well), a tab, the reason. The marks are gone when the node is started again.
 set -eu
 

@@ -61,6 +61,7 @@ class LabSettings:
     cni_plugins: Source
     networks: tuple[NetworkSettings, ...]
     pods: tuple[PodSettings, ...]
+    dhcp_server_image: str
     self_test: bool
     """Whether `up` ends with the self-test."""
     annotated_network: NetworkSettings | None = None
@@ -128,6 +129,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
             upstream[f"cni-plugins-{arch}"],
             section.text("cniPluginsVersion"),
         ),
+        dhcp_server_image=section.text("dhcpServerImage"),
         networks=networks,
         pods=tuple(read_pod(item, known_networks, known_workers) for item in pod_sections),
         self_test=section.boolean("selfTest", True),
@@ -220,6 +222,7 @@ def _check_cluster(settings: LabSettings, section: Section) -> None:
 
 def _check_images(settings: LabSettings, section: Section) -> None:
     image_key = "multusImage" if section.has("multusImage") else "multusVersion"
-    for key, image in (("nodeImage", settings.node_image), (image_key, settings.multus_image)):
+    images = {"nodeImage": settings.node_image, "dhcpServerImage": settings.dhcp_server_image}
+    for key, image in (images | {image_key: settings.multus_image}).items():
         if image and not section.faulty_at(key) and not IMAGE.fullmatch(image):
             section.fault(key, f"{shown(image)} names no image", IMAGES_RULE)

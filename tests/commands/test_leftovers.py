@@ -120,9 +120,11 @@ def test_where_no_run_has_begun_anything_no_tool_is_asked(tools: Bench, run_fold
     assert run_folder.with_name("other").is_dir()
 
 
-@pytest.mark.parametrize("name", ["lock", "networks/ext-net", "peers/lan", "engine", "because/network.ext-net"])
+@pytest.mark.parametrize(
+    "name", ["lock", "networks/ext-net", "peers/lan", "servers/lan", "engine", "because/network.ext-net"]
+)
 def test_a_record_cut_off_before_its_first_word_is_of_nothing(tools: Bench, run_folder: Path, name: str) -> None:
-    for folder in ("networks", "peers", "because"):
+    for folder in ("networks", "peers", "servers", "because"):
         (run_folder / folder).mkdir(parents=True)
     (run_folder / name).touch()
     run_folder.with_name("other").mkdir()

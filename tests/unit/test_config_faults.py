@@ -51,6 +51,7 @@ def other_types(monkeypatch: pytest.MonkeyPatch) -> None:
 IMAGES: dict[str, Callable[[str], dict[str, Any]]] = {
     "nodeImage": lambda name: {"nodeImage": name},
     "multusImage": lambda name: {"multusImage": name},
+    "dhcpServerImage": lambda name: {"dhcpServerImage": name},
     "pods[0].image": lambda name: {"pods": [pod(image=name)]},
 }
 
