@@ -15,7 +15,6 @@ from components.peers import on_network
 from components.settings import LabSettings, NetworkSettings
 from components.settings.dhcp import ServerSettings, server_name
 from components.settings.ipam import CLASSLESS_ROUTES, Dhcp
-from components.settings.routes import has_default
 from components.workspace import Workspace
 
 LEASES = "kalico-dhcp-leases"
@@ -112,10 +111,11 @@ def dnsmasq(network: NetworkSettings, server: ServerSettings) -> list[str]:
     Without `--no-ping`: it asks first whether anybody has an address, since it knows of no lease when it is made anew.
     """
     first, last = network.ipam.occupies() or (None, None)
-    routes = [word for route in network.routes for word in (str(route.dst), str(route.gw or network.gateway))]
+    routes = [(route.dst, str(route.gw or network.gateway)) for route in network.routes]
     # Without a value option 3 is not sent; dnsmasq else tells itself as the router.
-    options = [",".join([ROUTERS, *([str(network.gateway)] if has_default(network.routes) else [])])]
-    options += [",".join([CLASSLESS_ROUTES, *routes])] if routes else []
+    options = [",".join([ROUTERS, *(gateway for dst, gateway in routes if dst.prefixlen == 0)])]
+    if routes:
+        options.append(",".join([CLASSLESS_ROUTES, *(f"{dst},{gateway}" for dst, gateway in routes)]))
     return [
         "dnsmasq",
         "--keep-in-foreground",

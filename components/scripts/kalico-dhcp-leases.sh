@@ -11,7 +11,7 @@ kept() {
   jq --raw-output '
     (.config | @base64d | fromjson) as $config
     | first(($config.plugins[]?, $config) | select(.ipam.type? == "dhcp")) as $plugin
-    | ($plugin | {type, ipam}) + ($config | {cniVersion, name}) as $asked
+    | (($plugin | {type, ipam}) + ($config | {cniVersion, name})) as $asked
     | "\(.containerId) \(.ifName) \(.netns) \([.result.ips[].address] | sort | join(",")) \($asked | tojson)"' "$1"
 }
 

@@ -92,6 +92,11 @@ def test_with_literal_a_lease_brings_the_gateway_as_the_router_for_whoever_reads
     assert "routers" in nad_config(lan, "eth1")
 
 
+def test_a_default_route_that_names_another_gateway_is_told_with_that_one() -> None:
+    lan = taken(defaultRoute="literal", gateway=None, routes=[{"dst": "0.0.0.0/0", "gw": "10.40.0.250"}])
+    assert options(lan) == ["3,10.40.0.250", "121,0.0.0.0/0,10.40.0.250"]
+
+
 def test_a_lease_brings_the_networks_routes_each_with_its_gateway() -> None:
     """With option 121 a client passes over option 3 (RFC 3442): the default route is in both."""
     routes = [{"dst": "10.9.0.0/16"}, {"dst": "10.8.0.0/16", "gw": "10.40.0.250"}]
