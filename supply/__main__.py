@@ -76,9 +76,9 @@ def _work(asked: argparse.Namespace, store: Store) -> None:
                     lab.wake(machine)
             say(f"tools: all there, {time.monotonic() - start:.0f} s")
         case "lab":
-            engine = asked.engine or environment.asked_for(asked.stack, os.environ).engine
+            config = environment.asked_for(asked.stack, os.environ)
             with store.locked(say):
-                lab.lab(machine, engine)
+                lab.lab(machine, asked.engine or config.engine, leases=config.leases)
             say(f"lab: all set up, {time.monotonic() - start:.0f} s")
 
 
