@@ -185,6 +185,19 @@ def test_a_peer_goes_before_the_network_that_it_is_on(with_peer: Bench, lived_in
     assert not lived_in.exists()
 
 
+def test_a_dhcp_server_goes_before_the_network_that_it_is_on_with_its_own_record(
+    with_peer: Bench, lived_in: Path
+) -> None:
+    (lived_in / "servers").mkdir()
+    (lived_in / "servers/lan").write_text("podman lab-dhcp-lan\n")
+    with_peer.on("podman ps --all --filter label=kalico=lab *", "printf 'lab-peer-lan\\nlab-dhcp-lan\\n'")
+    assert sweep(lived_in, "lab") == []
+    removals = [call for call in with_peer.calls if " rm " in call]
+    assert removals[:2] == [f"podman rm --force --volumes lab-{name}-lan" for name in ("dhcp", "peer")]
+    assert "podman network rm lan" in removals
+    assert not lived_in.exists()
+
+
 def test_a_peer_that_does_not_go_is_told_and_the_rest_goes(with_peer: Bench, lived_in: Path) -> None:
     with_peer.on("podman rm *", "echo 'no engine' >&2; exit 2")
     assert sweep(lived_in, "lab") == ["peer-delete on podman: no engine", f"{lived_in}/peers/lan"]

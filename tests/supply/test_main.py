@@ -95,6 +95,9 @@ def test_the_lab_is_told_whether_the_stack_has_leases(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "argv", ["supply", "lab"])
     assert command.main() == 0
     assert told == [leases]
+    monkeypatch.setattr(sys, "argv", ["supply", "lab", "--leases"])
+    assert command.main() == 0
+    assert told == [leases, True]
 
 
 def test_the_engine_of_the_stack_is_taken_unless_one_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
