@@ -19,7 +19,6 @@ for node in "${nodes[@]}"; do
   "$ENGINE" exec --interactive "$node" install -D -m 0644 /dev/stdin "$unit" <<END
 [Unit]
 Description=Leases of the dhcp CNI plugin
-Before=kubelet.service
 StartLimitIntervalSec=0
 
 [Service]
