@@ -6,6 +6,7 @@ from components.attachments import Attachments, AttachmentsArgs
 from components.calico import Calico, CalicoArgs
 from components.cni_plugins import CniPlugins, CniPluginsArgs
 from components.config import load_settings
+from components.dhcp import LeasesArgs, leased, servers
 from components.drift import find_drift
 from components.kind_cluster import KindCluster, KindClusterArgs
 from components.macvlan_networks import MacvlanNetworks, MacvlanNetworksArgs
@@ -23,7 +24,7 @@ settings = load_settings()
 workspace = find_workspace(settings)
 drift = find_drift(
     workspace,
-    (*settings.node_names, *containers(settings)),
+    (*settings.node_names, *containers(settings), *servers(settings)),
     annotated=settings.annotated_network is not None,
 )
 
@@ -54,6 +55,12 @@ whereabouts = whereabouts_for(
     "whereabouts",
     WhereaboutsArgs(settings=settings.whereabouts, workspace=workspace, cluster=cluster, drift=drift),
 )
+leases = leased(
+    "leases",
+    LeasesArgs(
+        settings=settings, workspace=workspace, macvlans=macvlans, cluster=cluster, plugins=plugins, drift=drift
+    ),
+)
 attachments = Attachments(
     "attachments",
     AttachmentsArgs(
@@ -64,6 +71,7 @@ attachments = Attachments(
         joins=joins,
         multus=multus,
         whereabouts=whereabouts,
+        leases=leases,
         drift=drift,
     ),
 )

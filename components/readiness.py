@@ -54,13 +54,15 @@ class Readiness(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico, args.multus, *more, args.pods]),
         )
         self.cluster = args.cluster.running.stdout.apply(
-            lambda told: {
-                "name": args.workspace.cluster_name,
-                "engine": args.workspace.engine.name,
-                "kubeconfig": str(args.workspace.kubeconfig),
-                "nodes": nodes(told),
-            }
-            | ({"quickReadiness": True} if args.settings.quick_readiness else {})
+            lambda told: (
+                {
+                    "name": args.workspace.cluster_name,
+                    "engine": args.workspace.engine.name,
+                    "kubeconfig": str(args.workspace.kubeconfig),
+                    "nodes": nodes(told),
+                }
+                | ({"quickReadiness": True} if args.settings.quick_readiness else {})
+            )
         )
         self.report = report
         self.versions = report.stdout.apply(versions)

@@ -19,6 +19,7 @@ from supply.ways import (
     OnMachine,
     Packed,
     PluginThere,
+    ServerImage,
     StandIn,
     Way,
 )
@@ -282,6 +283,15 @@ _ROWS = (
                 tools=("mmdebstrap",),
                 modules={"kind_module": _kind, "calico_module": _calico()},
             ),
+        ),
+    ),
+    Thing(  # only where a network of the config asks for the lab's own DHCP server
+        name="dhcp-image",
+        version="trixie",
+        seconds=15,
+        ways=(
+            LeftTo(whom="the engine", urls=("https://quay.io/v2/",)),
+            ServerImage(tools=("mmdebstrap",)),
         ),
     ),
     Thing(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from components.settings import LabSettings, NetworkSettings
+from components.settings.ipam import Dhcp
 from components.settings.peers import container_name
 from components.settings.routes import DefaultRoute
 
@@ -40,6 +41,8 @@ class ExpectedNetwork:
     """The gateway by which what is bound to the interface's address leaves; None: as all else of the pod does."""
     second_default: bool
     """Whether the pods have a default route beside eth0's, at its metric: their cluster may then be out of reach."""
+    others_routes: bool
+    """Whether somebody else tells the pods routes besides; the lab does not know which."""
     ranges: Mapping[str, tuple[str, str]]
     """By worker, the first and the last address that it hands out; empty where that is not the lab's to say."""
 
@@ -110,6 +113,7 @@ def expected_network(network: NetworkSettings) -> ExpectedNetwork:
         mtu=network.mtu,
         routes=expected_routes(network),
         leaves_by=str(network.gateway) if by_source(network) else None,
+        others_routes=isinstance(network.ipam, Dhcp) and network.ipam.server is None,
         second_default=network.default_route is DefaultRoute.LITERAL,
         ranges=shared | {part.worker: (str(part.start), str(part.end)) for part in network.ranges},
     )

@@ -82,6 +82,7 @@ class LabSettings:
     cni_plugins: Source
     networks: tuple[NetworkSettings, ...]
     pods: tuple[PodSettings, ...]
+    dhcp_server_image: str
     self_test: bool
     """Whether `up` ends with the self-test."""
     annotated_network: NetworkSettings | None = None
@@ -154,6 +155,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
             upstream[f"cni-plugins-{arch}"],
             section.text("cniPluginsVersion"),
         ),
+        dhcp_server_image=section.text("dhcpServerImage"),
         networks=networks,
         pods=tuple(read_pod(item, known_networks, known_workers) for item in pod_sections),
         self_test=section.boolean("selfTest", True),
@@ -265,10 +267,14 @@ def _check_gates(settings: LabSettings, section: Section) -> None:
 
 def _check_images(settings: LabSettings, section: Section) -> None:
     image_key = "multusImage" if section.has("multusImage") else "multusVersion"
-    images = [("nodeImage", settings.node_image), (image_key, settings.multus_image)]
+    images = {
+        "nodeImage": settings.node_image,
+        "dhcpServerImage": settings.dhcp_server_image,
+        image_key: settings.multus_image,
+    }
     if settings.whereabouts:
         key = "whereaboutsImage" if section.has("whereaboutsImage") else "whereaboutsVersion"
-        images.append((key, settings.whereabouts.image))
-    for key, image in images:
+        images[key] = settings.whereabouts.image
+    for key, image in images.items():
         if image and not section.faulty_at(key) and not IMAGE.fullmatch(image):
             section.fault(key, f"{shown(image)} names no image", IMAGES_RULE)

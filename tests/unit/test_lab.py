@@ -77,6 +77,7 @@ SEEDS_LAB = LabSettings(
         ),
     ),
     quick_readiness=False,
+    dhcp_server_image="quay.io/poseidon/dnsmasq:v0.5.0-47-g28ff327",
     self_test=True,
 )
 
@@ -108,6 +109,7 @@ def test_all_that_can_be_said_is_taken_as_said() -> None:
         calicoManifest=source,
         multusManifest=source | {"source": "https://mirror.lab/b.yaml"},
         multusImage="mirror.lab:5000/multus:v4",
+        dhcpServerImage="mirror.lab:5000/dnsmasq:1",
         cniPluginsArchive=source | {"source": "/srv/c.tgz"},
         networks=[
             {
@@ -153,6 +155,7 @@ def test_all_that_can_be_said_is_taken_as_said() -> None:
         calico_manifest=Source(location="/srv/a.yaml", sha256="a" * 64),
         multus_manifest=Source(location="https://mirror.lab/b.yaml", sha256="a" * 64),
         multus_image="mirror.lab:5000/multus:v4",
+        dhcp_server_image="mirror.lab:5000/dnsmasq:1",
         cni_plugins=Source(location="/srv/c.tgz", sha256="a" * 64),
         networks=(
             NetworkSettings(
