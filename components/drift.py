@@ -244,7 +244,7 @@ def look(workspace: Workspace, nodes: Sequence[str], *, annotated: bool = False)
 
 
 def look_at_node(engine: Engine, node: str) -> NodeLook:
-    words = [engine.command, "exec", "--interactive", node, "bash", "-s"]
+    words = [engine.command, "exec", "--interactive", node, "sh", "-s"]
     asked = put(words, f"{engine.name} does not tell how node {node} is", script("node-look"))
     if not asked.returncode:
         return NodeLook(state=State.RUNS, marks=marks(asked.stdout))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import pulumi
 import pulumi_command.local as local
@@ -12,6 +12,7 @@ from components import scripts
 from components.drift import Drift
 from components.macvlan_networks import MacvlanNetworks
 from components.settings import LabSettings, NetworkSettings, PeerSettings
+from components.settings.blocks import Interface
 from components.settings.families import key_of
 from components.settings.peers import container_name
 from components.workspace import Workspace
@@ -23,6 +24,17 @@ class PeersArgs:
     workspace: Workspace
     macvlans: MacvlanNetworks
     drift: Drift
+
+
+class OnNetworkArgs(Protocol):
+    """What is needed of the lab for a container on one of its networks."""
+
+    @property
+    def workspace(self) -> Workspace: ...
+    @property
+    def macvlans(self) -> MacvlanNetworks: ...
+    @property
+    def drift(self) -> Drift: ...
 
 
 class Peers(pulumi.ComponentResource):
@@ -44,24 +56,45 @@ class Peers(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _peer(self, name: str, network: NetworkSettings, peer: PeerSettings, args: PeersArgs) -> local.Command:
-        network_made = args.macvlans.made[network.name]
-        container = container_name(args.workspace.cluster_name, network.name)
-        return scripts.run(
+        return on_network(
             f"{name}-{network.name}",
-            create="peer-create",
-            delete="peer-delete",
-            environment=args.workspace.environment
-            | {
-                "NETWORK": network.name,
-                "PEER": container,
-                "IMAGE": by_digest(args.settings.node_image),
-                "ADDRESS": " ".join(map(str, peer.addresses)),
-                "UPLINK": args.workspace.engine.default_network if peer.forward else "",
-            },
-            because=partial(args.drift.in_nodes, f"peer.{network.name}", [container], kind="peer"),
-            triggers=[network_made.id],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[network_made]),
+            network,
+            container=container_name(args.workspace.cluster_name, network.name),
+            image=args.settings.node_image,
+            addresses=peer.addresses,
+            environment={"UPLINK": args.workspace.engine.default_network if peer.forward else ""},
+            args=args,
+            parent=self,
         )
+
+
+def on_network(
+    name: str,
+    network: NetworkSettings,
+    *,
+    container: str,
+    image: str,
+    addresses: Sequence[Interface],
+    environment: Mapping[str, str],
+    role: str = "peer",
+    command: Sequence[str] = (),
+    args: OnNetworkArgs,
+    parent: pulumi.Resource,
+) -> local.Command:
+    """A container beside the nodes on the network, by those addresses alone; it runs `command`, or nothing."""
+    made = args.macvlans.made[network.name]
+    return scripts.run(
+        name,
+        create="peer-create",
+        delete="peer-delete",
+        environment=args.workspace.environment
+        | {"NETWORK": network.name, "PEER": container, "IMAGE": by_digest(image)}
+        | {"ADDRESS": " ".join(map(str, addresses)), **environment},
+        because=partial(args.drift.in_nodes, f"{role}.{network.name}", [container], kind=role),
+        lines=command,
+        triggers=[made.id],
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[made]),
+    )
 
 
 def peers_of(args: PeersArgs) -> dict[str, local.Command]:

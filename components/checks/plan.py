@@ -8,6 +8,7 @@ from typing import Any
 
 from components.settings import LabSettings, NetworkSettings
 from components.settings.blocks import EVERYWHERE, Span, Subnet
+from components.settings.ipam import Dhcp
 from components.settings.peers import container_name
 from components.settings.routes import DefaultRoute
 
@@ -41,6 +42,8 @@ class ExpectedNetwork:
     """The gateways, one a family, by which what is bound to the interface's address leaves; else as all of the pod."""
     second_default: bool
     """Whether the pods have a default route beside eth0's, at its metric: their cluster may then be out of reach."""
+    others_routes: bool
+    """Whether somebody else tells the pods routes besides; the lab does not know which."""
     ranges: Mapping[str, tuple[tuple[str, str], ...]]
     """By worker, the first and the last address that it hands out, in each family; empty where that is not the lab's
     to say."""
@@ -114,6 +117,7 @@ def expected_network(network: NetworkSettings) -> ExpectedNetwork:
         mtu=network.mtu,
         routes=expected_routes(network),
         leaves_by=tuple(map(str, network.gateways)) if by_source(network) else (),
+        others_routes=isinstance(network.ipam, Dhcp) and network.ipam.server is None,
         second_default=network.has_second_default,
         ranges=shared | {part.worker: as_text(part.spans) for part in network.ranges},
     )

@@ -8,12 +8,27 @@ A new type is one class and one row in `IPAM_TYPES`: its keys, its checks and it
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
-from components.settings.blocks import Address, Span, hosts, is_host, moved, size, widest_end, widest_range, within
-from components.settings.families import Side, read_address, refuse_others, side_of
+from components.settings.blocks import (
+    Address,
+    Span,
+    Subnet,
+    hosts,
+    is_host,
+    moved,
+    size,
+    widest_end,
+    widest_range,
+    within,
+)
+from components.settings.dhcp import AskedServer, read_server
+from components.settings.families import FAMILIES, Side, read_address, refuse_others, side_of
 from components.settings.faults import Section
-from components.settings.routes import Route, read_routes
+from components.settings.routes import Route, defaults, read_routes
+
+CLASSLESS_ROUTES = "121"
+"""The DHCP option, which the dhcp plugin has no name for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +62,8 @@ class Ipam(Protocol):
 
     keys: ClassVar[tuple[str, ...]]
     """The keys of its section besides `type`."""
+    families: ClassVar[tuple[int, ...]]
+    """Those that it has addresses of."""
     fixes_addresses: ClassVar[bool]
     """Whether a pod's attachment can have an address of its own choice."""
     needs_addresses: ClassVar[bool]
@@ -88,6 +105,7 @@ class HostLocal:
     """
 
     keys: ClassVar[tuple[str, ...]] = ("rangeStart", "rangeEnd", "rangeStart6", "rangeEnd6", "routes")
+    families: ClassVar[tuple[int, ...]] = FAMILIES
     fixes_addresses: ClassVar[bool] = True
     needs_addresses: ClassVar[bool] = False
 
@@ -96,15 +114,17 @@ class HostLocal:
     routes: tuple[Route, ...]
 
     @classmethod
-    def read(cls, section: Section, sides: Sequence[Side]) -> "HostLocal":
-        read = tuple(_range(section, side) for side in sides)
+    def read(cls, section: Section, sides: Sequence[Side]) -> Self:
+        spans = tuple(read_range(section, side, cls.furthest(side.hosts)) for side in sides)
         refuse_others(section, ["rangeStart", "rangeEnd"], [side.version for side in sides])
-        readable = not section.faulty
-        sides = [replace(side, span=span if readable else None) for side, span in zip(sides, read, strict=True)]
-        routes = read_routes(section, sides)
-        for side, span in zip(sides, read, strict=True):
-            _check_range(section, side, span, readable=readable)
-        return cls(spans=read, routes=routes)
+        if not section.faulty:
+            sides = [replace(side, span=span) for side, span in zip(sides, spans, strict=True)]
+        return cls(spans=spans, routes=read_routes(section, sides))
+
+    @classmethod
+    def furthest(cls, subnet: Subnet) -> Address:
+        """The last address of a subnet that it can hand out."""
+        return hosts(subnet)[1]
 
     def config(
         self, sides: Sequence[Side], routes: Sequence[Route] = (), part: WorkerRange | None = None
@@ -136,28 +156,6 @@ class HostLocal:
         )
 
 
-def _range(section: Section, side: Side) -> Span:
-    """What pods get of one family, as far as it could be read."""
-    start = read_address(section, "rangeStart", side.version) or widest_range(side.hosts, side.gateway)[0]
-    end = read_address(section, "rangeEnd", side.version) or widest_end(start, side.hosts, side.gateway)
-    return start, end
-
-
-def _check_range(section: Section, side: Side, span: Span, *, readable: bool) -> None:
-    (start, end), gateway = span, side.gateway
-    start_key, end_key = side.key("rangeStart"), side.key("rangeEnd")
-    sound = side.hosts is side.subnet
-    if sound:
-        first, last = hosts(side.subnet)
-        for name, address in ((start_key, start), (end_key, end)):
-            if not is_host(address, side.subnet):
-                section.fault(name, f"{address} is no host address of {side.subnet}", f"take one of {first} to {last}")
-    if readable and int(start) > int(end):
-        section.fault(start_key, f"{start} comes after {end_key} {end}", "swap the two")
-    if readable and sound and gateway is not None and within(gateway, span):
-        section.fault(start_key, f"the gateway {gateway} lies in the range {start} to {end}", "move either")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Static:
     """Each attachment has the address that its pod says, so that one NAD serves many pods.
@@ -167,6 +165,7 @@ class Static:
     """
 
     keys: ClassVar[tuple[str, ...]] = ("routes",)
+    families: ClassVar[tuple[int, ...]] = FAMILIES
     fixes_addresses: ClassVar[bool] = True
     needs_addresses: ClassVar[bool] = True
 
@@ -179,9 +178,8 @@ class Static:
     def config(
         self, sides: Sequence[Side], routes: Sequence[Route] = (), part: WorkerRange | None = None
     ) -> dict[str, Any]:
-        by = [(route, side_of(sides, route.dst.version)) for route in (*self.routes, *routes)]
-        named = [replace(route, gw=route.gw or (side.gateway if side else None)) for route, side in by]
-        return {"type": "static", "routes": [route.config() for route in named]}
+        by = by_gateways((*self.routes, *routes), sides)
+        return {"type": "static", "routes": [route.config() for route in by]}
 
     def capacity(self) -> None:
         return None
@@ -193,7 +191,129 @@ class Static:
         return ()
 
 
-IPAM_TYPES: dict[str, type[Ipam]] = {"host-local": HostLocal, "static": Static}
+@dataclass(frozen=True, kw_only=True)
+class Whereabouts(HostLocal):
+    """Addresses from a range as host-local's, but leased in the cluster: all workers share it as one.
+
+    Source: whereabouts v0.8.0. Where its kubeconfig is, it reads in /etc/cni/net.d/whereabouts.d/whereabouts.conf. An
+    address that a pod asks for it adds to the one of the range, unreserved: it fixes none. Leases are kept by the
+    range alone, without a `network_name`: no two networks of a lab overlap, and its reconciler would take every
+    reservation with such a name for an orphan. It has one `gateway` for the addresses of both families: with both,
+    each route names its own. It leaves out the last address of IPv6, too, and its leases are numbers of 64 bits: an
+    address further on in the subnet would be free for it whoever has it.
+    """
+
+    fixes_addresses: ClassVar[bool] = False
+
+    @classmethod
+    def furthest(cls, subnet: Subnet) -> Address:
+        return subnet[min(subnet.num_addresses - 2, 2**64 - 1)]
+
+    def config(
+        self, sides: Sequence[Side], routes: Sequence[Route] = (), part: WorkerRange | None = None
+    ) -> dict[str, Any]:
+        ranges = [
+            {"range": str(side.subnet), "range_start": str(span[0]), "range_end": str(span[1])}
+            for side, span in zip(sides, self.spans, strict=True)
+        ]
+        by = (*self.routes, *routes) if len(sides) == 1 else by_gateways((*self.routes, *routes), sides)
+        gateway = sides[0].gateway if len(sides) == 1 else None
+        return {
+            "type": "whereabouts",
+            **(ranges[0] if len(sides) == 1 else {"ipRanges": ranges}),
+            "routes": [route.config() for route in by],
+            "log_level": "error",  # else each step goes to Multus's log
+            **({"gateway": str(gateway)} if gateway else {}),
+        }
+
+    def ranges(self, workers: Sequence[str]) -> tuple[WorkerRange, ...]:
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dhcp:
+    """Addresses leased by a DHCP server on the network, the lab's own or another's; all workers share its range.
+
+    Source: the CNI plugins' dhcp. It speaks DHCPv4 alone. It asks the server for these options alone, and has no
+    routes but the server's: by option 121 before option 3, a default route (RFC 3442).
+    """
+
+    keys: ClassVar[tuple[str, ...]] = ("server", "rangeStart", "rangeEnd", "leaseTime")
+    families: ClassVar[tuple[int, ...]] = (4,)
+    fixes_addresses: ClassVar[bool] = False
+    needs_addresses: ClassVar[bool] = False
+    routes: ClassVar[tuple[Route, ...]] = ()
+
+    server: AskedServer | None
+    """The lab's own; None: the network has another."""
+    span: Span | None
+    """What the lab's own hands out."""
+
+    @classmethod
+    def read(cls, section: Section, sides: Sequence[Side]) -> "Dhcp":
+        server = read_server(section)
+        if server is None:
+            for key in ("rangeStart", "rangeEnd", "leaseTime"):
+                if section.has(key):
+                    remedy = "drop it: the network's own server has it"
+                    section.fault(key, "the lab has no say in it with `server: false`", remedy)
+        side = side_of(sides, 4)
+        if side is None:
+            refuse_others(section, ["rangeStart", "rangeEnd"], [6])
+        span = read_range(section, side, hosts(side.hosts)[1]) if side else None
+        return cls(server=server, span=span if server else None)
+
+    def config(
+        self, sides: Sequence[Side], routes: Sequence[Route] = (), part: WorkerRange | None = None
+    ) -> dict[str, Any]:
+        options = ["subnet-mask", CLASSLESS_ROUTES, *(["routers"] if defaults(routes) else [])]
+        return {"type": "dhcp", "request": [{"skipDefault": True}, *({"option": option} for option in options)]}
+
+    def capacity(self) -> int | None:
+        return size(self.span) if self.span else None
+
+    def occupies(self) -> tuple[Span, ...]:
+        return (self.span,) if self.span else ()
+
+    def ranges(self, workers: Sequence[str]) -> tuple[WorkerRange, ...]:
+        return ()
+
+
+IPAM_TYPES: dict[str, type[Ipam]] = {
+    "host-local": HostLocal,
+    "static": Static,
+    "whereabouts": Whereabouts,
+    "dhcp": Dhcp,
+}
+
+
+def by_gateways(routes: Sequence[Route], sides: Sequence[Side]) -> list[Route]:
+    """The routes, each with its gateway: of those without one that of their family, where it has one."""
+    gateways = {side.version: side.gateway for side in sides}
+    return [replace(route, gw=route.gw or gateways[route.dst.version]) for route in routes]
+
+
+def read_range(section: Section, side: Side, furthest: Address) -> Span:
+    """`rangeStart` and `rangeEnd` of one family: the pods' part of the subnet. `furthest`: the last that can be."""
+    start_key, end_key = side.key("rangeStart"), side.key("rangeEnd")
+    start = read_address(section, "rangeStart", side.version) or widest_range(side.hosts, side.gateway)[0]
+    end = read_address(section, "rangeEnd", side.version) or widest_end(start, side.hosts, side.gateway)
+    readable = not (section.faulty_at(start_key) or section.faulty_at(end_key))
+    sound = side.hosts is side.subnet
+    if sound:
+        if not section.has(end_key) and int(start) <= int(furthest) < int(end):
+            end = moved(furthest, -1) if furthest == side.gateway else furthest
+        remedy = f"take one of {hosts(side.subnet)[0]} to {furthest}"
+        for name, address in ((start_key, start), (end_key, end)):
+            if not is_host(address, side.subnet):
+                section.fault(name, f"{address} is no host address of {side.subnet}", remedy)
+            elif section.has(name) and int(address) > int(furthest):
+                section.fault(name, f"{address} is further on in {side.subnet} than the type counts", remedy)
+    if readable and int(start) > int(end):
+        section.fault(start_key, f"{start} comes after {end_key} {end}", "swap the two")
+    if readable and sound and side.gateway is not None and within(side.gateway, (start, end)):
+        section.fault(start_key, f"the gateway {side.gateway} lies in the range {start} to {end}", "move either")
+    return start, end
 
 
 def read_ipam(section: Section, sides: Sequence[Side]) -> Ipam:

@@ -6,9 +6,10 @@ from enum import StrEnum
 from ipaddress import IPv4Network
 
 from components.settings.blocks import Address, Interface, Span, Subnet, is_host, node_range
+from components.settings.dhcp import AskedServer, ServerSettings
 from components.settings.families import Side, read_address, refuse_others, side_of
 from components.settings.faults import NOWHERE, Section, shown
-from components.settings.ipam import Ipam, WorkerRange, read_ipam
+from components.settings.ipam import IPAM_TYPES, Dhcp, Ipam, WorkerRange, read_ipam
 from components.settings.names import (
     ENGINES_OWN,
     INTERFACE,
@@ -80,6 +81,8 @@ class NetworkSettings:
     gateway."""
     peer: PeerSettings | None = None
     """The lab's own neighbour of the pods."""
+    dhcp_server: ServerSettings | None = None
+    """The lab's own, where the IPAM asks for one."""
 
     @property
     def subnet(self) -> Subnet:
@@ -129,6 +132,8 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     of_family: dict[int, Span] = {span[0].version: span for span in spans}
     sides = tuple(replace(side, span=of_family.get(side.version)) for side in sides)
     routes = read_routes(section, sides)
+    if isinstance(ipam, Dhcp):
+        _check_leased_routes(routes, ipam, sides, section)
     default_route = read_default_route(section, {"ipam.routes": ipam.routes, "routes": routes}, sides)
     if default_route is DefaultRoute.LITERAL:
         routes = (*by_default(sides, (*ipam.routes, *routes)), *routes)
@@ -152,6 +157,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     for route in routes:
         if route.dst in [other.dst for other in ipam.routes]:
             section.fault("routes", f"{route.dst} is in `ipam.routes` too", "say it in one place")
+    _check_families(sides, ipam, section)
     if not all(side.is_known for side in sides):
         return network
     for side in sides:
@@ -164,12 +170,17 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
             section.fault("peer", f"{network.mode} keeps pods apart from it", "take another mode, or drop it")
     if ipam_section.faulty:
         return network
+    asked_server = ipam.server if isinstance(ipam, Dhcp) else None
+    leased = side_of(sides, 4)
+    if asked_server and leased:
+        _check_server(asked_server, ipam_section, leased, network, asked_peer.addresses[4] if asked_peer else None)
     try:
         _ = network.ranges
     except ValueError:
         problem = f"the range holds {ipam.capacity()} addresses, and {len(network.nodes)} workers need a part each"
         section.fault("ipam", problem, "widen the range or let fewer join (`nodes`)")
-    others = [*(asked_peer.addresses.values() if asked_peer else ()), *(route.gw for route in (*ipam.routes, *routes))]
+    others = [*(asked_peer.addresses.values() if asked_peer else ()), asked_server.address if asked_server else None]
+    others += [route.gw for route in (*ipam.routes, *routes)]
     points = [*network.gateways, *others, *(address.ip for address in network.node_addresses)]
     occupied = [*((address, address) for address in points if address), *spans]
     block = node_range(network.subnet, occupied) if isinstance(network.subnet, IPv4Network) else None
@@ -183,7 +194,10 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     if block is not None:
         network = replace(network, node_range=block)
         occupied.append((block[0], block[-1]))
-    return replace(network, peer=asked_peer.placed(sides, occupied) if asked_peer else None)
+    peer = asked_peer.placed(sides, occupied) if asked_peer else None
+    occupied += [(address.ip, address.ip) for address in peer.addresses] if peer else []
+    server = asked_server.placed(ipam_section, network.subnet, occupied) if asked_server else None
+    return replace(network, peer=peer, dhcp_server=server)
 
 
 def _side(section: Section, version: int, peer: AskedPeer | None) -> Side:
@@ -247,6 +261,35 @@ def _nodes(section: Section, workers: Sequence[str]) -> tuple[str, ...]:
         else:
             joining.append(worker)
     return tuple(worker for worker in workers if worker in joining)
+
+
+def _check_families(sides: Sequence[Side], ipam: Ipam, section: Section) -> None:
+    for side in sides:
+        if side.is_known and side.version not in ipam.families:
+            able = [name for name, type_ in IPAM_TYPES.items() if side.version in type_.families]
+            problem = f"{side.subnet}: the IPAM type has no address of IPv{side.version} for a pod"
+            section.fault(side.key("subnet"), problem, f"drop it or take type {' or '.join(able)}")
+
+
+def _check_leased_routes(routes: Sequence[Route], ipam: Dhcp, sides: Sequence[Side], section: Section) -> None:
+    for route in routes:
+        side = side_of(sides, route.dst.version)
+        if ipam.server is None:
+            problem = f"{route.dst}, and the network's own DHCP server tells the routes"
+            section.fault("routes", problem, "drop it, or say it there")
+        elif route.gw is None and side and side.gateway is None:
+            problem = f"{route.dst} leads by no gateway, and DHCP tells one with each"
+            section.fault("routes", problem, "give it a `gw`, or give `gateway`")
+
+
+def _check_server(
+    asked: AskedServer, ipam: Section, side: Side, network: NetworkSettings, peer: Address | None
+) -> None:
+    taken = [(side.gateway, "the gateway"), (peer, "the peer's")]
+    taken += [(address.ip, "one of `nodeAddresses` too") for address in network.node_addresses]
+    asked.check(ipam, side, taken, network.parent)
+    if network.mode.keeps_apart:
+        ipam.fault("server", f"{network.mode} keeps pods apart from it", "take another mode or type")
 
 
 def _check_link(network: NetworkSettings, section: Section) -> None:

@@ -306,14 +306,37 @@ def test_a_workers_own_config_that_somebody_edits_is_put_back(lab: Lab) -> None:
     }
 
 
+def test_a_pod_that_gets_another_node_or_command_is_replaced_and_no_other(lab: Lab, config: dict[str, Any]) -> None:
+    config["kalico:pods"][0]["node"] = "worker2"
+    assert changed(lab, config) == {"pods-samplepod", *TESTED}
+    assert lab.pod()["spec"]["nodeName"] == f"{WORKER}2"
+    config["kalico:pods"][0]["command"] = ["sleep", "3600"]
+    assert changed(lab, config) == {"pods-samplepod", *TESTED}
+    assert lab.kubectl("exec", "samplepod", "--", "cat", "/proc/1/cmdline").split("\0")[:2] == ["sleep", "3600"]
+
+
+def test_a_worker_may_leave_a_network_and_the_network_itself_stays(lab: Lab, config: dict[str, Any]) -> None:
+    config["kalico:networks"][0]["nodes"] = ["worker2"]
+    touched = changed(lab, config)
+    assert touched >= {"joins-e2e-net", "attachments-e2e-net", "pods-samplepod", "pods-elsewhere.far-1"}
+    assert not touched & {"cluster-kind", "networks-e2e-net", "peers-e2e-net"}
+    assert list(_nodes(lab)) == [f"{WORKER}2"]
+    assert "macvlan" not in lab.in_node("ip", "-details", "link", "show")
+    lab.kubectl("exec", "samplepod", "--", "ping", "-c", "1", "-w", "10", "-I", "net1", "10.33.0.1")
+    del config["kalico:networks"][0]["nodes"]
+
+
 def test_what_kind_cannot_change_replaces_the_cluster(lab: Lab, config: dict[str, Any]) -> None:
     config["kalico:podSubnet"] = "10.36.0.0/16"
     config["kalico:serviceSubnet"] = "10.38.0.0/16"
+    config["kalico:quickReadiness"] = True
     config["kalico:workers"] = 1
     config["kalico:pods"] = copy.deepcopy(CONFIG["kalico:pods"])
     assert "cluster-kind" in changed(lab, config)
     assert lab.pod()["status"]["podIP"].startswith("10.36.")
     assert lab.kubectl("get", "service", "kubernetes", "--output", "jsonpath={.spec.clusterIP}") == "10.38.0.1"
+    probes = "jsonpath={.items[*].spec.containers[0].readinessProbe.periodSeconds}"
+    assert set(lab.kubectl("get", "pods", "--namespace=calico-system", "--output", probes).split()) == {"2"}
     assert [node["name"] for node in lab.stack.outputs()["cluster"]["nodes"]] == [f"{CLUSTER}-control-plane", WORKER]
 
 

@@ -1,13 +1,14 @@
 """The table of IPAM types, and the section of the CNI config that each of them gives."""
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import pytest
 
+from components.settings.dhcp import AskedServer
 from components.settings.families import Side
 from components.settings.faults import Faults, Section
-from components.settings.ipam import IPAM_TYPES, HostLocal, Static, read_ipam
+from components.settings.ipam import IPAM_TYPES, Dhcp, HostLocal, Static, Whereabouts, read_ipam
 from components.settings.routes import Route
 
 SUBNET = IPv4Network("10.23.0.0/16")
@@ -50,6 +51,24 @@ def test_every_type_writes_its_own_name_into_the_config(name: str) -> None:
     ipam = read({"type": name})
     assert isinstance(ipam, IPAM_TYPES[name])
     assert ipam.config(sides())["type"] == name
+
+
+@pytest.mark.parametrize("name", [name for name, type_ in IPAM_TYPES.items() if 6 in type_.families])
+def test_every_type_that_has_ipv6_has_it_alone_and_beside_ipv4(name: str) -> None:
+    six = Side(subnet=IPv6Network("fd23::/64"), gateway=IPv6Address("fd23::1"))
+    for both in ((six,), (*sides(), six)):
+        faults = Faults()
+        further = [Route(dst=side.subnet.supernet(new_prefix=0)) for side in both]
+        ipam = read_ipam(Section({"type": name}, "ipam", faults), both)
+        config = ipam.config(both, further)
+        assert faults.found == []
+        assert [span[0].version for span in ipam.occupies()] in ([], [side.version for side in both])
+        assert [each["dst"] for each in config["routes"]] == ["0.0.0.0/0", "::/0"][-len(both) :]
+        # Each route has a gateway of its family: of its own, or the one of the addresses of that.
+        addresses = {"host-local": config.get("ranges", [[config]]), "whereabouts": [[config]]}.get(name, [])
+        known = {ip_address(each["gateway"]).version for [each] in addresses if "gateway" in each}
+        known |= {ip_address(each["gw"]).version for each in config["routes"] if "gw" in each}
+        assert known == {side.version for side in both}
 
 
 def test_host_locals_config_is_the_seeds_with_the_key_that_it_reads() -> None:
@@ -120,3 +139,68 @@ def test_static_leaves_it_to_the_pods_what_is_given_out() -> None:
     ipam = read({"type": "static"})
     assert ipam == Static(routes=())
     assert (ipam.capacity(), ipam.occupies(), ipam.ranges(["lab-worker", "lab-worker2"])) == (None, (), ())
+
+
+def test_whereabouts_reads_a_range_under_names_of_its_own() -> None:
+    values = {"rangeStart": "10.23.0.100", "rangeEnd": "10.23.0.240", "routes": [{"dst": "10.9.0.0/16"}]}
+    ipam = read({"type": "whereabouts"} | values)
+    config = {
+        "type": "whereabouts",
+        "range": "10.23.0.0/16",
+        "range_start": "10.23.0.100",
+        "range_end": "10.23.0.240",
+        "routes": [{"dst": "10.9.0.0/16"}, {"dst": "10.8.0.0/16", "gw": "10.23.0.2"}],
+        "log_level": "error",
+    }
+    further = [Route(dst=IPv4Network("10.8.0.0/16"), gw=IPv4Address("10.23.0.2"))]
+    assert ipam.config(sides(), further) == config | {"gateway": "10.23.0.1"}
+    assert ipam.config(sides(None), further) == config
+
+
+@pytest.mark.parametrize("values", [{}, {"rangeStart": "10.23.0.100"}, {"rangeEnd": "10.23.255.254"}])
+def test_whereabouts_serves_what_host_local_would_and_every_worker_all_of_it(values: dict[str, str]) -> None:
+    ipam, local = read({"type": "whereabouts"} | values), read(values)
+    assert isinstance(ipam, Whereabouts)
+    assert (ipam.occupies(), ipam.capacity()) == (local.occupies(), local.capacity())
+    assert ipam.ranges(["lab-worker", "lab-worker2"]) == ()
+
+
+def test_the_labs_dhcp_server_hands_out_the_range_that_host_local_would_and_all_workers_share_it() -> None:
+    for said in ({}, {"rangeStart": "10.23.0.100"}, {"rangeStart": "10.23.0.100", "rangeEnd": "10.23.0.199"}):
+        local, leased = read({"type": "host-local"} | said), read({"type": "dhcp"} | said)
+        assert (leased.occupies(), leased.capacity()) == (local.occupies(), local.capacity())
+        assert leased.ranges(["lab-worker", "lab-worker2"]) == ()
+
+
+def test_a_dhcp_server_that_is_not_the_labs_hands_out_what_it_likes() -> None:
+    ipam = read({"type": "dhcp", "server": False})
+    assert ipam == Dhcp(server=None, span=None)
+    assert (ipam.capacity(), ipam.occupies(), ipam.ranges(["lab-worker"])) == (None, (), ())
+
+
+@pytest.mark.parametrize(
+    ("said", "server"),
+    [
+        ({}, AskedServer(address=None, lease_time="1h")),
+        ({"server": True, "leaseTime": "2m"}, AskedServer(address=None, lease_time="2m")),
+        ({"server": {}, "leaseTime": "120"}, AskedServer(address=None, lease_time="120")),
+        ({"server": {"address": "10.23.0.9"}}, AskedServer(address=IPv4Address("10.23.0.9"), lease_time="1h")),
+    ],
+)
+def test_a_dhcp_network_has_a_server_of_the_labs_unless_it_says_otherwise(
+    said: dict[str, Any], server: AskedServer
+) -> None:
+    assert read({"type": "dhcp"} | said).server == server
+
+
+@pytest.mark.parametrize(
+    ("routes", "asked_for"),
+    [([], []), (["10.9.0.0/16"], []), (["0.0.0.0/0"], ["routers"]), (["10.9.0.0/16", "0.0.0.0/0"], ["routers"])],
+)
+def test_a_lease_is_asked_for_a_default_route_where_the_network_wants_one_and_for_routes_at_all_times(
+    routes: list[str], asked_for: list[str]
+) -> None:
+    """The plugin asks for the router by itself: the pod would then have a second default route."""
+    config = read({"type": "dhcp"}).config(sides(), [Route(dst=IPv4Network(dst)) for dst in routes])
+    assert config["request"][0] == {"skipDefault": True}
+    assert [each["option"] for each in config["request"][1:]] == ["subnet-mask", "121", *asked_for]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.attachments import MASTER, confs, dead_gateway, nad_config, ranges
-from components.checks.plan import ExpectedRoute, Peer, expected_routes, from_json, plan, to_json
+from components.checks.plan import ExpectedRoute, Peer, expected_network, expected_routes, from_json, plan, to_json
 from components.checks.run import Answer
 from components.engines import ENGINES
 from components.network_joins import facts
@@ -123,6 +123,64 @@ def test_the_parts_of_a_range_of_ipv6_follow_each_other_and_are_all_of_it(start:
     parts = split(first, last, workers)
     assert (len(parts), parts[0][0], parts[-1][1]) == (workers, first, last)
     assert all(int(end) + 1 == int(begin) for (_, end), (begin, _) in itertools.pairwise(parts))
+
+
+SHARED6 = {"range": "fd23::/64", "range_start": "fd23::100", "range_end": "fd23::ffff"}
+
+
+def test_whereabouts_has_a_range_of_each_family_and_no_gateway_but_that_of_each_route() -> None:
+    """It would write the one that it can be told to the addresses of both."""
+    said = {"type": "whereabouts", "rangeStart": "10.23.0.100", "rangeEnd": "10.23.0.240"}
+    routes = [{"dst": "10.9.0.0/16"}, {"dst": "fd09::/64"}, {"dst": "fd08::/64", "gw": "fd23::7"}]
+    made = taken(workers=2, ipam=said, routes=routes)
+    assert ipam(made) == {
+        "type": "whereabouts",
+        "ipRanges": [
+            {"range": "10.23.0.0/16", "range_start": "10.23.0.100", "range_end": "10.23.0.240"},
+            SHARED6,
+        ],
+        "routes": [
+            {"dst": "10.9.0.0/16", "gw": "10.23.0.1"},
+            {"dst": "fd09::/64", "gw": "fd23::1"},
+            {"dst": "fd08::/64", "gw": "fd23::7"},
+        ],
+        "log_level": "error",
+    }
+    assert (made.ranges, made.ipam.capacity()) == ((), 141)
+    both = (("10.23.0.100", "10.23.0.240"), ("fd23::100", "fd23::ffff"))
+    assert expected_network(made).ranges == {"kalico-worker": both, "kalico-worker2": both}
+
+
+def test_whereabouts_of_ipv6_alone_is_written_as_that_of_ipv4_alone() -> None:
+    made = alone(ipam={"type": "whereabouts", "routes": [{"dst": "fd09::/64"}]})
+    assert ipam(made) == {
+        "type": "whereabouts",
+        "range": "fd41::/64",
+        "range_start": "fd41::100",
+        "range_end": "fd41::ffff",
+        "routes": [{"dst": "fd09::/64"}],
+        "log_level": "error",
+        "gateway": "fd41::1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("subnet", "said", "last"),
+    [
+        # The last host is host-local's alone.
+        ("fd41::/120", {}, "fd41::fe"),
+        ("fd41::/120", {"gateway6": "fd41::fe"}, "fd41::fd"),
+        ("fd41::/120", {"gateway6": "fd41::ff"}, "fd41::fe"),
+        ("fd41::/120", {"rangeEnd6": "fd41::fe"}, "fd41::fe"),
+        ("fd41::/64", {"rangeStart6": "fd41::ffff:ffff:ffff:fff0"}, "fd41::ffff:ffff:ffff:fffe"),
+        ("fd41::/48", {"rangeStart6": "fd41::ffff:ffff:ffff:fff0"}, "fd41::ffff:ffff:ffff:ffff"),
+    ],
+)
+def test_whereabouts_ends_where_it_can_count_to(subnet: str, said: dict[str, str], last: str) -> None:
+    gateway = {"gateway6": said.get("gateway6", "fd41::1")}
+    ends = {key: value for key, value in said.items() if key != "gateway6"}
+    made = alone(**gateway, subnet6=subnet, ipam={"type": "whereabouts"} | ends)
+    assert str(made.ipam.occupies()[0][1]) == last
 
 
 STATIC: dict[str, Any] = (
