@@ -86,6 +86,9 @@ class Facts:
         mtu: int = self.links.get(interface, {}).get("mtu", 0)
         return mtu
 
+    def speaks_arp(self, interface: str) -> bool:
+        return "NOARP" not in self.links.get(interface, {"flags": ["NOARP"]}).get("flags", [])
+
     def mtu_at(self, address: str) -> int:
         """That of the interface with this address."""
         has = [name for name, link in self.links.items() if address in [i["local"] for i in link.get("addr_info", [])]]

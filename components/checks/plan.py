@@ -13,9 +13,6 @@ from components.settings.routes import DefaultRoute
 MANY = 6
 """Up to so many interfaces on a network each asks every other; beyond, see `pairs`."""
 
-SAME_L2 = "bridge"
-"""The one mode in which the pods' macvlans, which lie on one parent, reach each other without a switch's help."""
-
 DEFAULT = "default"
 """The destination of a default route, as `ip` writes it."""
 
@@ -31,7 +28,12 @@ class ExpectedRoute:
 @dataclass(frozen=True, kw_only=True)
 class ExpectedNetwork:
     subnets: tuple[str, ...]
-    mode: str
+    pods_apart: str
+    """Why pods do not reach each other on it; '' where they do."""
+    bridges: bool
+    """Whether each node has a bridge of its own, and pods reach those on their own node alone."""
+    machine_apart: str
+    """Why pods do not reach the machine itself over it."""
     mtu: int | None
     """None: whatever the parent's is."""
     routes: tuple[ExpectedRoute, ...]
@@ -106,7 +108,9 @@ def expected_network(network: NetworkSettings) -> ExpectedNetwork:
     shared = {node: (str(span[0]), str(span[1])) for node in network.nodes} if span else {}
     return ExpectedNetwork(
         subnets=(str(network.subnet),),
-        mode=network.mode.value,
+        pods_apart=network.plugin.pods_apart,
+        bridges=not network.plugin.on_network,
+        machine_apart=network.plugin.machine_apart,
         mtu=network.mtu,
         routes=expected_routes(network),
         leaves_by=str(network.gateway) if by_source(network) else None,

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from components.checks import judge
 from components.checks.judge import Attachment, Facts, Result
-from components.checks.plan import SAME_L2, Peer, Plan, from_json, pairs
+from components.checks.plan import Peer, Plan, from_json, pairs
 from components.engines import EngineError, last_line, put
 
 SECONDS_AT_MOST = 120
@@ -177,7 +177,7 @@ def check(plan: Plan, pods: Iterable[Mapping[str, Any]], nodes: Mapping[str, Nod
         if plan.networks[each.expected.network].leaves_by:
             for ip in each.ips:
                 questions.add(each.node, f"way {each.pod} {ip}", Way(asker=each, source=ip))
-        if each.expected.interface in seen[each.pod].links:
+        if seen[each.pod].speaks_arp(each.expected.interface):
             for ip in (ip for ip in each.ips if ":" not in ip):  # of IPv6 the kernel itself finds out
                 request = f"sole {each.pod} {each.expected.interface} {ip}"
                 questions.add(each.node, request, Sole(asker=each, address=ip))
@@ -272,11 +272,10 @@ def between(
     listening: Mapping[tuple[str, str], Port],
 ) -> list[tuple[Question, str]]:
     """What the interfaces on a network are asked of each other, with the node's request."""
-    if plan.networks[network].mode != SAME_L2:
+    if plan.networks[network].pods_apart:
         return []
     asked: list[tuple[Question, str]] = []
-    for a, b in pairs([each.node for each in here]):
-        asker, other = here[a], here[b]
+    for asker, other in asking(plan, network, here):
         if asker.pod == other.pod:
             continue
         macs = frozenset(each.mac for each in here if each.pod == other.pod)
@@ -299,6 +298,13 @@ def between(
             for source, _ in same_family(asker.ips, [peer.address]):
                 asked += with_peer(asker, source, peer, device(asker, here), seen, listening)
     return asked
+
+
+def asking(plan: Plan, network: str, here: Sequence[Attachment]) -> list[tuple[Attachment, Attachment]]:
+    """Who asks whom: see `pairs`, for each L2 that the network is."""
+    apart = dict.fromkeys(each.node for each in here) if plan.networks[network].bridges else [None]
+    l2s = [[each for each in here if node in (None, each.node)] for node in apart]
+    return [(l2[a], l2[b]) for l2 in l2s for a, b in pairs([each.node for each in l2])]
 
 
 def with_peer(
@@ -353,16 +359,16 @@ def network_notes(plan: Plan, name: str, here: Sequence[Attachment]) -> list[Res
     """What nobody need wonder at, of a network with pods."""
     if not here:
         return []
-    mode = plan.networks[name].mode
-    if mode != SAME_L2:
-        notes = [
-            f"between pods were not asked: {mode} keeps those of one parent apart, unless a switch sends them back"
-        ]
+    network = plan.networks[name]
+    if network.pods_apart:
+        notes = [f"between pods were not asked: {network.pods_apart}"]
     elif len({each.pod for each in here}) == 1 and not any(peer.network == name for peer in plan.peers):
         notes = [f"had nowhere to go: {here[0].pod.removeprefix('default/')} is alone on it"]
     else:
         notes = []
-    notes.append("to the machine itself were not asked: a macvlan does not reach its own parent")
+    if network.bridges and len({each.node for each in here}) > 1:
+        notes.append("from node to node were not asked: each node has a bridge of its own")
+    notes.append(f"to the machine itself were not asked: {network.machine_apart}")
     return [Result(name="packets", pod="", what=name, ok=None, figure=figure) for figure in notes]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from ipaddress import IPv4Interface
 
 from components.settings.blocks import Address, Subnet, node_range
@@ -18,6 +17,7 @@ from components.settings.names import (
 )
 from components.settings.node_addresses import read_node_addresses
 from components.settings.peers import PeerSettings, read_peer
+from components.settings.plugins import KEYS, MacvlanMode, Plugin, read_plugin
 from components.settings.routes import (
     BY_DEFAULT,
     DefaultRoute,
@@ -34,36 +34,20 @@ Less than 576 works, and a lab may want to see what it does to what runs over it
 """
 
 
-class MacvlanMode(StrEnum):
-    BRIDGE = "bridge"
-    PRIVATE = "private"
-    VEPA = "vepa"
-    PASSTHRU = "passthru"
-
-    @property
-    def takes_parent_whole(self) -> bool:
-        """Whether the kernel allows one macvlan alone on the parent.
-
-        A macvlan on a macvlan lies on the same parent: a pod's on eth1 is a second one beside eth1.
-        """
-        return self is MacvlanMode.PASSTHRU
-
-    @property
-    def keeps_apart(self) -> bool:
-        """Whether no macvlan on the parent can reach another one there."""
-        return self in (MacvlanMode.PASSTHRU, MacvlanMode.PRIVATE)
-
-
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings:
-    """One L2: a macvlan network of the engine, joined by workers, and the NAD of the same name."""
+    """One L2: a macvlan network of the engine, joined by workers, and the NAD of the same name.
+
+    By a plugin that makes a bridge on each node it is an L2 on each of these workers, and nothing of the engine's.
+    """
 
     name: str
     subnet: Subnet
     gateway: Address | None
     parent: str | None
     """An interface of the machine; None: the network is an island."""
-    mode: MacvlanMode
+    plugin: Plugin
+    """By which pods get their interface."""
     mtu: int | None
     """In bytes; None: the parent's."""
     vlan: int | None
@@ -80,6 +64,11 @@ class NetworkSettings:
     """Where the engine takes the nodes' own addresses from, apart from the pods' range and the gateway."""
     peer: PeerSettings | None = None
     """The lab's own neighbour of the pods."""
+
+    @property
+    def mode(self) -> MacvlanMode:
+        """Of the workers' own interfaces on it."""
+        return self.plugin.link_mode
 
     @property
     def link(self) -> str | None:
@@ -99,6 +88,7 @@ class NetworkSettings:
 
 def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     """`workers`: the names of all; empty where they could not be read."""
+    plugin = read_plugin(section)
     subnet = section.subnet("subnet")
     hosts = subnet if subnet is not NOWHERE and subnet.num_addresses >= 4 else Subnet("0.0.0.0/0")
     asked_peer = read_peer(section)
@@ -117,7 +107,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         subnet=subnet,
         gateway=gateway,
         parent=_parent(section),
-        mode=section.choice("mode", MacvlanMode, MacvlanMode.BRIDGE),
+        plugin=plugin,
         mtu=section.bounded("mtu", LEAST_MTU, MOST_MTU, "what IPv4 and the kernel take"),
         vlan=section.bounded("vlan", 1, 4094, "the tags of 802.1Q"),
         nodes=nodes,
@@ -127,7 +117,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         node_addresses=read_node_addresses(section, subnet, gateway, span, nodes),
         node_range=NOWHERE,
     )
-    section.closed()
+    section.closed(told=KEYS)
     _check_link(network, section)
     for route in routes:
         if route.dst in [other.dst for other in ipam.routes]:
@@ -140,8 +130,8 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         asked_peer.check(subnet, gateway, span, network.parent)
         if asked_peer.address in [address.ip for address in network.node_addresses]:
             section.fault("peer.address", f"{asked_peer.address} is one of `nodeAddresses` too", "take another one")
-        if network.mode.keeps_apart:
-            section.fault("peer", f"{network.mode} keeps pods apart from it", "take another mode, or drop it")
+        if plugin.without_peer:
+            section.fault("peer", f"{plugin.without_peer} keeps pods apart from it", "take another mode, or drop it")
     if ipam_section.faulty:
         return network
     try:
@@ -153,6 +143,8 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     points = [gateway, *others, *(address.ip for address in network.node_addresses)]
     occupied = [(address, address) for address in points if address] + ([span] if span else [])
     block = node_range(subnet, occupied)
+    if block is None and not plugin.on_network:
+        return network
     if block is None:
         section.fault(
             "subnet",
@@ -205,7 +197,7 @@ def _nodes(section: Section, workers: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_link(network: NetworkSettings, section: Section) -> None:
-    if network.vlan and not network.parent:
+    if network.vlan and not network.parent and not section.faulty_at("vlan"):
         section.fault("vlan", f"{network.vlan} is a tag on a parent, and there is none", "give `parent` or drop it")
     if network.link and network.vlan and INTERFACE.fullmatch(network.parent or "") and len(network.link) > 15:
         section.fault("vlan", f"the interface {network.link} has more than 15 characters", "rename the parent")

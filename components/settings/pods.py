@@ -138,6 +138,9 @@ def _attachment(item: Section, name: str, network: NetworkSettings | None, pod: 
             f"{name} is {network.mode}: its node has the one macvlan that the parent takes",
             "take another mode, or leave the pod off it",
         )
+    if mac is not None and network.plugin.shares_mac:
+        problem = f"{mac}: by {network.plugin.name} a pod has its node's own on {name}"
+        item.fault("mac", problem, "drop it, or take another `plugin`")
     if address is None:
         if network.ipam.needs_addresses and not item.faulty_at("address"):
             remedy = f"{name} gives none by itself: give a host address of {network.subnet}"

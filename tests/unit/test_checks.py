@@ -84,7 +84,12 @@ def test_the_plan_says_what_the_config_says() -> None:
     made = plan(lab())
     assert (made.api, [each.pod for each in made.interfaces]) == ("10.96.0.1", ["default/samplepod"])
     expected = made.networks["ext-net"]
-    assert (expected.subnets, expected.mode, expected.mtu) == (("10.23.0.0/16",), "bridge", None)
+    assert (expected.subnets, expected.pods_apart, expected.bridges, expected.mtu) == (
+        ("10.23.0.0/16",),
+        "",
+        False,
+        None,
+    )
     assert (expected.routes, expected.leaves_by, expected.second_default) == ((), "10.23.0.1", False)
     assert expected.ranges == {"kalico-worker": ("10.23.0.100", "10.23.0.240")}
 

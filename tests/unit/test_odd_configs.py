@@ -17,6 +17,7 @@ INNER_KEYS = [
     *("name", "subnet", "gateway", "parent", "mode", "mtu", "vlan", "nodes", "ipam", "routes", "peer", "forward"),
     *("type", "rangeStart", "rangeEnd", "dst", "gw", "source", "sha256"),
     *("defaultRoute", "nodeAddresses", "bnk", "network"),
+    "plugin",
     *("namespace", "image", "command", "networks", "address", "mac", "count", "node"),
 ]
 ODD_TEXTS = [
@@ -31,6 +32,8 @@ ODD_TEXTS = [
         "kalico-worker",
         "default",
         "passthru",
+        "ipvlan",
+        "l3",
         "net1",
         "literal",
         "02:00:00:00:00:01",
@@ -76,11 +79,14 @@ RICH = config(
         {"name": "own", "subnet": "10.42.0.0/24", "gateway": "10.42.0.1", "nodes": ["worker", "worker2"]}
         | {"ipam": {"type": "static", "routes": [{"dst": "0.0.0.0/0"}]}, "nodeAddresses": ["10.42.0.2", "10.42.0.3"]}
         | {"defaultRoute": "literal"},
+        {"name": "shared", "subnet": "10.43.0.0/24", "plugin": "ipvlan", "mode": "l2", "peer": True},
+        {"name": "apart", "subnet": "10.44.0.0/24", "plugin": "bridge", "mtu": 1400},
     ],
     pods=[
         pod(networks=["ext-net", {"name": "lan", "address": "10.40.0.4", "mac": "02:00:00:00:00:01"}], node="worker"),
         pod(name="many", networks=["lan", "lan"], count=5, namespace="team"),
         pod(name="own", networks=[{"name": "own", "address": "10.42.0.50"}]),
+        pod(name="others", networks=["shared", "apart"]),
     ],
     nodeAnnotations={"bnk": True, "network": "own"},
 )
