@@ -22,7 +22,8 @@ set -euo pipefail
 declare -A enter resolver # by POD, the words that lead into its network namespace
 listeners=()
 scratch=$(mktemp --directory)
-trap 'kill "${listeners[@]}" 2>/dev/null || true; rm -rf "$scratch"' EXIT
+# A peer's process 1 takes no children over: what is started there has to be waited for.
+trap 'kill "${listeners[@]}" 2>/dev/null && wait "${listeners[@]}" || true; rm -rf "$scratch"' EXIT
 
 in_pod() {
   local pod=$1
@@ -178,13 +179,15 @@ tcp() {
     echo "$line $id" >&"$request"
     back=
     if ! read -r -t 4 -u "$reply" back || [ "$back" != "$line $id" ]; then
-      echo "failed $(last_line "$scratch/$id")"
-      return
+      least=
+      break
     fi
     took=$(milliseconds "$begun")
     [ "$line" = connect ] || least=$(sort -n <<<"$took${least:+$'\n'$least}" | head -n 1)
   done
-  echo "ok $least"
+  exec {request}>&-
+  [ -n "${enter[$pod]}" ] || wait "$!" || true
+  if [ -n "$least" ]; then echo "ok $least"; else echo "failed $(last_line "$scratch/$id")"; fi
 }
 
 large() {

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from components.annotations import NETWORK_STATUS
 from components.checks.judge import Result
 from components.checks.plan import Peer, Plan, plan
 from components.checks.run import Answer, NodeSession, check
-from tests.lab_config import lab, network, pod
+from tests.lab_config import ROOT, lab, network, pod
 from tests.scripts.conftest import NODES, Bench, in_node, inside
 
 PODS = {"one": NODES[0], "two": NODES[0], "three": NODES[1]}
@@ -205,6 +206,53 @@ def with_peer(ext_net: Network) -> Plan:
     ext_net.within("bridge", "ip link set port-peer master bridge up")
     inside(ext_net.bench, NODES[1], f"ip address add {PEER.address}/16 dev ext && ip link set ext up")
     return replace(made(), peers=(PEER,))
+
+
+PEERS_REQUESTS = """\
+0 here p
+1 serve p - 127.0.0.1 61000
+sync
+2 tcp p - 127.0.0.1 127.0.0.1 61000
+3 tcp p - 127.0.0.1 127.0.0.1 61001
+sync
+"""
+
+
+def test_nothing_is_left_in_a_peer_whose_first_process_takes_no_children_over(tmp_path: Path) -> None:
+    if (socat := shutil.which("socat")) is None or os.geteuid() != 0:
+        pytest.skip("it takes root, and socat, which every node has")
+    (tmp_path / "socat").symlink_to(socat)
+    apart = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--net"]
+    first = subprocess.Popen([*apart, "sleep", "infinity"])
+    try:
+        [process] = children(first.pid)
+        in_peer = ["nsenter", "--target", process, "--pid", "--mount", "--net"]
+        subprocess.run([*in_peer, "ip", "link", "set", "lo", "up"], check=True)
+        told = subprocess.run(
+            [*in_peer, "bash", "-c", (ROOT / "components/scripts/self-test.sh").read_text(), "self-test"],
+            input=PEERS_REQUESTS,
+            env={"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        listed = subprocess.run([*in_peer, "ps", "-eo", "comm="], capture_output=True, text=True, check=True).stdout
+    finally:
+        first.kill()
+        first.communicate()
+    assert "\n2 ok " in told
+    assert "\n3 failed " in told
+    assert listed.split() == ["sleep", "ps"]
+
+
+def children(process: int) -> list[str]:
+    """Waits for the first."""
+    place = Path(f"/proc/{process}/task/{process}/children")
+    for _ in range(100):
+        if found := place.read_text().split():
+            return found
+        time.sleep(0.05)
+    return []
 
 
 TO_PEER = {("neighbour", "to"), ("TCP", "to"), ("large packet", "to"), ("TCP", "from")}
