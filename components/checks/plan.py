@@ -75,6 +75,8 @@ class Plan:
     networks: Mapping[str, ExpectedNetwork]
     interfaces: tuple[ExpectedInterface, ...]
     peers: tuple[Peer, ...] = ()
+    nodes: tuple[str, ...] = ()
+    """What is asked whether it still has all that the lab has put there: nodes, and DHCP servers."""
 
 
 def plan(settings: LabSettings) -> Plan:
@@ -101,6 +103,7 @@ def plan(settings: LabSettings) -> Plan:
             for network in settings.networks
             if network.peer
         ),
+        nodes=(*settings.node_names, *settings.dhcp_servers),
     )
 
 
@@ -149,6 +152,7 @@ def from_json(text: str) -> Plan:
         networks={name: _network(each) for name, each in said["networks"].items()},
         interfaces=tuple(ExpectedInterface(**each) for each in said["interfaces"]),
         peers=tuple(Peer(**each) for each in said["peers"]),
+        nodes=tuple(said["nodes"]),
     )
 
 
