@@ -1,4 +1,4 @@
-"""Every IPAM type side by side on two workers, one network with both families: proven by packets, and broken on purpose."""
+"""Every IPAM type side by side on two workers, and both families: proven by packets, and broken on purpose."""
 
 import copy
 import ipaddress
