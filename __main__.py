@@ -6,6 +6,7 @@ from components.attachments import Attachments, AttachmentsArgs
 from components.calico import Calico, CalicoArgs
 from components.cni_plugins import CniPlugins, CniPluginsArgs
 from components.config import load_settings
+from components.dhcp import LeasesArgs, leased
 from components.drift import find_drift
 from components.kind_cluster import KindCluster, KindClusterArgs
 from components.macvlan_networks import MacvlanNetworks, MacvlanNetworksArgs
@@ -16,13 +17,14 @@ from components.peers import PeersArgs, containers, peers_of, with_peers
 from components.pods import Pods, PodsArgs
 from components.readiness import Readiness, ReadinessArgs
 from components.self_test import SelfTestArgs, prove
+from components.whereabouts import WhereaboutsArgs, whereabouts_for
 from components.workspace import find_workspace
 
 settings = load_settings()
 workspace = find_workspace(settings)
 drift = find_drift(
     workspace,
-    (*settings.node_names, *containers(settings)),
+    (*settings.node_names, *containers(settings), *settings.dhcp_servers),
     annotated=settings.annotated_network is not None,
 )
 
@@ -49,6 +51,16 @@ plugins = CniPlugins(
     CniPluginsArgs(archive=settings.cni_plugins, workspace=workspace, cluster=cluster, calico=calico, drift=drift),
 )
 multus = Multus("multus", MultusArgs(settings=settings, workspace=workspace, cluster=cluster, drift=drift))
+whereabouts = whereabouts_for(
+    "whereabouts",
+    WhereaboutsArgs(settings=settings.whereabouts, workspace=workspace, cluster=cluster, drift=drift),
+)
+leases = leased(
+    "leases",
+    LeasesArgs(
+        settings=settings, workspace=workspace, macvlans=macvlans, cluster=cluster, plugins=plugins, drift=drift
+    ),
+)
 attachments = Attachments(
     "attachments",
     AttachmentsArgs(
@@ -58,6 +70,8 @@ attachments = Attachments(
         cluster=cluster,
         joins=joins,
         multus=multus,
+        whereabouts=whereabouts,
+        leases=leases,
         drift=drift,
     ),
 )
@@ -76,7 +90,13 @@ pods = Pods(
 readiness = Readiness(
     "readiness",
     ReadinessArgs(
-        workspace=workspace, cluster=cluster, calico=calico, multus=multus, pods=pods, sources=settings.sources
+        workspace=workspace,
+        cluster=cluster,
+        calico=calico,
+        multus=multus,
+        whereabouts=whereabouts,
+        pods=pods,
+        settings=settings,
     ),
 )
 

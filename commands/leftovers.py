@@ -24,13 +24,17 @@ def run_folder(environment: Mapping[str, str], cluster: str) -> Path:
 def sweep(run: Path, cluster: str) -> list[str]:
     """Remove what the folder of live files says a run has begun; the lines say what could not be removed."""
     problems = []
-    peers, networks = run / "peers", run / "networks"
-    # The peers before the networks that they are on.
-    for folder, remover, thing in ((peers, "peer-delete", "PEER"), (networks, "network-delete", "BRIDGE")):
+    servers, peers, networks = run / "servers", run / "peers", run / "networks"
+    # What is on the networks before these.
+    for folder, remover, thing, more in (
+        (servers, "peer-delete", "PEER", {"ROLE": "server"}),
+        (peers, "peer-delete", "PEER", {}),
+        (networks, "network-delete", "BRIDGE", {}),
+    ):
         for record in sorted(folder.iterdir()) if folder.is_dir() else []:
             match record.read_text().split():
                 case [engine, name]:
-                    problems += _delete(remover, run, cluster, engine, {"NETWORK": record.name, thing: name})
+                    problems += _delete(remover, run, cluster, engine, {"NETWORK": record.name, thing: name} | more)
                 case []:  # Cut off in the writing, which comes before the first step: there is nothing of it.
                     record.unlink()
     if (run / "engine").exists():
@@ -48,7 +52,7 @@ def sweep(run: Path, cluster: str) -> list[str]:
         if not left:
             for reason in reasons:
                 reason.unlink()
-            for folder in (peers, networks, run / "because", run):
+            for folder in (servers, peers, networks, run / "because", run):
                 if folder.is_dir():
                     folder.rmdir()
     return problems

@@ -6,7 +6,7 @@ finds it by name.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,14 +21,17 @@ from components.kind_cluster import KindCluster
 from components.multus import Multus
 from components.network_joins import NetworkJoins, master
 from components.objects import KubernetesObject, repairable
-from components.settings import NetworkSettings, WorkerRange
+from components.settings import NetworkSettings, WorkerRange, ipam
 from components.settings.blocks import Address, Subnet
 from components.settings.routes import DefaultRoute
+from components.whereabouts import Whereabouts
 from components.workspace import Workspace
 
 CNI_VERSION = "0.3.1"
 RANGES = "kalico/ranges"
 """The annotation of a NAD whose config lies on the nodes: which worker hands out what."""
+LEASES = "kalico/leases"
+"""The annotation of a NAD whose pods get leases of the lab's own server, which nothing else of the NAD tells."""
 MASTER = "@MASTER@"
 """Stands for the node's interface in a config that is written on that node."""
 
@@ -41,6 +44,10 @@ class AttachmentsArgs:
     cluster: KindCluster
     joins: NetworkJoins
     multus: Multus
+    whereabouts: Whereabouts | None
+    """There where a network has its addresses from it."""
+    leases: Mapping[str, Sequence[pulumi.Resource]]
+    """By network, what has to be there before a pod of it asks for a lease."""
     drift: Drift
 
 
@@ -81,6 +88,8 @@ class Attachments(pulumi.ComponentResource):
             )
             spec = {"config": config}
             annotations = {CONTENT: config.apply(digest)}
+        if network.dhcp_server:
+            annotations[LEASES] = leases(network)
         document, again = repairable(
             {
                 "apiVersion": "k8s.cni.cncf.io/v1",
@@ -92,7 +101,11 @@ class Attachments(pulumi.ComponentResource):
         )
         # The NAD's kind comes with Multus's manifest; its daemon need not run yet.
         kinds = [made for made in args.multus.objects if made.is_crd]
-        opts = pulumi.ResourceOptions(parent=self, depends_on=[*kinds, made_with], replace_with=[made_with])
+        needed: list[pulumi.Resource] = [*kinds, made_with]
+        if args.whereabouts and isinstance(network.ipam, ipam.Whereabouts):
+            needed.append(args.whereabouts.files)
+        needed += args.leases.get(network.name, ())
+        opts = pulumi.ResourceOptions(parent=self, depends_on=needed, replace_with=[made_with])
         return KubernetesObject(f"{name}-{network.name}", document, pulumi.ResourceOptions.merge(again, opts))
 
     def _conf_on_nodes(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> pulumi.Resource:
@@ -170,6 +183,11 @@ def bridges_apart(network: NetworkSettings) -> str:
 
 def ranges(network: NetworkSettings) -> str:
     return ", ".join(f"{part.worker}: {part}" for part in network.ranges)
+
+
+def leases(network: NetworkSettings) -> str:
+    server, span = network.dhcp_server, network.ipam.occupies()
+    return f"{span[0]} to {span[1]}, for {server.lease_time} by {server.address.ip}" if server and span else ""
 
 
 def dead_gateway(network: NetworkSettings) -> Address | None:

@@ -31,6 +31,10 @@ class Calico(pulumi.ComponentResource):
     def __init__(self, name: str, args: CalicoArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:Calico", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts))
         documents = upstream.documents(args.settings.calico_manifest, args.workspace.cache)
+        quick = [
+            KubernetesObject(logical_name(name, policy), policy, pulumi.ResourceOptions(parent=self))
+            for policy in quick_readiness(args.settings)
+        ]
         objects, operator = register(
             self, name, documents, lambda namespaces: self._authority(name, args, namespaces), needed_by_operator
         )
@@ -45,7 +49,7 @@ class Calico(pulumi.ComponentResource):
         KubernetesObject(
             logical_name(name, document),
             document,
-            pulumi.ResourceOptions(parent=self, depends_on=[*objects, *operator]),
+            pulumi.ResourceOptions(parent=self, depends_on=[*objects, *operator, *quick]),
         )
         self.register_outputs({})
 
@@ -64,6 +68,13 @@ class Calico(pulumi.ComponentResource):
 def needed_by_operator(document: Mapping[str, Any]) -> bool:
     """Its own kinds and its rights. The kinds of Calico itself may follow while its pod starts."""
     return document["kind"] != upstream.CRD or str(document["metadata"]["name"]).endswith(".operator.tigera.io")
+
+
+def quick_readiness(settings: LabSettings) -> list[dict[str, Any]]:
+    """The policy by which Calico's pods are probed at shorter intervals, where that is wanted."""
+    if not settings.quick_readiness:
+        return []
+    return list(yaml.safe_load_all((ROOT / "manifests/quick-readiness.yaml").read_text()))
 
 
 def installation(settings: LabSettings) -> dict[str, Any]:

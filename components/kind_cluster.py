@@ -14,7 +14,11 @@ from components.config import ROOT
 from components.drift import Drift
 from components.macvlan_networks import MacvlanNetworks
 from components.settings import LabSettings
+from components.settings.lab import POLICY_GATE
 from components.workspace import Workspace
+
+POLICY_API = "admissionregistration.k8s.io/v1alpha1"
+"""As manifests/quick-readiness.yaml has it; the API server serves it when it is told to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,4 +91,8 @@ def kind_config(settings: LabSettings) -> dict[str, Any]:
         "networking": base["networking"]
         | {"podSubnet": str(settings.pod_subnet), "serviceSubnet": str(settings.service_subnet)},
     }
-    return config | {"featureGates": dict(settings.feature_gates)} if settings.feature_gates else config
+    gates = dict(settings.feature_gates)
+    if settings.quick_readiness:
+        gates[POLICY_GATE] = True
+        config["runtimeConfig"] = {POLICY_API: "true"}
+    return config | {"featureGates": gates} if gates else config

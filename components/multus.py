@@ -42,8 +42,9 @@ class Multus(pulumi.ComponentResource):
         self.objects, self.image = [*objects, *daemon], args.settings.multus_image
         self.conf = scripts.run(
             f"{name}-conf",
-            create="multus-conf",
-            environment=args.workspace.environment | {"SECONDS_AT_MOST": "300"},
+            create="daemon-files",
+            environment=args.workspace.environment
+            | {"DAEMON": "multus", "FILES": "/etc/cni/net.d/00-multus.conf", "SECONDS_AT_MOST": "300"},
             because=partial(args.drift.in_nodes, "multus", args.cluster.nodes),
             lines=args.cluster.nodes,
             triggers=[args.cluster.id],

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from ipaddress import IPv4Interface
+from typing import Any, Protocol
 
 import pulumi
 import pulumi_command.local as local
@@ -22,6 +23,17 @@ class PeersArgs:
     workspace: Workspace
     macvlans: MacvlanNetworks
     drift: Drift
+
+
+class OnNetworkArgs(Protocol):
+    """What is needed of the lab for a container on one of its networks."""
+
+    @property
+    def workspace(self) -> Workspace: ...
+    @property
+    def macvlans(self) -> MacvlanNetworks: ...
+    @property
+    def drift(self) -> Drift: ...
 
 
 class Peers(pulumi.ComponentResource):
@@ -43,24 +55,45 @@ class Peers(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _peer(self, name: str, network: NetworkSettings, peer: PeerSettings, args: PeersArgs) -> local.Command:
-        network_made = args.macvlans.made[network.name]
-        container = container_name(args.workspace.cluster_name, network.name)
-        return scripts.run(
+        return on_network(
             f"{name}-{network.name}",
-            create="peer-create",
-            delete="peer-delete",
-            environment=args.workspace.environment
-            | {
-                "NETWORK": network.name,
-                "PEER": container,
-                "IMAGE": by_digest(args.settings.node_image),
-                "ADDRESS": str(peer.address),
-                "UPLINK": args.workspace.engine.default_network if peer.forward else "",
-            },
-            because=partial(args.drift.in_nodes, f"peer.{network.name}", [container], kind="peer"),
-            triggers=[network_made.id],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[network_made]),
+            network,
+            container=container_name(args.workspace.cluster_name, network.name),
+            image=args.settings.node_image,
+            address=peer.address,
+            environment={"UPLINK": args.workspace.engine.default_network if peer.forward else ""},
+            args=args,
+            parent=self,
         )
+
+
+def on_network(
+    name: str,
+    network: NetworkSettings,
+    *,
+    container: str,
+    image: str,
+    address: IPv4Interface,
+    environment: Mapping[str, str],
+    role: str = "peer",
+    command: Sequence[str] = (),
+    args: OnNetworkArgs,
+    parent: pulumi.Resource,
+) -> local.Command:
+    """A container beside the cluster's nodes on the network, by that address alone; it runs `command`, or nothing."""
+    made = args.macvlans.made[network.name]
+    return scripts.run(
+        name,
+        create="peer-create",
+        delete="peer-delete",
+        environment=args.workspace.environment
+        | {"NETWORK": network.name, "PEER": container, "IMAGE": by_digest(image), "ADDRESS": str(address)}
+        | {**environment},
+        because=partial(args.drift.in_nodes, f"{role}.{network.name}", [container], kind=role),
+        lines=command,
+        triggers=[made.id],
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[made]),
+    )
 
 
 def peers_of(args: PeersArgs) -> dict[str, local.Command]:

@@ -9,7 +9,16 @@ from typing import Any
 import pulumi
 
 from components import scripts
-from components.annotations import NAMESPACE, NETWORK_STATUS, NETWORKS, asked_for, given
+from components.annotations import (
+    CONTENT,
+    NAMESPACE,
+    NETWORK_STATUS,
+    NETWORKS,
+    annotations_of,
+    asked_for,
+    digest,
+    given,
+)
 from components.attachments import Attachments
 from components.cni_plugins import CniPlugins
 from components.drift import Drift
@@ -74,7 +83,8 @@ class Pods(pulumi.ComponentResource):
         nads: list[pulumi.Resource] = [
             args.attachments.nads[network] for network in dict.fromkeys(each.network for each in pod.networks)
         ]
-        document, again = repairable(pod_document(pod), args.drift.pod(pod.namespace, pod.name))
+        document = untried_over(args.drift.live_pods.get(full_name(pod)), pod_document(pod))
+        document, again = repairable(document, args.drift.pod(pod.namespace, pod.name))
         # A network that becomes another is attached only to a pod that does.
         opts = pulumi.ResourceOptions(parent=self, depends_on=[*after, *nads], replace_with=nads)
         return KubernetesObject(f"{name}-{logical_name(pod)}", document, pulumi.ResourceOptions.merge(again, opts))
@@ -103,12 +113,29 @@ def pod_document(pod: PodSettings) -> dict[str, Any]:
     container: dict[str, Any] = {"name": pod.name, "image": pod.image, "imagePullPolicy": "IfNotPresent"}
     if pod.command:
         container["command"] = list(pod.command)
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 5} | placement(pod.nodes)
+    annotations[CONTENT] = digest(json.dumps(spec))
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": pod.name, "namespace": pod.namespace, "annotations": annotations},
-        "spec": {"containers": [container], "terminationGracePeriodSeconds": 5} | placement(pod.nodes),
+        "spec": spec,
     }
+
+
+def untried_over(live: Mapping[str, Any] | None, document: dict[str, Any]) -> dict[str, Any]:
+    """The document as it may be previewed while the pod `live` runs.
+
+    The provider tries a replacement out on the pod that it will delete first, and the API refuses another spec there.
+    What it does not know yet it does not try.
+    """
+    annotations = document["metadata"]["annotations"]
+    if not pulumi.runtime.is_dry_run() or not live:
+        return document
+    if annotations_of(live["metadata"]).get(CONTENT) == annotations[CONTENT]:
+        return document
+    unknown = annotations | {CONTENT: pulumi.UNKNOWN}
+    return document | {"metadata": document["metadata"] | {"annotations": unknown}}
 
 
 def networks_annotation(pod: PodSettings) -> str:

@@ -10,7 +10,8 @@ from components.calico import Calico
 from components.kind_cluster import KindCluster
 from components.multus import Multus
 from components.pods import Pods
-from components.settings import Source
+from components.settings import LabSettings
+from components.whereabouts import Whereabouts
 from components.workspace import Workspace
 
 
@@ -20,8 +21,9 @@ class ReadinessArgs:
     workspace: Workspace
     calico: Calico
     multus: Multus
+    whereabouts: Whereabouts | None
     pods: Pods
-    sources: tuple[Source, ...]
+    settings: LabSettings
 
 
 class Readiness(pulumi.ComponentResource):
@@ -32,26 +34,35 @@ class Readiness(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ReadinessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:Readiness", name, None, opts)
+        environment = args.workspace.environment | {"WORKER": args.cluster.workers[0], "SECONDS_AT_MOST": "300"}
+        more: list[Whereabouts] = []
+        if args.whereabouts:
+            more.append(args.whereabouts)
+            environment |= {"WHEREABOUTS": args.whereabouts.image}
         report = scripts.run(
             f"{name}-report",
             create="wait-ready",
-            environment=args.workspace.environment | {"WORKER": args.cluster.workers[0], "SECONDS_AT_MOST": "300"},
+            environment=environment,
             # Asked again when anything that has a version is another. A pod is waited for by itself.
             triggers=[
                 args.cluster.running.id,
                 args.multus.conf.id,
                 args.multus.image,
-                *(source.sha256 for source in args.sources),
+                *(source.sha256 for source in args.settings.sources),
+                *(each.files.id for each in more),
             ],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico, args.multus, args.pods]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico, args.multus, *more, args.pods]),
         )
         self.cluster = args.cluster.running.stdout.apply(
-            lambda told: {
-                "name": args.workspace.cluster_name,
-                "engine": args.workspace.engine.name,
-                "kubeconfig": str(args.workspace.kubeconfig),
-                "nodes": nodes(told),
-            }
+            lambda told: (
+                {
+                    "name": args.workspace.cluster_name,
+                    "engine": args.workspace.engine.name,
+                    "kubeconfig": str(args.workspace.kubeconfig),
+                    "nodes": nodes(told),
+                }
+                | ({"quickReadiness": True} if args.settings.quick_readiness else {})
+            )
         )
         self.report = report
         self.versions = report.stdout.apply(versions)

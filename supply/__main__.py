@@ -1,4 +1,4 @@
-"""`python -m supply tools [--wake] | lab [--engine E] | env | status | docker-start | docker-stop [--idle]`"""
+"""`python -m supply COMMAND`: tools [--wake], lab [--engine E] [--leases], env, status, docker-start, docker-stop."""
 
 import argparse
 import os
@@ -33,6 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     tools.add_argument("--wake", action="store_true", help="and the supply's docker server, where a lab lives on it")
     lab = commands.add_parser("lab", help="have all that a running lab needs")
     lab.add_argument("--engine", choices=("auto", "podman", "docker"), help="default: KALICO_ENGINE, the stack's")
+    lab.add_argument(
+        "--leases", action="store_true", help="a DHCP server's image too, whatever the stack's config says"
+    )
     env = commands.add_parser("env", help="print the exports, for eval")
     for command in (lab, env):
         command.add_argument("--stack", default=os.environ.get("KALICO_STACK") or "dev", help="default: KALICO_STACK")
@@ -76,9 +79,9 @@ def _work(asked: argparse.Namespace, store: Store) -> None:
                     lab.wake(machine)
             say(f"tools: all there, {time.monotonic() - start:.0f} s")
         case "lab":
-            engine = asked.engine or environment.asked_for(asked.stack, os.environ).engine
+            config = environment.asked_for(asked.stack, os.environ)
             with store.locked(say):
-                lab.lab(machine, engine)
+                lab.lab(machine, asked.engine or config.engine, leases=asked.leases or config.leases)
             say(f"lab: all set up, {time.monotonic() - start:.0f} s")
 
 

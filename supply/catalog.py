@@ -19,6 +19,7 @@ from supply.ways import (
     OnMachine,
     Packed,
     PluginThere,
+    ServerImage,
     StandIn,
     Way,
 )
@@ -41,9 +42,11 @@ class Thing:
 
 K8S = "v1.32.2"
 CNI = "v1.8.0"
+WHEREABOUTS = "v0.8.0"
 CALICO = "v3.29.0-6-gb559a70"  # git's own name for what is built; the images carry it beside their tag
 GITHUB = "https://github.com"
 PINS = yaml.safe_load((Path(__file__).parent.parent / "manifests/upstream.yaml").read_text())  # the program's own
+WHEREABOUTS_PINS = ("whereabouts", "whereabouts-pools", "whereabouts-reservations")
 PULUMI_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 
 
@@ -95,6 +98,21 @@ def _multus(**rest: tuple[str, ...]) -> FromModule:
         set_at_link=(
             (f"{home}/pkg/multus.version", "v4.2.3"),
             (f"{home}/pkg/multus.gitTreeState", "released"),
+        ),
+    )
+
+
+def _whereabouts(**rest: tuple[str, ...]) -> FromModule:
+    home = "github.com/k8snetworkplumbingwg/whereabouts"
+    return FromModule(
+        module=home,
+        version=WHEREABOUTS,
+        recipe_folder="whereabouts",
+        packages=tuple(f"{home}/{package}" for package in rest.get("packages", ())),
+        files=rest.get("files", ()),
+        set_at_link=(
+            (f"{home}/pkg/version.Version", WHEREABOUTS),
+            (f"{home}/pkg/version.ReleaseStatus", "released"),
         ),
     )
 
@@ -261,10 +279,19 @@ _ROWS = (
                 urls=("https://registry-1.docker.io/v2/", "https://quay.io/v2/", "https://ghcr.io/v2/"),
             ),
             NodeImage(
-                parts=("k8s", "etcd", "coredns", "calico", "operator", "multus", "cni"),
+                parts=("k8s", "etcd", "coredns", "calico", "operator", "multus", "whereabouts", "cni"),
                 tools=("mmdebstrap",),
                 modules={"kind_module": _kind, "calico_module": _calico()},
             ),
+        ),
+    ),
+    Thing(  # only where a network of the config asks for the lab's own DHCP server
+        name="dhcp-image",
+        version="trixie",
+        seconds=15,
+        ways=(
+            LeftTo(whom="the engine", urls=("https://quay.io/v2/",)),
+            ServerImage(tools=("mmdebstrap",)),
         ),
     ),
     Thing(
@@ -331,6 +358,12 @@ _ROWS = (
         seconds=51,
         ways=(_multus(packages=("multus-daemon", "multus-shim", "install_multus", "passthru-cni")),),
     ),
+    Thing(
+        name="whereabouts",
+        version=WHEREABOUTS,
+        seconds=60,
+        ways=(_whereabouts(packages=("cmd", "cmd/controlloop"), files=("script/install-cni.sh",)),),
+    ),
     Thing(name="cni", version=CNI, seconds=10, ways=(_cni(),)),
     _file(
         "cni-archive",
@@ -350,6 +383,15 @@ _ROWS = (
         "v4.2.3",
         {"amd64": "multus-thick", "arm64": "multus-thick"},
         _multus(files=("deployments/multus-daemonset-thick.yml",)),
+    ),
+    *(
+        _file(
+            f"{pin}-manifest",
+            WHEREABOUTS,
+            {"amd64": pin, "arm64": pin},
+            _whereabouts(files=(PINS[pin][WHEREABOUTS]["url"].partition(f"/{WHEREABOUTS}/")[2],)),
+        )
+        for pin in WHEREABOUTS_PINS
     ),
     Thing(
         name="script-tools",
@@ -397,7 +439,11 @@ _ROWS = (
 CATALOG: Mapping[str, Thing] = MappingProxyType({thing.name: thing for thing in _ROWS})
 
 TOOLS = ("pulumi", "pulumi-resource-kubernetes", "pulumi-resource-command", "kind", "kubectl")
-LAB = (*TOOLS, "script-tools", "node-image", "cni-archive", "calico-manifest", "multus-manifest")
+LAB = (
+    *TOOLS,
+    *("script-tools", "node-image", "cni-archive", "calico-manifest", "multus-manifest"),
+    *(f"{pin}-manifest" for pin in WHEREABOUTS_PINS),
+)
 ENGINES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "docker": ("docker",),

@@ -27,6 +27,8 @@ class Asked:
 
     engine: str = "auto"
     cluster: str = "kalico"
+    leases: bool = False
+    """Whether a network has a DHCP server of the lab's own, whose image is then needed."""
 
 
 def asked_for(stack: str, env: Mapping[str, str], project: Path = PROJECT) -> Asked:
@@ -45,6 +47,14 @@ def asked_for(stack: str, env: Mapping[str, str], project: Path = PROJECT) -> As
     return Asked(
         engine=str(engine),
         cluster=cluster if re.fullmatch("[a-z0-9][a-z0-9-]*", cluster) else Asked.cluster,  # it becomes a folder
+        leases=_leases(said.get("kalico:networks")),
+    )
+
+
+def _leases(networks: object) -> bool:
+    ipams = [each.get("ipam") for each in networks if isinstance(each, dict)] if isinstance(networks, list) else []
+    return any(
+        isinstance(ipam, dict) and ipam.get("type") == "dhcp" and ipam.get("server") is not False for ipam in ipams
     )
 
 

@@ -24,6 +24,9 @@ from supply.ways import DebianPackages, Machine, PluginThere
 SITE_KEYS = {
     "calico-manifest": "calicoManifest",
     "multus-manifest": "multusManifest",
+    "whereabouts-manifest": "whereaboutsManifest",
+    "whereabouts-pools-manifest": "whereaboutsPoolsManifest",
+    "whereabouts-reservations-manifest": "whereaboutsReservationsManifest",
     "cni-archive": "cniPluginsArchive",
 }
 
@@ -39,9 +42,10 @@ def tools(machine: Machine) -> None:
     link(choices, machine)
 
 
-def lab(machine: Machine, engine: str) -> None:
+def lab(machine: Machine, engine: str, *, leases: bool = False) -> None:
     """Have everything, in the engine `auto`, `podman` or `docker`; write site.yaml and the engine's name.
 
+    `leases`: the image of a DHCP server, too. One that was made before stays in site.yaml: that is every stack's.
     What makes a lab impossible here is said before anything is made: builds take many minutes.
     """
     if engine not in ("auto", *ENGINES):
@@ -50,7 +54,7 @@ def lab(machine: Machine, engine: str) -> None:
     found = (
         watched("looking for an engine", partial(which_engine, machine), machine.say) if engine == "auto" else engine
     )
-    choices = install(decide_lab(found, machine), machine)
+    choices = install(decide_lab(found, machine, leases=leases or was_made("dhcp-image", store)), machine)
     prepare = partial(importlib.import_module("supply.machine").prepare, found, store.root, machine.say)
     adapted = watched("adapting to this machine", prepare, machine.say)
     env |= adapted.environment
@@ -61,10 +65,10 @@ def lab(machine: Machine, engine: str) -> None:
     if found == "docker" and "docker" in folders:
         env["DOCKER_HOST"] = watched("docker server", partial(start_docker, folders["docker"], machine), machine.say)
     site = {**adapted.site, **files_for_site(folders)}
-    if "node-image" in folders:
-        images = importlib.import_module("supply.images")
-        bring_in = partial(images.import_into, found, folders["node-image"], machine.say, env)
-        site["nodeImage"] = watched(f"node image into {found}", bring_in, machine.say)
+    for name, site_key in {"node-image": "nodeImage", "dhcp-image": "dhcpServerImage"}.items():
+        if folder := folders.get(name):
+            bring_in = partial(importlib.import_module("supply.images").import_into, found, folder, machine.say, env)
+            site[site_key] = watched(f"{name} into {found}", bring_in, machine.say)
     if site:
         store.write(
             store.site, f"# Written by `python -m supply lab`: defaults of this machine.\n{yaml.safe_dump(site)}"
@@ -76,11 +80,18 @@ def lab(machine: Machine, engine: str) -> None:
     drop_caches(store)
 
 
-def decide_lab(engine: str, machine: Machine) -> dict[str, Choice]:
+def was_made(name: str, store: Store) -> bool:
+    """Whether the last way of a thing was gone already."""
+    folder = folder_of(CATALOG[name], CATALOG[name].ways[-1], store, CATALOG)
+    return folder is not None and store.made(folder) is not None
+
+
+def decide_lab(engine: str, machine: Machine, *, leases: bool = False) -> dict[str, Choice]:
     """A way for everything. RuntimeError names at once all that cannot be had and all that the machine lacks."""
     problems, choices = [], dict[str, Choice]()
     try:
-        choices = _decide((*TOOLS, *LAB, *ENGINES[engine]), machine)
+        further = ["dhcp-image"] if leases else []
+        choices = _decide((*TOOLS, *LAB, *ENGINES[engine], *further), machine)
     except Impossible as error:
         problems.append(str(error))
     try:

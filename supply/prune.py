@@ -8,6 +8,7 @@ from pathlib import Path
 from supply.catalog import CATALOG
 from supply.images import KEY_LABEL, NAME
 from supply.plan import folder_of
+from supply.server_image import IMAGE
 from supply.store import Store
 from supply.ways import Machine, run
 
@@ -60,16 +61,16 @@ def _removed(folder: Path) -> str:
 
 
 def _old_images(engine: str, env: Mapping[str, str]) -> list[str]:
-    """Remove the node images that were built here, but for the one that the lab takes now; one in use stays."""
+    """Remove the images that were built here, but for those that the lab takes now; one in use stays."""
     listing = run([engine, "images", "--no-trunc", "--quiet", "--filter", f"label={KEY_LABEL}"], env)
-    now = run([engine, "images", "--no-trunc", "--quiet", NAME], env)
+    now = "".join(run([engine, "images", "--no-trunc", "--quiet", name], env) for name in (NAME, IMAGE.name))
     gone = []
     for image in sorted(set(listing.split()) - set(now.split())):
         try:
             run([engine, "image", "rm", image], env)
         except RuntimeError:
             continue  # some container is made of it
-        gone.append(f"node image {image.removeprefix('sha256:')[:12]}")
+        gone.append(f"image {image.removeprefix('sha256:')[:12]}")
     return gone
 
 

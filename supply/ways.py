@@ -476,6 +476,30 @@ class NodeImage(Way):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ServerImage(Way):
+    """The image of a DHCP server, put together by supply.server_image."""
+
+    lane = "cpu"
+    tools: tuple[str, ...]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return self.tools
+
+    def refusal(self, machine: Machine) -> str:
+        return "" if machine.root and machine.mounts else "packages are unpacked by root with CAP_SYS_ADMIN only"
+
+    def says(self) -> str:
+        return "built here from Debian's dnsmasq-base"
+
+    def recipe(self) -> str:
+        return _folder_text("server_image") + _folder_text("images")  # which has the calls of mmdebstrap
+
+    def fill(self, machine: Machine, out: Path, made: Mapping[str, Path]) -> None:
+        importlib.import_module("supply.server_image").build(out, machine.say)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DockerServer(Way):
     """A docker server in a root file system of its own, by supply.docker_server; runs only while it is needed."""
 
@@ -500,7 +524,7 @@ class DockerServer(Way):
         return "set up as a server of our own, Debian's docker.io, beside everything else"
 
     def recipe(self) -> str:
-        return _folder_text("docker_server") + _folder_text("images")  # which has the calls of mmdebstrap
+        return _folder_text("docker_server") + (HERE / "images/debian.py").read_text()  # the calls of mmdebstrap
 
     def fill(self, machine: Machine, out: Path, made: Mapping[str, Path]) -> None:
         importlib.import_module("supply.docker_server").make_root(out, machine.say)

@@ -177,7 +177,7 @@ def _routes(attachment: Attachment, network: ExpectedNetwork, seen: Facts) -> Re
     lacking = [
         said(dst, gw) for dst, gw in wanted.items() if not any(dst == other and gw in (None, via) for other, via in has)
     ]
-    beyond = [said(dst, via) for dst, via in has if dst not in wanted]
+    beyond = [] if network.others_routes else [said(dst, via) for dst, via in has if dst not in wanted]
     if lacking or beyond:
         wrong = [f"lacks {', '.join(sorted(lacking))}"] if lacking else []
         wrong += [f"has {', '.join(sorted(beyond))} besides"] if beyond else []

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from components.settings import LabSettings, NetworkSettings
+from components.settings.ipam import Dhcp
 from components.settings.peers import container_name
 from components.settings.routes import DefaultRoute
 
@@ -42,6 +43,8 @@ class ExpectedNetwork:
     """The gateway by which what is bound to the interface's address leaves; None: as all else of the pod does."""
     second_default: bool
     """Whether the pods have a default route beside eth0's, at its metric: their cluster may then be out of reach."""
+    others_routes: bool
+    """Whether somebody else tells the pods routes besides; the lab does not know which."""
     ranges: Mapping[str, tuple[str, str]]
     """By worker, the first and the last address that it hands out; empty where that is not the lab's to say."""
 
@@ -74,6 +77,8 @@ class Plan:
     networks: Mapping[str, ExpectedNetwork]
     interfaces: tuple[ExpectedInterface, ...]
     peers: tuple[Peer, ...] = ()
+    nodes: tuple[str, ...] = ()
+    """What is asked whether it still has all that the lab has put there: nodes, and DHCP servers."""
 
 
 def plan(settings: LabSettings) -> Plan:
@@ -100,6 +105,7 @@ def plan(settings: LabSettings) -> Plan:
             for network in settings.networks
             if network.peer
         ),
+        nodes=(*settings.node_names, *settings.dhcp_servers),
     )
 
 
@@ -114,6 +120,7 @@ def expected_network(network: NetworkSettings) -> ExpectedNetwork:
         mtu=network.mtu,
         routes=expected_routes(network),
         leaves_by=str(network.gateway) if by_source(network) else None,
+        others_routes=isinstance(network.ipam, Dhcp) and network.ipam.server is None,
         second_default=network.default_route is DefaultRoute.LITERAL,
         ranges=shared | {part.worker: (str(part.start), str(part.end)) for part in network.ranges},
     )
@@ -149,6 +156,7 @@ def from_json(text: str) -> Plan:
         networks={name: _network(each) for name, each in said["networks"].items()},
         interfaces=tuple(ExpectedInterface(**each) for each in said["interfaces"]),
         peers=tuple(Peer(**each) for each in said["peers"]),
+        nodes=tuple(said["nodes"]),
     )
 
 

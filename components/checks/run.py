@@ -20,8 +20,9 @@ from typing import Any, Protocol
 
 from components.checks import judge
 from components.checks.judge import Attachment, Facts, Result
+from components.checks.nodes import node_results
 from components.checks.plan import Peer, Plan, from_json, pairs
-from components.engines import EngineError, last_line, put
+from components.engines import ENGINES, EngineError, last_line, put
 
 SECONDS_AT_MOST = 120
 """For all that one node is asked."""
@@ -496,7 +497,7 @@ def run(plan: Plan, engine: str, kubeconfig: Path) -> tuple[list[Result], list[s
     asked = {*homes.values(), *(peer.container for peer in peers_on(plan, found))}
     sessions = {name: NodeSession(engine=engine, name=name) for name in sorted(asked)}
     try:
-        results = check(plan, pods, sessions)
+        results = [*node_results(ENGINES[engine], plan.nodes), *check(plan, pods, sessions)]
         return results, look_into(results, homes, sessions, kubeconfig)
     finally:
         for session in sessions.values():

@@ -1,8 +1,8 @@
-#!/usr/bin/env bash
-# Run in a node: says of each thing that the lab made in it, and marked in /run/kalico, whether it is as it was left.
-# A mark's first line is the reason for which it was made, the second what to compare. Prints a line a mark: THING, a
+#!/bin/sh
+# Run in a node, or another container of the lab's, by whatever shell it has: says of each thing that the lab made in
+# it, and marked in /run/kalico, whether it is as it was left. A mark's first line is the reason for which it was made, the second what to compare. Prints a line a mark: THING, a
 # tab, what is wrong (nothing where all is well), a tab, the reason. The marks are gone when the node is started again.
-set -euo pipefail
+set -eu
 
 links=$(ip -oneline link show)
 for mark in /run/kalico/*; do
@@ -10,9 +10,11 @@ for mark in /run/kalico/*; do
   thing=${mark##*/} because='' left='' wrong=''
   { IFS= read -r because && IFS= read -r left; } <"$mark" || true
   case "$thing" in
-    join.* | peer.*)
-      read -r interface mac address <<<"$left"
-      line=$(grep -F " $mac " <<<"$links" | grep -oE "^[0-9]+: ${interface}[@:]" || true)
+    join.* | peer.* | server.*)
+      read -r interface mac address <<END
+$left
+END
+      line=$(printf '%s\n' "$links" | grep -F " $mac " | grep -oE "^[0-9]+: ${interface}[@:]" || true)
       if [ -z "$line" ]; then
         wrong="it is not on the network any more"
       else
@@ -20,13 +22,15 @@ for mark in /run/kalico/*; do
         if [ -z "$address" ]; then
           [ -z "$live" ] || wrong="$interface has an address"
         elif [ "$live" != "inet $address" ]; then
-          live=${live//$'\n'/, }
+          live=$(printf '%s\n' "$live" | sed ':join; N; $!b join; s/\n/, /g')
           wrong="$interface has ${live:-no address}, not just inet $address"
         fi
       fi
       ;;
     conf.*)
-      read -r file sum <<<"$left"
+      read -r file sum <<END
+$left
+END
       [ "$(sha256sum "$file" 2>/dev/null)" = "$sum  $file" ] || wrong="$file is not the lab's"
       ;;
     *)

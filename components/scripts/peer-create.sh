@@ -1,13 +1,18 @@
 #!/usr/bin/env bash
 # Makes the peer of the macvlan network NETWORK on ENGINE: the container PEER of IMAGE, with ADDRESS (10.23.0.1/16)
 # there. UPLINK: a network of the engine's where it passes on what is not for itself, behind its own address; empty: it
-# passes on nothing. Prints INTERFACE MAC, and notes them in the container beside BECAUSE, why this runs
+# passes on nothing. It runs the words on stdin, one a line; without any it is there and no more. ROLE: peer, or server
+# for one that runs something. Prints INTERFACE MAC, and notes them in the container beside BECAUSE, why this runs
 # (see node-look.sh): the address is gone when the container is started again, and so is the note.
-# RUN/peers/NETWORK remembers it from before the first step, for the clean-up after a run that was killed.
+# RUN/peers/NETWORK (or servers) remembers it from before the first step, for the clean-up after a run that was killed.
 # Does not touch a container of that name that the lab (label kalico=CLUSTER) did not make.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${PEER:?}" "${IMAGE:?}" "${ADDRESS:?}" "${RUN:?}"
 UPLINK=${UPLINK:-}
+ROLE=${ROLE:-peer}
+
+mapfile -t command
+[ ${#command[@]} -gt 0 ] || command=(sleep infinity)
 
 if lab=$("$ENGINE" inspect --type container --format '{{index .Config.Labels "kalico"}}' "$PEER" 2>/dev/null); then
   if [ "$lab" != "$CLUSTER" ]; then
@@ -17,19 +22,20 @@ if lab=$("$ENGINE" inspect --type container --format '{{index .Config.Labels "ka
   fi
   "$ENGINE" rm --force --volumes "$PEER" >/dev/null
 fi
-(umask 077 && mkdir -p "$RUN/peers" && printf '%s %s\n' "$ENGINE" "$PEER" >"$RUN/peers/$NETWORK")
+(umask 077 && mkdir -p "$RUN/${ROLE}s" && printf '%s %s\n' "$ENGINE" "$PEER" >"$RUN/${ROLE}s/$NETWORK")
 
 words=(
   --name "$PEER" --label "kalico=$CLUSTER" --network "$NETWORK" --tmpfs /run
   --cap-add NET_ADMIN --cap-add NET_RAW
   --sysctl "net.ipv4.ip_forward=$([ -z "$UPLINK" ] && echo 0 || echo 1)" # else it is the machine's own
   --stop-signal SIGKILL                                                  # sleep heeds no other as process 1
-  --entrypoint sleep
+  --entrypoint "${command[0]}"
 )
-if ! said=$("$ENGINE" run --detach "${words[@]}" "$IMAGE" infinity 2>&1); then
+if ! said=$("$ENGINE" run --detach "${words[@]}" "$IMAGE" "${command[@]:1}" 2>&1 </dev/null); then
   printf '%s\n' "$said" >&2
   exit 1
 fi
+[ "$ROLE" = peer ] || trap '"$ENGINE" logs --tail 5 "$PEER" >&2' ERR # why it has ended
 
 # Prints the interface that the peer has on a network, and its MAC.
 on() {
@@ -54,7 +60,11 @@ if [ -n "$UPLINK" ]; then
   out=$(on "$UPLINK")
   "$ENGINE" exec "$PEER" iptables --table nat --append POSTROUTING --out-interface "${out% *}" --jump MASQUERADE
 fi
+if [ "$ROLE" != peer ]; then
+  running=$("$ENGINE" inspect --format '{{.State.Running}}' "$PEER")
+  [ "$running" = true ]
+fi
 # shellcheck disable=SC2016 # expanded in the peer
-"$ENGINE" exec --interactive "$PEER" bash -c 'mkdir -p /run/kalico && cat >"/run/kalico/$1"' mark "peer.$NETWORK" \
+"$ENGINE" exec --interactive "$PEER" sh -c 'mkdir -p /run/kalico && cat >"/run/kalico/$1"' mark "$ROLE.$NETWORK" \
   <<<"${BECAUSE:-}"$'\n'"$link $ADDRESS"
 echo "$link"

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Removes PEER, the peer of the macvlan network NETWORK, from ENGINE. Does not mind when it is gone already.
+# Removes PEER, the peer (or what else by ROLE, see peer-create.sh) of the macvlan network NETWORK, from ENGINE.
+# Does not mind when it is gone already.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${PEER:?}" "${RUN:?}"
+ROLE=${ROLE:-peer}
 
 ours=$("$ENGINE" ps --all --filter "label=kalico=$CLUSTER" --format '{{.Names}}')
 if grep -qxF "$PEER" <<<"$ours"; then
   "$ENGINE" rm --force --volumes "$PEER" >/dev/null
 fi
-rm -f "$RUN/peers/$NETWORK"
-for folder in "$RUN/peers" "$RUN"; do
+rm -f "$RUN/${ROLE}s/$NETWORK"
+for folder in "$RUN/${ROLE}s" "$RUN"; do
   # At the end of a lab another script may be as far, and be the first.
   [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder" || [ ! -d "$folder" ]
 done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Waits until every node and every pod of the cluster is Ready, then says what really runs, asked of the running
-# things. Prints a line a thing: THING VERSION.
+# things. Prints a line a thing: THING VERSION. WHEREABOUTS is set where the lab has it.
 set -euo pipefail
 : "${ENGINE:?}" "${RUN:?}" "${WORKER:?}" "${SECONDS_AT_MOST:?}"
 export KUBECONFIG="$RUN/kubeconfig"
@@ -28,5 +28,8 @@ tell calico 0 kubectl exec --namespace calico-system daemonset/calico-node --con
 tell multus 4 kubectl exec --namespace kube-system daemonset/kube-multus-ds --container kube-multus -- \
   /usr/src/multus-cni/bin/multus-daemon -version
 tell cni-plugins 0 "$ENGINE" exec "$WORKER" /opt/cni/bin/macvlan
+if [ -n "${WHEREABOUTS:-}" ]; then
+  tell whereabouts 0 "$ENGINE" exec "$WORKER" /opt/cni/bin/whereabouts
+fi
 tell "$ENGINE" 0 "$ENGINE" version --format '{{.Server.Version}}'
 tell kind 0 kind version

@@ -2,7 +2,7 @@
 
 from components.settings.faults import ConfigError, Fault
 from components.settings.ipam import WorkerRange
-from components.settings.lab import LabSettings, Source, load
+from components.settings.lab import LabSettings, Source, WhereaboutsSettings, load
 from components.settings.machine import EngineNetwork, MachineFacts, machine_faults, missing_features
 from components.settings.networks import NetworkSettings
 from components.settings.peers import PeerSettings
@@ -19,6 +19,7 @@ __all__ = [
     "PeerSettings",
     "PodSettings",
     "Source",
+    "WhereaboutsSettings",
     "WorkerRange",
     "load",
     "machine_faults",

@@ -11,10 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 from components.settings.blocks import Address, Span, Subnet, widest_range
+from components.settings.dhcp import AskedServer, read_server
 from components.settings.faults import Section
-from components.settings.routes import Route, read_routes
+from components.settings.routes import Route, has_default, read_routes
 
 EVERYWHERE = Subnet("0.0.0.0/0")
+
+CLASSLESS_ROUTES = "121"
+"""The DHCP option, which the dhcp plugin has no name for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,23 +94,9 @@ class HostLocal:
 
     @classmethod
     def read(cls, section: Section, subnet: Subnet, gateway: Address | None) -> "HostLocal":
-        # A subnet without host addresses is refused elsewhere: no second fault about what lies in it.
-        hosts = subnet if subnet.num_addresses >= 4 else EVERYWHERE
-        first, last = hosts[1], hosts[-2]
-        widest = widest_range(hosts, gateway)
-        start = section.address("rangeStart") or widest[0]
-        end = section.address("rangeEnd") or (widest[1] if start <= widest[1] else last)
-        readable = not section.faulty
-        routes = read_routes(section, hosts, gateway, (start, end) if readable else None)
-        if hosts is subnet:
-            for name, address in (("rangeStart", start), ("rangeEnd", end)):
-                if not first <= address <= last:
-                    section.fault(name, f"{address} is no host address of {subnet}", f"take one of {first} to {last}")
-        if readable and start > end:
-            section.fault("rangeStart", f"{start} comes after rangeEnd {end}", "swap the two")
-        if readable and hosts is subnet and gateway is not None and start <= gateway <= end:
-            section.fault("rangeStart", f"the gateway {gateway} lies in the range {start} to {end}", "move either")
-        return cls(range_start=start, range_end=end, routes=routes)
+        start, end = read_range(section, subnet, gateway)
+        span = None if section.faulty else (start, end)
+        return cls(range_start=start, range_end=end, routes=read_routes(section, hosts_of(subnet), gateway, span))
 
     def config(
         self, subnet: Subnet, gateway: Address | None, routes: Sequence[Route] = (), part: WorkerRange | None = None
@@ -150,8 +140,7 @@ class Static:
 
     @classmethod
     def read(cls, section: Section, subnet: Subnet, gateway: Address | None) -> "Static":
-        hosts = subnet if subnet.num_addresses >= 4 else EVERYWHERE
-        return cls(routes=read_routes(section, hosts, gateway, None))
+        return cls(routes=read_routes(section, hosts_of(subnet), gateway, None))
 
     def config(
         self, subnet: Subnet, gateway: Address | None, routes: Sequence[Route] = (), part: WorkerRange | None = None
@@ -169,7 +158,110 @@ class Static:
         return ()
 
 
-IPAM_TYPES: dict[str, type[Ipam]] = {"host-local": HostLocal, "static": Static}
+@dataclass(frozen=True, kw_only=True)
+class Whereabouts(HostLocal):
+    """Addresses from a range as host-local's, but leased in the cluster: all workers share it as one.
+
+    Source: whereabouts v0.8.0. Where its kubeconfig is, it reads in /etc/cni/net.d/whereabouts.d/whereabouts.conf. An
+    address that a pod asks for it adds to the one of the range, unreserved: it fixes none. Leases are kept by the
+    range alone, without a `network_name`: no two networks of a lab overlap, and its reconciler would take every
+    reservation with such a name for an orphan.
+    """
+
+    fixes_addresses: ClassVar[bool] = False
+
+    def config(
+        self, subnet: Subnet, gateway: Address | None, routes: Sequence[Route] = (), part: WorkerRange | None = None
+    ) -> dict[str, Any]:
+        config: dict[str, Any] = {
+            "type": "whereabouts",
+            "range": str(subnet),
+            "range_start": str(self.range_start),
+            "range_end": str(self.range_end),
+            "routes": [route.config() for route in (*self.routes, *routes)],
+            "log_level": "error",  # else each step goes to Multus's log
+        }
+        return config if gateway is None else config | {"gateway": str(gateway)}
+
+    def ranges(self, workers: Sequence[str]) -> tuple[WorkerRange, ...]:
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dhcp:
+    """Addresses leased by a DHCP server on the network, the lab's own or another's; all workers share its range.
+
+    Source: the CNI plugins' dhcp. It asks the server for these options alone, and has no routes but the server's:
+    by option 121 before option 3, a default route (RFC 3442).
+    """
+
+    keys: ClassVar[tuple[str, ...]] = ("server", "rangeStart", "rangeEnd", "leaseTime")
+    fixes_addresses: ClassVar[bool] = False
+    needs_addresses: ClassVar[bool] = False
+    routes: ClassVar[tuple[Route, ...]] = ()
+
+    server: AskedServer | None
+    """The lab's own; None: the network has another."""
+    span: Span | None
+    """What the lab's own hands out."""
+
+    @classmethod
+    def read(cls, section: Section, subnet: Subnet, gateway: Address | None) -> "Dhcp":
+        server = read_server(section)
+        if server is None:
+            for key in ("rangeStart", "rangeEnd", "leaseTime"):
+                if section.has(key):
+                    remedy = "drop it: the network's own server has it"
+                    section.fault(key, "the lab has no say in it with `server: false`", remedy)
+        span = read_range(section, subnet, gateway)
+        return cls(server=server, span=span if server else None)
+
+    def config(
+        self, subnet: Subnet, gateway: Address | None, routes: Sequence[Route] = (), part: WorkerRange | None = None
+    ) -> dict[str, Any]:
+        options = ["subnet-mask", CLASSLESS_ROUTES, *(["routers"] if has_default(tuple(routes)) else [])]
+        return {"type": "dhcp", "request": [{"skipDefault": True}, *({"option": option} for option in options)]}
+
+    def capacity(self) -> int | None:
+        return int(self.span[1]) - int(self.span[0]) + 1 if self.span else None
+
+    def occupies(self) -> Span | None:
+        return self.span
+
+    def ranges(self, workers: Sequence[str]) -> tuple[WorkerRange, ...]:
+        return ()
+
+
+IPAM_TYPES: dict[str, type[Ipam]] = {
+    "host-local": HostLocal,
+    "static": Static,
+    "whereabouts": Whereabouts,
+    "dhcp": Dhcp,
+}
+
+
+def hosts_of(subnet: Subnet) -> Subnet:
+    """A subnet without host addresses is refused elsewhere: no second fault about what lies in it."""
+    return subnet if subnet.num_addresses >= 4 else EVERYWHERE
+
+
+def read_range(section: Section, subnet: Subnet, gateway: Address | None) -> Span:
+    """`rangeStart` and `rangeEnd`: the pods' part of the subnet."""
+    hosts = hosts_of(subnet)
+    first, last = hosts[1], hosts[-2]
+    widest = widest_range(hosts, gateway)
+    start = section.address("rangeStart") or widest[0]
+    end = section.address("rangeEnd") or (widest[1] if start <= widest[1] else last)
+    readable = not section.faulty
+    if hosts is subnet:
+        for name, address in (("rangeStart", start), ("rangeEnd", end)):
+            if not first <= address <= last:
+                section.fault(name, f"{address} is no host address of {subnet}", f"take one of {first} to {last}")
+    if readable and start > end:
+        section.fault("rangeStart", f"{start} comes after rangeEnd {end}", "swap the two")
+    if readable and hosts is subnet and gateway is not None and start <= gateway <= end:
+        section.fault("rangeStart", f"the gateway {gateway} lies in the range {start} to {end}", "move either")
+    return start, end
 
 
 def read_ipam(section: Section, subnet: Subnet, gateway: Address | None) -> Ipam:

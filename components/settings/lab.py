@@ -8,7 +8,9 @@ from typing import Any
 
 from components.settings import checks
 from components.settings.blocks import Subnet
+from components.settings.dhcp import server_name
 from components.settings.faults import NOWHERE, Faults, Section, known_as, shown
+from components.settings.ipam import Whereabouts
 from components.settings.names import (
     ENGINES_OWN,
     FEATURE_GATE,
@@ -28,8 +30,19 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 MOST_WORKERS = 30
 """So that a slip of the key is refused: a machine that carries more nodes as containers is rare."""
 
+POLICY_GATE = "MutatingAdmissionPolicy"
+"""The feature gate behind `quickReadiness`."""
+
 BLOCK_PREFIX = 26
 """Calico gives each node a block of so many addresses (manifests/calico-installation.yaml)."""
+
+
+WHEREABOUTS_MANIFESTS = {
+    "whereaboutsManifest": "whereabouts",
+    "whereaboutsPoolsManifest": "whereabouts-pools",
+    "whereaboutsReservationsManifest": "whereabouts-reservations",
+}
+"""The key that names another file, for each of its files by the name of the pin."""
 
 
 class EngineChoice(StrEnum):
@@ -47,6 +60,13 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WhereaboutsSettings:
+    manifests: tuple[Source, ...]
+    """Its daemon and rights, and the kinds of its pools and reservations."""
+    image: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class LabSettings:
     cluster_name: str
     engine: EngineChoice
@@ -55,16 +75,21 @@ class LabSettings:
     service_subnet: Subnet
     node_image: str
     feature_gates: tuple[tuple[str, bool], ...]
+    quick_readiness: bool
+    """Whether Calico's pods are probed at shorter intervals than its operator says."""
     calico_manifest: Source
     multus_manifest: Source
     multus_image: str
     cni_plugins: Source
     networks: tuple[NetworkSettings, ...]
     pods: tuple[PodSettings, ...]
+    dhcp_server_image: str
     self_test: bool
     """Whether `up` ends with the self-test."""
     annotated_network: NetworkSettings | None = None
     """The one on which the workers' addresses are told in their annotations; None: none is."""
+    whereabouts: WhereaboutsSettings | None = None
+    """None: no network has its addresses from it."""
 
     @property
     def worker_names(self) -> tuple[str, ...]:
@@ -75,6 +100,11 @@ class LabSettings:
         return (f"{self.cluster_name}-control-plane", *self.worker_names)
 
     @property
+    def dhcp_servers(self) -> tuple[str, ...]:
+        """The lab's own, by the names of their containers."""
+        return tuple(server_name(self.cluster_name, each.name) for each in self.networks if each.dhcp_server)
+
+    @property
     def cluster_subnets(self) -> tuple[Subnet, ...]:
         """Whose addresses are reached by a pod's eth0, whatever its default route is."""
         return self.pod_subnet, self.service_subnet
@@ -82,7 +112,8 @@ class LabSettings:
     @property
     def sources(self) -> tuple[Source, ...]:
         """All that comes from upstream as a file."""
-        return self.calico_manifest, self.multus_manifest, self.cni_plugins
+        whereabouts = self.whereabouts.manifests if self.whereabouts else ()
+        return self.calico_manifest, self.multus_manifest, self.cni_plugins, *whereabouts
 
 
 def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[str, str]]], arch: str) -> LabSettings:
@@ -101,6 +132,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
     multus_version = section.text("multusVersion")
     network_sections = section.sections("networks")
     networks = tuple(read_network(item, known_workers) for item in network_sections)
+    whereabouts = _whereabouts(section, upstream)
     sound = {i: not item.faulty for i, item in enumerate(network_sections)}
     known_networks = {network.name: network if sound[i] else None for i, network in enumerate(networks)}
     pod_sections = section.sections("pods")
@@ -112,6 +144,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
         service_subnet=section.subnet("serviceSubnet"),
         node_image=section.text("nodeImage"),
         feature_gates=_feature_gates(section),
+        quick_readiness=section.boolean("quickReadiness", False),
         calico_manifest=_source(
             section,
             "calicoManifest",
@@ -128,13 +161,16 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
             upstream[f"cni-plugins-{arch}"],
             section.text("cniPluginsVersion"),
         ),
+        dhcp_server_image=section.text("dhcpServerImage"),
         networks=networks,
         pods=tuple(read_pod(item, known_networks, known_workers) for item in pod_sections),
         self_test=section.boolean("selfTest", True),
         annotated_network=read_node_annotations(section.mapping("nodeAnnotations"), known_networks),
+        whereabouts=whereabouts if any(isinstance(network.ipam, Whereabouts) for network in networks) else None,
     )
     section.closed()
     _check_cluster(settings, section)
+    _check_gates(settings, section)
     _check_images(settings, section)
     sound_pods = [pod for pod, item in zip(settings.pods, pod_sections, strict=True) if not item.faulty]
     checks.check_names(networks, settings.pods, faults)
@@ -188,6 +224,18 @@ def _source(
     return Source(location=pin["url"], sha256=pin["sha256"])
 
 
+def _whereabouts(section: Section, upstream: Mapping[str, Mapping[str, Mapping[str, str]]]) -> WhereaboutsSettings:
+    """Read even where no network asks for it, so that its keys are known and their faults, too."""
+    version = section.text("whereaboutsVersion")
+    return WhereaboutsSettings(
+        manifests=tuple(
+            _source(section, key, "whereaboutsVersion", upstream[thing], version)
+            for key, thing in WHEREABOUTS_MANIFESTS.items()
+        ),
+        image=section.text("whereaboutsImage", f"ghcr.io/k8snetworkplumbingwg/whereabouts:{version}"),
+    )
+
+
 def _check_cluster(settings: LabSettings, section: Section) -> None:
     name, workers = settings.cluster_name, settings.workers
     pods, services = settings.pod_subnet, settings.service_subnet
@@ -218,8 +266,21 @@ def _check_cluster(settings: LabSettings, section: Section) -> None:
         section.fault("serviceSubnet", f"kubeadm refuses {services}", "give a /12 to /28")
 
 
+def _check_gates(settings: LabSettings, section: Section) -> None:
+    if settings.quick_readiness and dict(settings.feature_gates).get(POLICY_GATE) is False:
+        section.fault(f"featureGates.{POLICY_GATE}", "quickReadiness does not work without it", "drop either")
+
+
 def _check_images(settings: LabSettings, section: Section) -> None:
     image_key = "multusImage" if section.has("multusImage") else "multusVersion"
-    for key, image in (("nodeImage", settings.node_image), (image_key, settings.multus_image)):
+    images = {
+        "nodeImage": settings.node_image,
+        "dhcpServerImage": settings.dhcp_server_image,
+        image_key: settings.multus_image,
+    }
+    if settings.whereabouts:
+        key = "whereaboutsImage" if section.has("whereaboutsImage") else "whereaboutsVersion"
+        images[key] = settings.whereabouts.image
+    for key, image in images.items():
         if image and not section.faulty_at(key) and not IMAGE.fullmatch(image):
             section.fault(key, f"{shown(image)} names no image", IMAGES_RULE)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Interface
 
-from components.settings.blocks import Address, Subnet, node_range
+from components.settings.blocks import Address, Span, Subnet, node_range
+from components.settings.dhcp import AskedServer, ServerSettings
 from components.settings.faults import NOWHERE, Section, shown
-from components.settings.ipam import Ipam, WorkerRange, read_ipam
+from components.settings.ipam import Dhcp, Ipam, WorkerRange, read_ipam
 from components.settings.names import (
     ENGINES_OWN,
     INTERFACE,
@@ -64,6 +65,8 @@ class NetworkSettings:
     """Where the engine takes the nodes' own addresses from, apart from the pods' range and the gateway."""
     peer: PeerSettings | None = None
     """The lab's own neighbour of the pods."""
+    dhcp_server: ServerSettings | None = None
+    """The lab's own, where the IPAM asks for one."""
 
     @property
     def mode(self) -> MacvlanMode:
@@ -122,6 +125,8 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     for route in routes:
         if route.dst in [other.dst for other in ipam.routes]:
             section.fault("routes", f"{route.dst} is in `ipam.routes` too", "say it in one place")
+    if isinstance(ipam, Dhcp):
+        _check_leased_routes(routes, ipam, gateway, section)
     if subnet is NOWHERE:
         return network
     if gateway is not None and not gateway_is_peer and not subnet.network_address < gateway < subnet.broadcast_address:
@@ -134,12 +139,20 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
             section.fault("peer", f"{plugin.without_peer} keeps pods apart from it", "take another mode, or drop it")
     if ipam_section.faulty:
         return network
+    if isinstance(ipam, Dhcp) and not plugin.on_network:
+        problem = f"dhcp, and nobody answers it on a {plugin.name} of a node's own"
+        ipam_section.fault("type", problem, "take another type or `plugin`")
+        return network
+    asked_server = ipam.server if isinstance(ipam, Dhcp) else None
+    if asked_server and span:
+        _check_server(asked_server, ipam_section, span, network, asked_peer.address if asked_peer else None)
     try:
         _ = network.ranges
     except ValueError:
         problem = f"the range holds {ipam.capacity()} addresses, and {len(network.nodes)} workers need a part each"
         section.fault("ipam", problem, "widen the range or let fewer join (`nodes`)")
-    others = [asked_peer.address if asked_peer else None, *(route.gw for route in (*ipam.routes, *routes))]
+    others = [asked.address for asked in (asked_peer, asked_server) if asked]
+    others = [*others, *(route.gw for route in (*ipam.routes, *routes))]
     points = [gateway, *others, *(address.ip for address in network.node_addresses)]
     occupied = [(address, address) for address in points if address] + ([span] if span else [])
     block = node_range(subnet, occupied)
@@ -153,7 +166,9 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         )
         return network
     peer = asked_peer.placed(subnet, gateway, [*occupied, (block[0], block[-1])]) if asked_peer else None
-    return NetworkSettings(**{**vars(network), "node_range": block, "peer": peer})
+    occupied += [(block[0], block[-1]), *([(peer.address.ip, peer.address.ip)] if peer else [])]
+    server = asked_server.placed(ipam_section, subnet, occupied) if asked_server else None
+    return NetworkSettings(**{**vars(network), "node_range": block, "peer": peer, "dhcp_server": server})
 
 
 def _name(section: Section) -> str:
@@ -194,6 +209,26 @@ def _nodes(section: Section, workers: Sequence[str]) -> tuple[str, ...]:
         else:
             joining.append(worker)
     return tuple(worker for worker in workers if worker in joining)
+
+
+def _check_leased_routes(routes: Sequence[Route], ipam: Dhcp, gateway: Address | None, section: Section) -> None:
+    for route in (route for route in routes if route is not BY_DEFAULT):
+        if ipam.server is None:
+            problem = f"{route.dst}, and the network's own DHCP server tells the routes"
+            section.fault("routes", problem, "drop it, or say it there")
+        elif route.gw is None and gateway is None:
+            problem = f"{route.dst} leads by no gateway, and DHCP tells one with each"
+            section.fault("routes", problem, "give it a `gw`, or give `gateway`")
+
+
+def _check_server(
+    asked: AskedServer, ipam: Section, span: Span, network: NetworkSettings, peer: Address | None
+) -> None:
+    taken = [(network.gateway, "the gateway"), (peer, "the peer's")]
+    taken += [(address.ip, "one of `nodeAddresses` too") for address in network.node_addresses]
+    asked.check(ipam, network.subnet, taken, span, network.parent)
+    if network.plugin.without_peer:
+        ipam.fault("server", f"{network.plugin.without_peer} keeps pods apart from it", "take another mode or type")
 
 
 def _check_link(network: NetworkSettings, section: Section) -> None:

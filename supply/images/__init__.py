@@ -21,7 +21,10 @@ from supply.images import archive, debian, node, table
 NAME = node.IMAGE.name
 KEY_LABEL = "kalico.key"
 KEY_FORMAT = f'{{{{index .Config.Labels "{KEY_LABEL}"}}}}'
-GROUPS = ("k8s", "etcd", "coredns", "calico", "operator", "multus", "cni", "kind_module", "calico_module")
+GROUPS = (
+    *("k8s", "etcd", "coredns", "calico", "operator", "multus", "whereabouts", "cni"),
+    *("kind_module", "calico_module"),
+)
 UNPACKED = ("busybox-static", "catatonit", "conntrack", "ipset", "iptables", "nftables", "runit")
 
 Say = Callable[[str], None]

@@ -1,8 +1,8 @@
 """Every image that the node carries, and what each is made of: one row of IMAGES per image, one of LAYERS per layer.
 
 Sources are written GROUP/PATH, where GROUP is a folder handed to `build`: `k8s`, `etcd`, `coredns`, `calico`,
-`operator`, `multus`, `cni` (built programs), `calico_module` (the module's own files), `debian` (unpacked Debian
-packages). Programs go under usr/, which bin, sbin and lib are links to.
+`operator`, `multus`, `whereabouts`, `cni` (built programs), `calico_module` (the module's own files), `debian`
+(unpacked Debian packages). Programs go under usr/, which bin, sbin and lib are links to.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ CALICO = "v3.29.2"
 CALICO_SOURCE = "v3.29.0-6-gb559a70"
 OPERATOR = "v1.36.5"
 MULTUS = "v4.2.3"
+WHEREABOUTS = "v0.8.0"
 
 Sources = Mapping[str, Path]
 
@@ -149,6 +150,14 @@ LAYERS: Mapping[str, Callable[[Sources], Iterable[Entry]]] = {
             }.items()
         }
     ),
+    # where its daemon's command looks for them
+    "whereabouts": Programs(
+        files={
+            "whereabouts": "whereabouts/cmd",
+            "ip-control-loop": "whereabouts/controlloop",
+            "install-cni.sh": "whereabouts/install-cni.sh",
+        }
+    ),
     "alpine": Programs(
         files={},
         others=(
@@ -247,6 +256,13 @@ IMAGES: tuple[Image, ...] = (
         entrypoint=("/usr/src/multus-cni/bin/multus-daemon",),
         environment=PATH,
         labels={BUILT_LABEL: f"here, from the Go module gopkg.in/k8snetworkplumbingwg/multus-cni.v4 {MULTUS}"},
+    ),
+    Image(
+        name=f"ghcr.io/k8snetworkplumbingwg/whereabouts:{WHEREABOUTS}",
+        layers=("busybox", "whereabouts"),
+        command=("/install-cni.sh",),
+        environment=PATH,
+        labels={BUILT_LABEL: f"here, from the Go module github.com/k8snetworkplumbingwg/whereabouts {WHEREABOUTS}"},
     ),
     Image(
         name="docker.io/library/alpine:latest",

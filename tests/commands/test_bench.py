@@ -59,6 +59,7 @@ LAYER_LINES = {
     "nodes attachable": "pods-attachable created (9s)",
     "net1": "pods-samplepod created (2s)",
     "Installation": "calico-default created (111s)",
+    "all Ready": "readiness-report created (3s)",
 }
 SEED_STEPS = ["cluster", "CNI plugins", "calico-node", "Multus", "network and NAD", "net1", "all Ready"]
 
@@ -90,11 +91,11 @@ def test_up_tells_each_layer_once_in_the_order_in_which_it_came(
     ticks = iter(range(100))
     monkeypatch.setattr("commands.bench.time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
     found = bench.up(Stack(name="bench", folder=project))
-    assert found == {name: float(i) for i, name in enumerate([*LAYER_LINES, "all Ready"], start=1)}
+    assert found == {name: float(i) for i, name in enumerate([*LAYER_LINES, "self-test"], start=1)}
     assert tools.calls == [SELECTED, "pulumi up --yes --skip-preview --stack bench --non-interactive"]
     assert capsys.readouterr().out.splitlines() == [
         "pulumi up:",
-        *(f"  {i:6.1f} s  {name}" for i, name in enumerate([*LAYER_LINES, "all Ready"], start=1)),
+        *(f"  {i:6.1f} s  {name}" for i, name in enumerate([*LAYER_LINES, "self-test"], start=1)),
     ]
 
 
@@ -417,7 +418,7 @@ def test_the_bench_takes_the_seeds_lab_down_before_its_own_and_ends_with_the_tab
     table = capsys.readouterr().out.split("\n\n")
     assert table[-3].startswith("on podman, 1 worker, ")
     rows = {line.split(" | ")[0].removeprefix("| ") for line in table[-2].splitlines()[2:]}
-    assert rows == {*SEED_STEPS, *LAYERS}
+    assert rows == {*SEED_STEPS, *LAYERS, "self-test"}
     assert re.fullmatch(r"no-op preview \d\.\d s, of an empty program \d\.\d s: \d+\.\d x\n", table[-1])
 
 

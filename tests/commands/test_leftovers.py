@@ -120,9 +120,11 @@ def test_where_no_run_has_begun_anything_no_tool_is_asked(tools: Bench, run_fold
     assert run_folder.with_name("other").is_dir()
 
 
-@pytest.mark.parametrize("name", ["lock", "networks/ext-net", "peers/lan", "engine", "because/network.ext-net"])
+@pytest.mark.parametrize(
+    "name", ["lock", "networks/ext-net", "peers/lan", "servers/lan", "engine", "because/network.ext-net"]
+)
 def test_a_record_cut_off_before_its_first_word_is_of_nothing(tools: Bench, run_folder: Path, name: str) -> None:
-    for folder in ("networks", "peers", "because"):
+    for folder in ("networks", "peers", "servers", "because"):
         (run_folder / folder).mkdir(parents=True)
     (run_folder / name).touch()
     run_folder.with_name("other").mkdir()
@@ -179,6 +181,19 @@ def test_a_peer_goes_before_the_network_that_it_is_on(with_peer: Bench, lived_in
     assert sweep(lived_in, "lab") == []
     removals = [call for call in with_peer.calls if " rm " in call]
     assert removals[0] == "podman rm --force --volumes lab-peer-lan"
+    assert "podman network rm lan" in removals
+    assert not lived_in.exists()
+
+
+def test_a_dhcp_server_goes_before_the_network_that_it_is_on_with_its_own_record(
+    with_peer: Bench, lived_in: Path
+) -> None:
+    (lived_in / "servers").mkdir()
+    (lived_in / "servers/lan").write_text("podman lab-dhcp-lan\n")
+    with_peer.on("podman ps --all --filter label=kalico=lab *", "printf 'lab-peer-lan\\nlab-dhcp-lan\\n'")
+    assert sweep(lived_in, "lab") == []
+    removals = [call for call in with_peer.calls if " rm " in call]
+    assert removals[:2] == [f"podman rm --force --volumes lab-{name}-lan" for name in ("dhcp", "peer")]
     assert "podman network rm lan" in removals
     assert not lived_in.exists()
 

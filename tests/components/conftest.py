@@ -108,6 +108,7 @@ ANSWERS: Answers = {
     "kubernetes:apps/v1:DaemonSet": nothing,
     "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition": nothing,
     "kubernetes:operator.tigera.io/v1:Installation": nothing,
+    "kubernetes:admissionregistration.k8s.io/v1alpha1:*": nothing,
     "kubernetes:k8s.cni.cncf.io/v1:NetworkAttachmentDefinition": nothing,
 }
 

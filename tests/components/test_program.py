@@ -136,7 +136,7 @@ COMMANDS = {
     "networks-ext-net": ("network-create", "network-delete"),
     "joins-ext-net": ("network-join", "network-leave"),
     "cni-plugins-nodes": ("cni-plugins", None),
-    "multus-conf": ("multus-conf", None),
+    "multus-conf": ("daemon-files", None),
     "calico-authority": ("calico-authority", None),
     "calico-look": ("calico-look", None),
     "pods-attachable": ("wait-attachable", None),
@@ -348,9 +348,13 @@ def test_the_plugins_go_to_every_node_and_again_when_nodes_or_archive_are_others
 
 def test_multuss_conf_is_awaited_on_every_node_and_again_in_another_cluster(program: Run, cache: Path) -> None:
     inputs = program[CONF].inputs
-    assert inputs["environment"] == labs_environment(cache) | {"SECONDS_AT_MOST": "300"}
+    assert inputs["environment"] == labs_environment(cache) | {
+        "DAEMON": "multus",
+        "FILES": "/etc/cni/net.d/00-multus.conf",
+        "SECONDS_AT_MOST": "300",
+    }
     assert inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
-    assert inputs["triggers"] == ["the-clusters-uid", made_from("multus-conf", inputs)]
+    assert inputs["triggers"] == ["the-clusters-uid", made_from("daemon-files", inputs)]
 
 
 def test_the_gate_asks_every_worker(program: Run, cache: Path) -> None:
@@ -403,6 +407,19 @@ def test_calico_is_awaited_by_its_installation(program: Run) -> None:
     inputs = program["Installation calico-default"].inputs
     assert inputs["metadata"]["annotations"] == {"pulumi.com/waitFor": "condition=Ready"} | FORCE
     assert inputs["spec"]["calicoNetwork"]["ipPools"][0]["cidr"] == "10.24.0.0/16"
+
+
+def test_quick_readiness_is_a_policy_before_calicos_pods_and_named_in_the_output(run_lab: RunLab) -> None:
+    done = run_lab(quickReadiness=True)
+    assert done.error is None, done.error
+    policies = {label for label in done.labels if label.startswith("MutatingAdmissionPolicy")}
+    assert policies == {
+        "MutatingAdmissionPolicy calico-kalico-quick-readiness",
+        "MutatingAdmissionPolicyBinding calico-kalico-quick-readiness",
+    }
+    assert {done[policy].parent for policy in policies} == {done["Installation calico-default"].parent}
+    assert policies <= done["Installation calico-default"].depends_on
+    assert done.outputs["cluster"]["quickReadiness"] is True
 
 
 def test_a_pod_is_awaited_until_it_is_ready_and_multus_has_spoken(program: Run) -> None:

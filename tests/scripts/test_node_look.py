@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from components.drift import Drift, Look, Mark, NodeLook, State, look_at_node
+from components.drift import Drift, Look
 from components.engines import ENGINES
+from components.node_look import Mark, NodeLook, State, look_at_node
 from tests.scripts.conftest import NODES, Bench, in_node, inside
 
 MAC = "9a:00:00:00:00:02"
@@ -25,7 +26,7 @@ LINKS = {"eth1@peer": "veth peer name peer", "eth1": "bridge"}
 def make_all(nodes: Bench, link: str = "eth1@peer", because: str = "", address: str = "") -> None:
     """Have all scripts leave their marks, as a first `up` does."""
     nodes.environment |= {"BECAUSE": because, "NETWORK": "ext-net", "SECONDS_AT_MOST": "20", "ARCH": "amd64"}
-    nodes.environment |= {"ROUTES_PLUGIN": "#!/bin/bash\n"}
+    nodes.environment |= {"ROUTES_PLUGIN": "#!/bin/bash\n", "DAEMON": "multus", "FILES": MULTUS}
     nodes.on("podman exec * uname -m", "echo x86_64")
     nodes.on("podman exec * kubelet --version", "echo Kubernetes v1.32.2")
     nodes.on(f"podman inspect *MacAddress* {NODES[0]}", "", f"echo {MAC}")
@@ -49,7 +50,7 @@ podman exec {NODES[0]} ip address add 10.23.0.5/16 dev eth1""",
     steps = {
         "nodes-run": both,
         "cni-plugins": both,
-        "multus-conf": both,
+        "daemon-files": both,
         "network-join": one,
         "attachment-conf": config,
     }
@@ -219,6 +220,6 @@ def test_a_conf_that_went_comes_back_by_the_reason_that_the_look_gives(made: Ben
     drift = Drift(look=replace(nothing, nodes={name: look(name) for name in NODES}), now="2026-01-02T03:04:05Z")
     because = drift.in_nodes("multus", NODES)
     made.on("kubectl delete pods *", f'touch "{in_node(made, NODES[1], MULTUS)}"')
-    done = made.run("multus-conf", stdin="".join(f"{name}\n" for name in NODES), BECAUSE=because)
+    done = made.run("daemon-files", stdin="".join(f"{name}\n" for name in NODES), BECAUSE=because)
     assert done.returncode == 0, done.stderr
     assert [look(name).marks["multus"] for name in NODES] == [Mark(because=because)] * 2

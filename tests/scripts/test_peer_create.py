@@ -21,15 +21,15 @@ def engine(bench: Bench) -> Bench:
     return bench
 
 
-def create(bench: Bench, **values: str) -> subprocess.CompletedProcess[str]:
+def create(bench: Bench, stdin: str = "", **values: str) -> subprocess.CompletedProcess[str]:
     bench.on("podman inspect --type container *", "exit 125")
     bench.on('podman inspect *Networks "lan"*', "echo 9a:00:00:00:00:02")
     bench.on('podman inspect *Networks "podman"*', "echo 9a:00:00:00:00:01")
     bench.on("podman exec * ip -oneline link show", f"cat <<'END'\n{LINKS}END")
-    bench.on("podman exec --interactive * bash -c *mark peer.lan", 'cat >"$BENCH/mark"')
+    bench.on("podman exec --interactive * sh -c *mark peer.lan", 'cat >"$BENCH/mark"')
     for pattern in ("run", "rm", "network connect", "exec"):
         bench.on(f"podman {pattern} *")
-    return bench.run("peer-create", **values)
+    return bench.run("peer-create", stdin=stdin, **values)
 
 
 def asked(bench: Bench) -> list[str]:
@@ -116,3 +116,38 @@ def test_a_step_that_fails_is_an_error_and_leaves_no_mark(engine: Bench, failing
     done = create(engine, UPLINK="podman")
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "not permitted\n")
     assert not (engine.folder / "mark").exists()
+
+
+SERVER = {"ROLE": "server", "PEER": "lab-dhcp-lan"}
+
+
+def serve(bench: Bench, running: str = "true") -> subprocess.CompletedProcess[str]:
+    bench.on("podman inspect *State.Running*", f"echo {running}")
+    bench.on("podman exec --interactive * sh -c *mark server.lan", 'cat >"$BENCH/mark"')
+    bench.on("podman logs *", "echo 'dnsmasq: bad option' >&2")
+    return create(bench, stdin="dnsmasq\n--dhcp-option=3\n--log-dhcp\n", **SERVER)
+
+
+def test_a_server_runs_the_words_that_it_is_given_and_has_a_mark_and_a_record_of_its_own(
+    engine: Bench, run_folder: Path
+) -> None:
+    done = serve(engine)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "eth0 9a:00:00:00:00:02\n", "")
+    assert engine.words("podman run")[-5:] == ["--entrypoint", "dnsmasq", "node:1", "--dhcp-option=3", "--log-dhcp"]
+    assert engine.left("mark") == "\neth0 9a:00:00:00:00:02 10.40.0.9/24\n"
+    assert (run_folder / "servers/lan").read_text() == "podman lab-dhcp-lan\n"
+    assert not (run_folder / "peers").exists()
+    assert not [call for call in engine.calls if " logs " in call]
+
+
+def test_a_server_that_has_ended_tells_why_and_has_no_mark(engine: Bench) -> None:
+    done = serve(engine, running="false")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "dnsmasq: bad option\n")
+    assert not (engine.folder / "mark").exists()
+
+
+def test_a_server_that_ends_before_it_has_its_address_tells_why_too(engine: Bench) -> None:
+    engine.on("podman exec * ip address add *", "echo 'container not running' >&2; exit 255")
+    done = serve(engine)
+    assert (done.returncode, done.stdout) == (255, "")
+    assert done.stderr == "container not running\ndnsmasq: bad option\n"

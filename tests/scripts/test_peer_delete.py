@@ -51,3 +51,14 @@ def test_a_peer_that_does_not_go_is_an_error_and_stays_the_labs(peer: Bench, run
     done = peer.run("peer-delete")
     assert (done.returncode, done.stderr) == (3, "no engine\n")
     assert (run_folder / "peers/lan").exists()
+
+
+def test_a_server_goes_with_a_record_of_its_own_and_the_peer_stays(peer: Bench, run_folder: Path) -> None:
+    (run_folder / "servers").mkdir()
+    (run_folder / "servers/lan").write_text("podman lab-dhcp-lan\n")
+    peer.on(LIST, "printf 'lab-peer-lan\\nlab-dhcp-lan\\n'")
+    peer.on("podman rm *")
+    assert peer.run("peer-delete", ROLE="server", PEER="lab-dhcp-lan").returncode == 0
+    assert peer.calls == [LIST, "podman rm --force --volumes lab-dhcp-lan"]
+    left = sorted(str(path.relative_to(run_folder)) for path in run_folder.rglob("*"))
+    assert left == ["peers", "peers/lan"]

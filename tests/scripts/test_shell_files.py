@@ -21,8 +21,9 @@ def test_the_program_has_scripts() -> None:
 @pytest.mark.parametrize("path", SHELL_FILES, ids=lambda path: path.name)
 def test_a_script_says_what_it_does_and_then_is_strict(path: Path) -> None:
     shebang, *lines = path.read_text().splitlines()
-    head = lines[: lines.index("set -euo pipefail")]
-    assert shebang == "#!/usr/bin/env bash"
+    plain = path.name == "node-look.sh"  # by whatever shell a container has, that knows no pipefail
+    head = lines[: lines.index("set -eu" if plain else "set -euo pipefail")]
+    assert shebang == ("#!/bin/sh" if plain else "#!/usr/bin/env bash")
     assert head
     assert all(line.startswith("#") for line in head)
 

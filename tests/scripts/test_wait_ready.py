@@ -13,6 +13,7 @@ ANSWERS = {
     "kubectl exec *daemonset/calico-node*": "echo v3.29.2; echo more",
     "kubectl exec *daemonset/kube-multus-ds*": "echo 'multus-daemon version:v4.2.3' >&2; echo more >&2; exit 4",
     "podman exec lab-worker /opt/cni/bin/macvlan": "echo 'CNI macvlan plugin v1.8.0' >&2; echo more >&2",
+    "podman exec lab-worker /opt/cni/bin/whereabouts": "echo 'whereabouts v0.8.0 linux/amd64' >&2; echo more >&2",
     "podman version *": "echo 4.3.1",
     "kind version": "echo 'kind v0.27.0 go1.23'",
 }
@@ -24,10 +25,10 @@ def cluster(bench: Bench) -> Bench:
     return bench
 
 
-def report(bench: Bench) -> subprocess.CompletedProcess[str]:
+def report(bench: Bench, **values: str) -> subprocess.CompletedProcess[str]:
     for pattern, answer in ANSWERS.items():
         bench.on(pattern, answer)
-    return bench.run("wait-ready")
+    return bench.run("wait-ready", **values)
 
 
 def test_the_report_is_the_first_line_of_what_each_thing_says(cluster: Bench) -> None:
@@ -43,6 +44,12 @@ def test_the_report_is_the_first_line_of_what_each_thing_says(cluster: Bench) ->
         "podman 4.3.1",
         "kind kind v0.27.0 go1.23",
     ]
+
+
+def test_whereabouts_is_asked_only_where_the_lab_has_it(cluster: Bench) -> None:
+    cluster.on("kubectl wait *")
+    assert "whereabouts" not in report(cluster).stdout
+    assert "whereabouts whereabouts v0.8.0 linux/amd64" in report(cluster, WHEREABOUTS="an/image").stdout.splitlines()
 
 
 def test_every_node_and_every_pod_is_waited_for_first(cluster: Bench) -> None:
@@ -75,7 +82,7 @@ def test_what_does_not_get_ready_is_an_error(cluster: Bench, what: str) -> None:
 def test_a_thing_that_does_not_say_what_it_is_is_an_error(cluster: Bench, silent: str, answer: str) -> None:
     cluster.on("kubectl wait *")
     cluster.on(silent, answer)
-    done = report(cluster)
+    done = report(cluster, WHEREABOUTS="an/image")
     assert done.returncode == 1
     assert "cannot tell the version of " in done.stderr
     assert ("no route" in done.stderr) == ("no route" in answer)

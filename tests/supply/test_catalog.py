@@ -84,6 +84,11 @@ def test_calicos_real_version_is_said_and_built_in() -> None:
     assert {value for _, value in way.set_at_link} == {"v3.29.0-6-gb559a70"}
 
 
+def test_one_image_more_in_the_node_makes_no_docker_server_anew() -> None:
+    assert "whereabouts" in CATALOG["node-image"].ways[-1].recipe()
+    assert "whereabouts" not in CATALOG["docker"].ways[-1].recipe()
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_on_a_connected_machine_nothing_is_built(machine: Machine, engine: str) -> None:
     connected = replace(machine, web=_Connected(), root=True)
@@ -103,7 +108,7 @@ def test_behind_a_mirror_every_file_comes_from_it_and_the_images_are_the_engines
     assert others == {"script-tools", "node-image"}
 
 
-@pytest.mark.parametrize("name", ["cni-archive", "calico-manifest", "multus-manifest"])
+@pytest.mark.parametrize("name", [name for name in CATALOG if name.endswith(("-archive", "-manifest"))])
 def test_a_file_of_the_programs_comes_from_a_mirror_by_the_programs_own_pin_and_else_by_the_program(
     machine: Machine, name: str
 ) -> None:

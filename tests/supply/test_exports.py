@@ -60,6 +60,25 @@ def test_engine_and_cluster_are_those_of_the_stacks_config(project: Path) -> Non
     assert asked_for("none", {}, project) == Asked(engine="auto", cluster="kalico")
 
 
+@pytest.mark.parametrize(
+    ("networks", "leases"),
+    [
+        ("", False),
+        ("lan", False),
+        ("[lan]", False),
+        ("[{name: lan}]", False),
+        ("[{name: lan, ipam: dhcp}]", False),
+        ("[{name: lan, ipam: {type: static}}]", False),
+        ("[{name: lan, ipam: {type: dhcp, server: false}}]", False),
+        ("[{name: lan}, {name: wan, ipam: {type: dhcp}}]", True),
+        ("[{name: lan, ipam: {type: dhcp, server: {address: 10.40.0.9}}}]", True),
+    ],
+)
+def test_an_image_of_a_dhcp_server_is_needed_where_the_lab_has_one(tmp_path: Path, networks: str, leases: bool) -> None:
+    (tmp_path / "Pulumi.dev.yaml").write_text(f"config:\n  kalico:networks: {networks}\n")
+    assert asked_for("dev", {}, tmp_path).leases == leases
+
+
 def test_the_engine_of_the_command_line_goes_first(project: Path) -> None:
     assert asked_for("other", {"KALICO_ENGINE": "podman"}, project).engine == "podman"
     assert asked_for("other", {"KALICO_ENGINE": ""}, project).engine == "docker"

@@ -33,6 +33,7 @@ docker.io/calico/cni:v3.29.2
 docker.io/calico/typha:v3.29.2
 docker.io/calico/kube-controllers:v3.29.2
 ghcr.io/k8snetworkplumbingwg/multus-cni:v4.2.3-thick
+ghcr.io/k8snetworkplumbingwg/whereabouts:v0.8.0
 docker.io/library/alpine:latest
 """
 

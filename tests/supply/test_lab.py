@@ -5,12 +5,13 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from supply import docker_server, lab
+from supply import docker_server, images, lab
 from supply import machine as conditions
 from supply.catalog import CATALOG, Thing
 from supply.lab import decide_lab, drop_caches, files_for_site, link, wake, which_engine
@@ -156,7 +157,7 @@ def test_the_machine_is_adapted_after_packages_are_installed_and_before_builds(
         steps.append("adapt")
         return conditions.Prepared(environment={}, site={})
 
-    monkeypatch.setattr(lab, "decide_lab", lambda engine, machine: choices)
+    monkeypatch.setattr(lab, "decide_lab", lambda engine, machine, leases: choices)
     monkeypatch.setattr(lab, "make", make)
     monkeypatch.setattr(lab, "link", lambda *_: None)
     monkeypatch.setattr(lab, "prune", lambda *_: None)
@@ -222,3 +223,32 @@ def test_our_docker_server_stays_off_where_no_lab_needs_it(
             shutil.rmtree(store.root / "things")
     wake(machine)
     assert started == []
+
+
+@pytest.mark.parametrize(("leases", "made", "due"), [(False, False, False), (True, False, True), (False, True, True)])
+def test_the_image_of_a_dhcp_server_is_made_for_who_asks_and_then_stays_in_site_yaml(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, leases: bool, made: bool, due: bool
+) -> None:
+    """One site.yaml serves all stacks: one without leases does not take the image from one with them."""
+    thing = CATALOG["dhcp-image"]
+    folder = folder_of(thing, thing.ways[-1], machine.store, CATALOG)
+    assert folder
+    if made:
+        machine.store.make(folder, "built", lambda out: None)
+    goals: list[str] = []
+
+    def decide(names: Sequence[str], machine: Machine) -> dict[str, Choice]:
+        goals.extend(names)
+        return {name: Choice(thing=CATALOG[name], way=LEFT, folder=folder, done=True) for name in names[-1:]}
+
+    monkeypatch.setattr(lab, "_decide", decide)
+    monkeypatch.setattr(conditions, "check", lambda engine: None)
+    monkeypatch.setattr(conditions, "prepare", lambda *_: conditions.Prepared(environment={}, site={}))
+    monkeypatch.setattr(lab, "make", lambda choices, machine: {n: c.folder for n, c in choices.items() if c.folder})
+    monkeypatch.setattr(images, "import_into", lambda engine, folder, say, env: f"image of {folder.parent.name}")
+    for name in ("link", "prune", "wake", "drop_caches"):
+        monkeypatch.setattr(lab, name, lambda *_: None)
+    lab.lab(machine, "podman", leases=leases)
+    assert ("dhcp-image" in goals) == due
+    site = machine.store.site.read_text() if machine.store.site.exists() else ""
+    assert ("dhcpServerImage: image of dhcp-image" in site) == due

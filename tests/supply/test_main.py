@@ -87,9 +87,22 @@ def test_for_real_too_and_nothing_for_eval(words: list[str], name: str, tmp_path
     assert done.stderr.startswith("supply: ")
 
 
+@pytest.mark.parametrize("leases", [True, False])
+def test_the_lab_is_told_whether_the_stack_has_leases(monkeypatch: pytest.MonkeyPatch, leases: bool) -> None:
+    told: list[bool] = []
+    monkeypatch.setattr(lab, "lab", lambda machine, engine, leases: told.append(leases))
+    monkeypatch.setattr(environment, "asked_for", lambda stack, env: environment.Asked(leases=leases))
+    monkeypatch.setattr(sys, "argv", ["supply", "lab"])
+    assert command.main() == 0
+    assert told == [leases]
+    monkeypatch.setattr(sys, "argv", ["supply", "lab", "--leases"])
+    assert command.main() == 0
+    assert told == [leases, True]
+
+
 def test_the_engine_of_the_stack_is_taken_unless_one_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     engines: list[str] = []
-    monkeypatch.setattr(lab, "lab", lambda machine, engine: engines.append(engine))
+    monkeypatch.setattr(lab, "lab", lambda machine, engine, leases: engines.append(engine))
     monkeypatch.setattr(environment, "asked_for", lambda stack, env: environment.Asked(engine=stack))
     for words in (["--stack", "of-the-stack"], ["--engine", "docker"]):
         monkeypatch.setattr(sys, "argv", ["supply", "lab", *words])

@@ -10,18 +10,20 @@ from supply.catalog import CATALOG
 from supply.images import NAME
 from supply.plan import folder_of
 from supply.prune import prune
+from supply.server_image import IMAGE
 from supply.ways import Machine
 from tests.supply.loopback import Program
 
-NEW, OLD, USED = "sha256:aaaaaaaaaaaaaaaa", "sha256:bbbbbbbbbbbbbbbb", "sha256:cccccccccccccccc"
+NEW, OLD, USED, SERVER = (f"sha256:{letter * 16}" for letter in "abcd")
 
 
 @pytest.fixture
 def engine(program: Program, tmp_path: Path) -> dict[str, str]:
-    """An engine with three images of ours, one of them in use, that writes down which are removed."""
+    """An engine with four images of ours, two of them of now and one in use, that writes down which are removed."""
     body = f"""case "$1 $2 $3 $4 $5" in
-    "images --no-trunc --quiet --filter label=kalico.key") printf '%s\\n' {NEW} {OLD} {USED};;
+    "images --no-trunc --quiet --filter label=kalico.key") printf '%s\\n' {NEW} {OLD} {USED} {SERVER};;
     "images --no-trunc --quiet {NAME} ") echo {NEW};;
+    "images --no-trunc --quiet {IMAGE.name} ") echo {SERVER};;
     "image rm {OLD}  ") echo {OLD} >>{tmp_path}/removed;;
     *) exit 1;;
     esac"""
@@ -67,7 +69,7 @@ def test_what_no_row_makes_any_more_goes_and_one_line_says_so(
     assert not (lived_in.store.root / "pulumi/plugins/resource-antique-v1").exists()
     assert said == [
         "removed what earlier versions have left: antique v1-0123456789ab, kind v0.1.0-0123456789ab, "
-        "venv former, node image bbbbbbbbbbbb"
+        "venv former, image bbbbbbbbbbbb"
     ]
     assert (tmp_path / "removed").read_text() == f"{OLD}\n"
 

@@ -180,6 +180,25 @@ def test_routes_that_are_missing_or_nobody_asked_for(routes: list[dict[str, str]
     assert failed(checked(LITERAL, nodes, listed("samplepod", "10.23.0.100"))) == [("routes", told)]
 
 
+@pytest.mark.parametrize(("routes", "told"), [([SUBNET, route("10.9.0.0/16", gw="10.23.0.7")], []), ([], ["routes"])])
+def test_routes_that_a_dhcp_server_of_anothers_tells_are_its_own_affair(
+    routes: list[dict[str, str]], told: list[str]
+) -> None:
+    settings = lab(networks=[network() | {"ipam": {"type": "dhcp", "server": False}, "defaultRoute": "none"}])
+    nodes = Nodes({"samplepod": facts(*routes)})
+    results = checked(settings, nodes, listed("samplepod", "10.23.0.100"))
+    assert [name for name, _ in failed(results)] == told
+
+
+@pytest.mark.parametrize(("address", "worker"), [("10.23.0.100", "kalico-worker2"), ("10.23.0.99", "kalico-worker")])
+def test_a_lease_is_of_the_servers_range_whichever_worker_has_it(address: str, worker: str) -> None:
+    ipam = {"type": "dhcp", "rangeStart": "10.23.0.100", "rangeEnd": "10.23.0.199"}
+    settings = lab(workers=2, networks=[network() | {"ipam": ipam}])
+    nodes = Nodes({"samplepod": {"links": [link(f"{address}/16")], "routes": [[SUBNET], []]}})
+    wrong = [("address", f"{address}/16, not one of 10.23.0.100 to 10.23.0.199")] if address == "10.23.0.99" else []
+    assert failed(checked(settings, nodes, listed("samplepod", address, node=worker))) == wrong
+
+
 def test_what_is_bound_to_the_interfaces_address_leaves_by_the_networks_gateway() -> None:
     pods, seen = listed("samplepod", "10.23.0.100"), {"samplepod": facts(SUBNET, ETH0)}
     (way,) = [each for each in checked(lab(), Nodes(seen), pods) if each.name == "way out"]

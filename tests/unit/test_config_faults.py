@@ -17,6 +17,7 @@ from tests.lab_config import ROOT, faults, lab, network, pod
 MANIFEST = {"source": "/srv/a.yaml", "sha256": "a" * 64}
 LAN = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"rangeEnd": "10.40.0.99"}}
 
+WHEREABOUTS = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"type": "whereabouts"}}
 STATIC = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"type": "static"}}
 EVERYWHERE = {"dst": "0.0.0.0/0"}
 BEYOND = {"dst": "10.9.0.0/16"}
@@ -51,6 +52,8 @@ def other_types(monkeypatch: pytest.MonkeyPatch) -> None:
 IMAGES: dict[str, Callable[[str], dict[str, Any]]] = {
     "nodeImage": lambda name: {"nodeImage": name},
     "multusImage": lambda name: {"multusImage": name},
+    "whereaboutsImage": lambda name: {"networks": [WHEREABOUTS], "pods": [], "whereaboutsImage": name},
+    "dhcpServerImage": lambda name: {"dhcpServerImage": name},
     "pods[0].image": lambda name: {"pods": [pod(image=name)]},
 }
 
@@ -85,6 +88,13 @@ def made_by(plugin: str, **changes: Any) -> dict[str, Any]:
 def peer(said: Any, **changes: Any) -> dict[str, Any]:
     """A lab whose network has a peer of which that is said, and no pods."""
     return {"networks": [network(peer=said, **changes)], "pods": []}
+
+
+def leased(without: str = "", **ipam: Any) -> dict[str, Any]:
+    """A lab whose network has DHCP with these keys, and no pods; `of_network` are the network's own."""
+    own = ipam.pop("of_network", {})
+    lan = {"name": "lan", "subnet": "10.40.0.0/16", "gateway": "10.40.0.1"} | own | {"ipam": {"type": "dhcp"} | ipam}
+    return {"networks": [{key: value for key, value in lan.items() if key != without}], "pods": []}
 
 
 REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
@@ -169,6 +179,13 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "featureGates.Some",
         "'yes' is neither true nor false",
         "give true or false",
+    ),
+    (
+        "quick readiness without the gate of its policy",
+        {"quickReadiness": True, "featureGates": {"MutatingAdmissionPolicy": False}},
+        "featureGates.MutatingAdmissionPolicy",
+        "quickReadiness does not work without it",
+        "drop either",
     ),
     ("a gate without a name", {"featureGates": {1: True}}, "featureGates.1", "1 is not a name", "put it in quotes"),
     # Names
@@ -433,7 +450,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
     ),
     *(
         (
-            f"a {key} without a pin",
+            f"a {key} without a pin or {source}",
             {key: "v0.0.1"},
             key,
             f"no checksum is known for 'v0.0.1' (known: {known}",
@@ -443,6 +460,9 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             ("calicoVersion", "v3.29.2", "calicoManifest"),
             ("multusVersion", "v4.2.3", "multusManifest"),
             ("cniPluginsVersion", "v1.8.0", "cniPluginsArchive"),
+            ("whereaboutsVersion", "v0.8.0", "whereaboutsManifest"),
+            ("whereaboutsVersion", "v0.8.0", "whereaboutsPoolsManifest"),
+            ("whereaboutsVersion", "v0.8.0", "whereaboutsReservationsManifest"),
         )
     ),
     # Workers
@@ -801,6 +821,23 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "02:00:00:00:00:01: by ipvlan a pod has its node's own on ext-net",
         "drop it, or take another `plugin`",
     ),
+    (
+        "dhcp on a bridge that leads to no server",
+        {
+            "networks": [{"name": "lan", "subnet": "10.40.0.0/16", "plugin": "bridge", "ipam": {"type": "dhcp"}}],
+            "pods": [],
+        },
+        "networks[0].ipam.type",
+        "dhcp, and nobody answers it on a bridge of a node's own",
+        "take another type or `plugin`",
+    ),
+    (
+        "dhcp where an ipvlan has no neighbours",
+        leased(of_network={"plugin": "ipvlan", "mode": "l3"}),
+        "networks[0].ipam.server",
+        "l3 keeps pods apart from it",
+        "take another mode or type",
+    ),
     # Fixed addresses and MACs
     *(
         (f"the fixed address {address}", fixed(address=address), "pods[0].networks[0].address", problem, remedy)
@@ -983,6 +1020,46 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "unknown key",
         "did you mean `routes`?",
     ),
+    # whereabouts
+    (
+        "a fixed address where whereabouts gives them",
+        {"networks": [WHEREABOUTS], "pods": [pod(networks=[ON_LAN])]},
+        "pods[0].networks[0].address",
+        "10.40.0.7: the IPAM of lan fixes no address",
+        "drop it or take type host-local or static",
+    ),
+    (
+        "a key of whereabouts's own config",
+        {"networks": [WHEREABOUTS | {"ipam": {"type": "whereabouts", "range_start": "10.40.0.9"}}], "pods": []},
+        "networks[0].ipam.range_start",
+        "unknown key",
+        "did you mean `rangeStart`?",
+    ),
+    (
+        "a range of whereabouts's for fewer pods than there are, whichever their workers",
+        {
+            "workers": 2,
+            "networks": [WHEREABOUTS | {"ipam": {"type": "whereabouts", "rangeEnd": "10.40.0.2"}}],
+            "pods": [pod(networks=["lan"], count=3)],
+        },
+        "networks[0].ipam",
+        "the range holds 2 addresses, the pods want 3",
+        "widen the range",
+    ),
+    (
+        "a range of whereabouts's with the gateway in it",
+        {
+            "networks": [
+                WHEREABOUTS
+                | {"gateway": "10.40.0.5", "ipam": {"type": "whereabouts", "rangeStart": "10.40.0.2"}}
+                | {"defaultRoute": "none"}
+            ],
+            "pods": [],
+        },
+        "networks[0].ipam.rangeStart",
+        "the gateway 10.40.0.5 lies in the range",
+        "move either",
+    ),
     # Static addresses
     (
         "a pod without an address where it needs its own",
@@ -1150,6 +1227,141 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         {"networks": [network(ipam={"rangeEnd": "10.23.0.109"})], "pods": [pod(count=11)]},
         "networks[0].ipam",
         "the range holds 10 addresses, the pods want 11",
+        "widen the range",
+    ),
+    # DHCP
+    (
+        "an address for a pod whose address is leased",
+        leased() | {"pods": [pod(networks=[ON_LAN])]},
+        "pods[0].networks[0].address",
+        "10.40.0.7: the IPAM of lan fixes no address",
+        "drop it or take type host-local or static",
+    ),
+    (
+        "routes where the server tells them",
+        leased(routes=[BEYOND]),
+        "networks[0].ipam.routes",
+        "dhcp has no such key",
+        "`routes` is a key of host-local and static",
+    ),
+    (
+        "a range of a server that is not the lab's",
+        leased(server=False, rangeStart="10.40.0.9"),
+        "networks[0].ipam.rangeStart",
+        "the lab has no say in it with `server: false`",
+        "drop it",
+    ),
+    (
+        "a lease time of a server that is not the lab's",
+        leased(server=False, leaseTime="1h"),
+        "networks[0].ipam.leaseTime",
+        "the lab has no say in it",
+        "drop it",
+    ),
+    (
+        "routes of a server that is not the lab's",
+        leased(server=False, of_network={"routes": [BEYOND]}),
+        "networks[0].routes",
+        "10.9.0.0/16, and the network's own DHCP server tells the routes",
+        "say it there",
+    ),
+    (
+        "a route by DHCP to the link itself",
+        leased(without="gateway", of_network={"routes": [BEYOND]}),
+        "networks[0].routes",
+        "10.9.0.0/16 leads by no gateway, and DHCP tells one with each",
+        "give it a `gw`",
+    ),
+    ("a server in words", leased(server="dnsmasq"), "networks[0].ipam.server", "neither true nor false", "give true"),
+    (
+        "a mistyped key of a server",
+        leased(server={"adress": "10.40.0.9"}),
+        "networks[0].ipam.server.adress",
+        "unknown key",
+        "did you mean `address`?",
+    ),
+    (
+        "a lease for a while",
+        leased(leaseTime="a while"),
+        "networks[0].ipam.leaseTime",
+        "'a while' is no length of time",
+        "such as 10m",
+    ),
+    ("a lease without end", leased(leaseTime="infinite"), "networks[0].ipam.leaseTime", "no length of time", "10m"),
+    (
+        "a lease that dnsmasq would lengthen",
+        leased(leaseTime="119"),
+        "networks[0].ipam.leaseTime",
+        "119 is out of bounds",
+        "give 2m to 52w",
+    ),
+    ("a lease of years", leased(leaseTime="53w"), "networks[0].ipam.leaseTime", "53w is out of bounds", "2m to 52w"),
+    (
+        "a server on a parent by an address of the lab's choice",
+        leased(of_network={"parent": "eth7"}),
+        "networks[0].ipam.server",
+        "eth7 may have others on it, and a DHCP server of their own",
+        "say `server: false` where it has",
+    ),
+    (
+        "a server elsewhere",
+        leased(server={"address": "10.41.0.9"}),
+        "networks[0].ipam.server.address",
+        "10.41.0.9 is no host address of 10.40.0.0/16",
+        "take one from the subnet",
+    ),
+    (
+        "a server by an address that it hands out",
+        leased(server={"address": "10.40.0.9"}),
+        "networks[0].ipam.server.address",
+        "10.40.0.9 lies in the range 10.40.0.2 to 10.40.253.255 that it hands out",
+        "move either",
+    ),
+    (
+        "a server that is the gateway",
+        leased(server={"address": "10.40.0.1"}),
+        "networks[0].ipam.server.address",
+        "10.40.0.1 is the gateway",
+        "take another one",
+    ),
+    (
+        "a server that is the peer",
+        leased(server={"address": NODES}, of_network={"peer": {"address": NODES}}),
+        "networks[0].ipam.server.address",
+        f"{NODES} is the peer's",
+        "take another one",
+    ),
+    (
+        "a server that is a node",
+        leased(server={"address": NODES}, of_network={"nodeAddresses": [NODES]}),
+        "networks[0].ipam.server.address",
+        f"{NODES} is one of `nodeAddresses` too",
+        "take another one",
+    ),
+    (
+        "a server that no pod reaches",
+        leased(of_network={"mode": "private"}),
+        "networks[0].ipam.server",
+        "private keeps pods apart from it",
+        "take another mode or type",
+    ),
+    (
+        "a subnet without an address for the server",
+        leased(
+            rangeStart="10.40.0.1",
+            rangeEnd="10.40.0.7",
+            of_network={"subnet": "10.40.0.0/28", "gateway": "10.40.0.12"}
+            | {"routes": [{"dst": f"10.9.{i}.0/24", "gw": f"10.40.0.{i}"} for i in (13, 14)]},
+        ),
+        "networks[0].ipam.server",
+        "10.40.0.0/28 has no address left for it",
+        "take a larger subnet",
+    ),
+    (
+        "a range of leases for fewer pods than there are",
+        leased(rangeStart="10.40.0.10", rangeEnd="10.40.0.11") | {"pods": [pod(networks=["lan"], count=3)]},
+        "networks[0].ipam",
+        "the range holds 2 addresses, the pods want 3",
         "widen the range",
     ),
 ]

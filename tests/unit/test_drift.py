@@ -15,12 +15,7 @@ from components.drift import (
     PODS,
     Drift,
     Look,
-    Mark,
-    NodeLook,
-    State,
     find_drift,
-    look_at_node,
-    marks,
     nad_wrong,
     networks_of,
     objects,
@@ -28,6 +23,7 @@ from components.drift import (
 )
 from components.drift import NODES as NODE_OBJECTS
 from components.engines import ENGINES, EngineError
+from components.node_look import Mark, NodeLook, State, look_at_node, marks
 from components.records import Record, records
 from components.scripts import script
 from components.workspace import Workspace
@@ -366,7 +362,7 @@ def test_a_node_that_runs_is_asked_by_a_script_on_stdin(tmp_path: Path, tools: T
     tools("podman", f"echo \"$(</dev/stdin)\" >'{tmp_path}/given'; printf 'plugins\\t\\t{BEFORE}\\n'")
     seen = look_at_node(ENGINES["podman"], "lab-worker")
     assert seen == NodeLook(state=State.RUNS, marks={"plugins": Mark(because=BEFORE)})
-    assert asked(tmp_path) == ["podman exec --interactive lab-worker bash -s"]
+    assert asked(tmp_path) == ["podman exec --interactive lab-worker sh -s"]
     assert (tmp_path / "given").read_text() == script("node-look")
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from components.settings.dhcp import AskedServer
 from components.settings.faults import Faults, Section
-from components.settings.ipam import IPAM_TYPES, HostLocal, Static, read_ipam
+from components.settings.ipam import IPAM_TYPES, Dhcp, HostLocal, Static, Whereabouts, read_ipam
 from components.settings.routes import Route
 
 SUBNET = IPv4Network("10.23.0.0/16")
@@ -116,3 +117,68 @@ def test_static_leaves_it_to_the_pods_what_is_given_out() -> None:
     ipam = read({"type": "static"})
     assert ipam == Static(routes=())
     assert (ipam.capacity(), ipam.occupies(), ipam.ranges(["lab-worker", "lab-worker2"])) == (None, None, ())
+
+
+def test_whereabouts_reads_a_range_under_names_of_its_own() -> None:
+    values = {"rangeStart": "10.23.0.100", "rangeEnd": "10.23.0.240", "routes": [{"dst": "10.9.0.0/16"}]}
+    ipam = read({"type": "whereabouts"} | values)
+    config = {
+        "type": "whereabouts",
+        "range": "10.23.0.0/16",
+        "range_start": "10.23.0.100",
+        "range_end": "10.23.0.240",
+        "routes": [{"dst": "10.9.0.0/16"}, {"dst": "10.8.0.0/16", "gw": "10.23.0.2"}],
+        "log_level": "error",
+    }
+    further = [Route(dst=IPv4Network("10.8.0.0/16"), gw=IPv4Address("10.23.0.2"))]
+    assert ipam.config(SUBNET, GATEWAY, further) == config | {"gateway": "10.23.0.1"}
+    assert ipam.config(SUBNET, None, further) == config
+
+
+@pytest.mark.parametrize("values", [{}, {"rangeStart": "10.23.0.100"}, {"rangeEnd": "10.23.255.254"}])
+def test_whereabouts_serves_what_host_local_would_and_every_worker_all_of_it(values: dict[str, str]) -> None:
+    ipam, local = read({"type": "whereabouts"} | values), read(values)
+    assert isinstance(ipam, Whereabouts)
+    assert (ipam.occupies(), ipam.capacity()) == (local.occupies(), local.capacity())
+    assert ipam.ranges(["lab-worker", "lab-worker2"]) == ()
+
+
+def test_the_labs_dhcp_server_hands_out_the_range_that_host_local_would_and_all_workers_share_it() -> None:
+    for said in ({}, {"rangeStart": "10.23.0.100"}, {"rangeStart": "10.23.0.100", "rangeEnd": "10.23.0.199"}):
+        local, leased = read({"type": "host-local"} | said), read({"type": "dhcp"} | said)
+        assert (leased.occupies(), leased.capacity()) == (local.occupies(), local.capacity())
+        assert leased.ranges(["lab-worker", "lab-worker2"]) == ()
+
+
+def test_a_dhcp_server_that_is_not_the_labs_hands_out_what_it_likes() -> None:
+    ipam = read({"type": "dhcp", "server": False})
+    assert ipam == Dhcp(server=None, span=None)
+    assert (ipam.capacity(), ipam.occupies(), ipam.ranges(["lab-worker"])) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("said", "server"),
+    [
+        ({}, AskedServer(address=None, lease_time="1h")),
+        ({"server": True, "leaseTime": "2m"}, AskedServer(address=None, lease_time="2m")),
+        ({"server": {}, "leaseTime": "120"}, AskedServer(address=None, lease_time="120")),
+        ({"server": {"address": "10.23.0.9"}}, AskedServer(address=IPv4Address("10.23.0.9"), lease_time="1h")),
+    ],
+)
+def test_a_dhcp_network_has_a_server_of_the_labs_unless_it_says_otherwise(
+    said: dict[str, Any], server: AskedServer
+) -> None:
+    assert read({"type": "dhcp"} | said).server == server
+
+
+@pytest.mark.parametrize(
+    ("routes", "asked_for"),
+    [([], []), (["10.9.0.0/16"], []), (["0.0.0.0/0"], ["routers"]), (["10.9.0.0/16", "0.0.0.0/0"], ["routers"])],
+)
+def test_a_lease_is_asked_for_a_default_route_where_the_network_wants_one_and_for_routes_at_all_times(
+    routes: list[str], asked_for: list[str]
+) -> None:
+    """The plugin asks for the router by itself: the pod would then have a second default route."""
+    config = read({"type": "dhcp"}).config(SUBNET, GATEWAY, [Route(dst=IPv4Network(dst)) for dst in routes])
+    assert config["request"][0] == {"skipDefault": True}
+    assert [each["option"] for each in config["request"][1:]] == ["subnet-mask", "121", *asked_for]

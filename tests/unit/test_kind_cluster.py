@@ -1,5 +1,6 @@
 """The config that kind reads, and the names that kind gives."""
 
+from components.calico import quick_readiness
 from components.kind_cluster import kind_config
 from components.settings.names import worker_names
 from tests.lab_config import lab
@@ -35,6 +36,15 @@ def test_gates_and_workers_are_the_configs() -> None:
         {"role": "control-plane", "image": "localhost/node:1"},
         *[{"role": "worker", "image": "localhost/node:1"}] * 3,
     ]
+
+
+def test_quick_readiness_has_the_alpha_api_of_its_policy_served() -> None:
+    config = kind_config(lab(quickReadiness=True, featureGates={"Another": False}))
+    assert config["featureGates"] == {"Another": False, "MutatingAdmissionPolicy": True}
+    assert config["runtimeConfig"] == {"admissionregistration.k8s.io/v1alpha1": "true"}
+    served = set(config["runtimeConfig"])
+    assert {policy["apiVersion"] for policy in quick_readiness(lab(quickReadiness=True))} == served
+    assert quick_readiness(lab()) == []
 
 
 def test_workers_are_called_as_kind_calls_them() -> None:

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from components.settings import AttachmentSettings, LabSettings, NetworkSettings, PodSettings, Source, load
+from components.settings import (
+    AttachmentSettings,
+    LabSettings,
+    NetworkSettings,
+    PodSettings,
+    Source,
+    WhereaboutsSettings,
+    load,
+)
 from components.settings.ipam import HostLocal
 from components.settings.lab import MOST_WORKERS, EngineChoice
 from components.settings.plugins import Macvlan, MacvlanMode
@@ -68,6 +76,8 @@ SEEDS_LAB = LabSettings(
             nodes=(),
         ),
     ),
+    quick_readiness=False,
+    dhcp_server_image="quay.io/poseidon/dnsmasq:v0.5.0-47-g28ff327",
     self_test=True,
 )
 
@@ -94,10 +104,12 @@ def test_all_that_can_be_said_is_taken_as_said() -> None:
         serviceSubnet="10.31.0.0/20",
         nodeImage="localhost/node:1",
         featureGates={"Some": True, "Other": False},
+        quickReadiness="true",
         selfTest="false",
         calicoManifest=source,
         multusManifest=source | {"source": "https://mirror.lab/b.yaml"},
         multusImage="mirror.lab:5000/multus:v4",
+        dhcpServerImage="mirror.lab:5000/dnsmasq:1",
         cniPluginsArchive=source | {"source": "/srv/c.tgz"},
         networks=[
             {
@@ -143,6 +155,7 @@ def test_all_that_can_be_said_is_taken_as_said() -> None:
         calico_manifest=Source(location="/srv/a.yaml", sha256="a" * 64),
         multus_manifest=Source(location="https://mirror.lab/b.yaml", sha256="a" * 64),
         multus_image="mirror.lab:5000/multus:v4",
+        dhcp_server_image="mirror.lab:5000/dnsmasq:1",
         cni_plugins=Source(location="/srv/c.tgz", sha256="a" * 64),
         networks=(
             NetworkSettings(
@@ -202,6 +215,7 @@ def test_all_that_can_be_said_is_taken_as_said() -> None:
                 nodes=(),
             ),
         ),
+        quick_readiness=True,
         self_test=False,
     )
 
@@ -312,3 +326,36 @@ def test_a_pod_of_a_static_network_has_the_address_that_it_says() -> None:
         IPv4Interface("10.40.0.8/16"),
     ]
     assert taken.networks[0].ranges == ()
+
+
+SHARED = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"type": "whereabouts"}}
+
+
+def test_a_lab_has_whereabouts_where_a_network_asks_for_it_alone() -> None:
+    assert lab().whereabouts is None
+    taken = lab(networks=[network(), SHARED]).whereabouts
+    assert taken is not None
+    assert taken.image == "ghcr.io/k8snetworkplumbingwg/whereabouts:v0.8.0"
+    published = "https://raw.githubusercontent.com/k8snetworkplumbingwg/whereabouts/v0.8.0/doc/crds/"
+    assert [manifest.location.removeprefix(published) for manifest in taken.manifests] == [
+        "daemonset-install.yaml",
+        "whereabouts.cni.cncf.io_ippools.yaml",
+        "whereabouts.cni.cncf.io_overlappingrangeipreservations.yaml",
+    ]
+
+
+def test_each_of_whereabouts_files_and_its_image_may_be_another() -> None:
+    names = ("whereaboutsManifest", "whereaboutsPoolsManifest", "whereaboutsReservationsManifest")
+    others = {name: {"source": f"/srv/{name}.yaml", "sha256": "b" * 64} for name in names}
+    taken = lab(networks=[network(), SHARED], whereaboutsVersion="v9.9.9", **others)
+    files = tuple(Source(location=f"/srv/{name}.yaml", sha256="b" * 64) for name in names)
+    image = "ghcr.io/k8snetworkplumbingwg/whereabouts:v9.9.9"
+    assert taken.whereabouts == WhereaboutsSettings(manifests=files, image=image)
+    assert taken.sources[-3:] == files
+    named = lab(networks=[network(), SHARED], whereaboutsImage="localhost/whereabouts:1").whereabouts
+    assert named is not None
+    assert named.image == "localhost/whereabouts:1"
+
+
+def test_what_nobody_asks_whereabouts_for_is_no_file_of_the_lab() -> None:
+    assert len(lab().sources) == 3

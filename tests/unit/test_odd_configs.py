@@ -16,6 +16,7 @@ KNOWN_KEYS = sorted(DECLARED)
 INNER_KEYS = [
     *("name", "subnet", "gateway", "parent", "mode", "mtu", "vlan", "nodes", "ipam", "routes", "peer", "forward"),
     *("type", "rangeStart", "rangeEnd", "dst", "gw", "source", "sha256"),
+    *("server", "leaseTime"),
     *("defaultRoute", "nodeAddresses", "bnk", "network"),
     "plugin",
     *("namespace", "image", "command", "networks", "address", "mac", "count", "node"),
@@ -63,6 +64,7 @@ RICH = config(
     workers=3,
     multusImage="localhost/multus:1",
     featureGates={"Some": True},
+    quickReadiness=True,
     calicoManifest={"source": "https://mirror.lab/a.yaml", "sha256": "a" * 64},
     networks=[
         network(nodes=["worker", "worker3"], mtu=1400, parent="eth7", vlan=7, routes=[{"dst": "10.9.0.0/16"}]),
@@ -79,14 +81,17 @@ RICH = config(
         {"name": "own", "subnet": "10.42.0.0/24", "gateway": "10.42.0.1", "nodes": ["worker", "worker2"]}
         | {"ipam": {"type": "static", "routes": [{"dst": "0.0.0.0/0"}]}, "nodeAddresses": ["10.42.0.2", "10.42.0.3"]}
         | {"defaultRoute": "literal"},
-        {"name": "shared", "subnet": "10.43.0.0/24", "plugin": "ipvlan", "mode": "l2", "peer": True},
-        {"name": "apart", "subnet": "10.44.0.0/24", "plugin": "bridge", "mtu": 1400},
+        {"name": "shared", "subnet": "10.44.0.0/24", "ipam": {"type": "whereabouts", "rangeStart": "10.44.0.20"}},
+        {"name": "leased", "subnet": "10.43.0.0/24", "gateway": "10.43.0.1", "routes": [{"dst": "10.7.0.0/16"}]}
+        | {"ipam": {"type": "dhcp", "server": {"address": "10.43.0.2"}, "rangeStart": "10.43.0.9", "leaseTime": "5m"}},
+        {"name": "by-ip", "subnet": "10.45.0.0/24", "plugin": "ipvlan", "mode": "l2", "peer": True},
+        {"name": "apart", "subnet": "10.46.0.0/24", "plugin": "bridge", "mtu": 1400},
     ],
     pods=[
         pod(networks=["ext-net", {"name": "lan", "address": "10.40.0.4", "mac": "02:00:00:00:00:01"}], node="worker"),
         pod(name="many", networks=["lan", "lan"], count=5, namespace="team"),
-        pod(name="own", networks=[{"name": "own", "address": "10.42.0.50"}]),
-        pod(name="others", networks=["shared", "apart"]),
+        pod(name="own", networks=[{"name": "own", "address": "10.42.0.50"}, "leased"]),
+        pod(name="others", networks=["by-ip", "apart"]),
     ],
     nodeAnnotations={"bnk": True, "network": "own"},
 )

@@ -8,7 +8,15 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.pods import attachments, full_name, live_attachments, logical_name, net1_address, pod_document
+from components.pods import (
+    attachments,
+    full_name,
+    live_attachments,
+    logical_name,
+    net1_address,
+    pod_document,
+    untried_over,
+)
 from tests.lab_config import lab, network, pod
 
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
@@ -54,6 +62,7 @@ def test_the_default_pod_is_the_seeds_awaited_until_it_is_attached() -> None:
                 "k8s.v1.cni.cncf.io/networks": "ext-net",
                 "pulumi.com/waitFor": '["condition=Ready", '
                 "\"jsonpath={.metadata.annotations['k8s.v1.cni.cncf.io/network-status']}\"]",
+                "kalico/content": "94befbe9e422",
             },
         },
         "spec": {
@@ -72,7 +81,8 @@ def test_the_default_pod_is_the_seeds_awaited_until_it_is_attached() -> None:
 
 def test_a_pod_without_networks_waits_for_no_multus_and_without_a_command_has_the_images() -> None:
     document = pod_document(lab(pods=[{"name": "plain", "image": "nginx"}]).pods[0])
-    assert document["metadata"]["annotations"] == {"pulumi.com/waitFor": '["condition=Ready"]'}
+    assert document["metadata"]["annotations"]["pulumi.com/waitFor"] == '["condition=Ready"]'
+    assert NETWORKS not in document["metadata"]["annotations"]
     assert document["spec"]["containers"] == [
         {"name": "plain", "image": "nginx", "imagePullPolicy": "IfNotPresent"},
     ]
@@ -110,14 +120,34 @@ def test_a_pod_of_another_namespace_names_that_of_the_network() -> None:
 
 def test_each_pod_of_a_count_has_its_own_document() -> None:
     [two] = lab(pods=[{"name": "one", "count": 2, "namespace": "team"}]).pods
-    assert [pod_document(each)["metadata"] for each in two.each()] == [
-        {
-            "name": name,
-            "namespace": "team",
-            "annotations": {"pulumi.com/waitFor": '["condition=Ready"]'},
-        }
-        for name in ("one-1", "one-2")
-    ]
+    found = [pod_document(each)["metadata"] for each in two.each()]
+    assert [(each["namespace"], each["name"]) for each in found] == [("team", "one-1"), ("team", "one-2")]
+
+
+@pytest.mark.parametrize("change", [{"node": "worker"}, {"command": ["sleep", "1"]}, {"image": "nginx"}])
+def test_a_pod_tells_by_a_digest_what_of_it_cannot_be_changed_in_place(change: dict[str, Any]) -> None:
+    def content(**changes: Any) -> str:
+        [asked] = lab(pods=[{"name": "one", "image": "alpine"} | changes]).pods
+        said: str = pod_document(asked)["metadata"]["annotations"]["kalico/content"]
+        return said
+
+    assert content() == content(networks=["ext-net"]) != content(**change)
+
+
+def previewed(live: dict[str, Any] | None, monkeypatch: pytest.MonkeyPatch, *, preview: bool = True) -> Any:
+    """The digest that a preview shows beside that live pod."""
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: preview)
+    return untried_over(live, pod_document(lab().pods[0]))["metadata"]["annotations"]["kalico/content"]
+
+
+def test_the_preview_of_another_spec_is_not_tried_out_over_the_pod_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    same = pod_document(lab().pods[0])
+    other = {"metadata": {"annotations": {"kalico/content": "another"}}}
+    assert previewed(None, monkeypatch) == previewed(same, monkeypatch) == "94befbe9e422"
+    without: dict[str, Any] = {"metadata": {}}
+    for live in (other, without):
+        assert previewed(live, monkeypatch) is pulumi.UNKNOWN
+        assert previewed(live, monkeypatch, preview=False) == "94befbe9e422"
 
 
 @pytest.mark.parametrize(

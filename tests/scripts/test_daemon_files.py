@@ -1,4 +1,4 @@
-"""multus-conf.sh: Multus's conf is waited for on every node, and a daemon is started anew only where its conf went."""
+"""daemon-files.sh: a daemon's files are waited for on every node, and it is started anew only where one went."""
 
 import subprocess
 from threading import Timer
@@ -15,7 +15,7 @@ RESTART = "kubectl delete pods *"
 @pytest.fixture
 def multus(nodes: Bench) -> Bench:
     """Nodes that all have the conf."""
-    nodes.environment |= {"SECONDS_AT_MOST": "20"}
+    nodes.environment |= {"DAEMON": "multus", "FILES": CONF, "SECONDS_AT_MOST": "20"}
     for name in NODES:
         in_node(nodes, name, CONF).parent.mkdir(parents=True)
         in_node(nodes, name, CONF).touch()
@@ -23,7 +23,7 @@ def multus(nodes: Bench) -> Bench:
 
 
 def wait(bench: Bench, **values: str) -> subprocess.CompletedProcess[str]:
-    return bench.run("multus-conf", stdin="".join(f"{name}\n" for name in NODES), **values)
+    return bench.run("daemon-files", stdin="".join(f"{name}\n" for name in NODES), **values)
 
 
 def marks(bench: Bench) -> list[str]:
@@ -68,7 +68,7 @@ def test_where_the_conf_went_that_nodes_daemon_is_started_anew(multus: Bench) ->
 def test_a_conf_that_never_comes_is_an_error_of_that_node(multus: Bench) -> None:
     in_node(multus, "lab-worker2", CONF).unlink()
     done = wait(multus, SECONDS_AT_MOST="0")
-    assert (done.returncode, done.stderr) == (1, f"lab-worker2 has no {CONF}: Multus does not run there\n")
+    assert (done.returncode, done.stderr) == (1, f"lab-worker2 has no {CONF}: multus does not run there\n")
     assert len(marks(multus)) == 1
 
 
@@ -82,5 +82,34 @@ def test_a_daemon_that_cannot_be_started_anew_is_an_error(multus: Bench) -> None
 
 def test_a_node_that_cannot_be_asked_is_an_error(bench: Bench) -> None:
     bench.on("podman exec *", "echo 'no such container' >&2; exit 125")
-    done = wait(bench, SECONDS_AT_MOST="300")
+    done = wait(bench, DAEMON="multus", FILES=CONF, SECONDS_AT_MOST="300")
     assert (done.returncode, done.stderr) == (125, "no such container\n")
+
+
+PLUGIN = "/opt/cni/bin/whereabouts"
+SEVERAL = {"DAEMON": "whereabouts", "FILES": f"{CONF} {PLUGIN}"}
+
+
+def test_of_several_files_each_has_to_be_there_and_the_mark_names_them_all(multus: Bench) -> None:
+    for name in NODES:
+        in_node(multus, name, PLUGIN).parent.mkdir(parents=True, exist_ok=True)
+        in_node(multus, name, PLUGIN).touch()
+    assert wait(multus, **SEVERAL, SECONDS_AT_MOST="0").returncode == 0
+    marks = [in_node(multus, name, "/run/kalico/whereabouts").read_text() for name in NODES]
+    assert marks == [f"\n{CONF} {PLUGIN}\n"] * 2
+    in_node(multus, "lab-worker2", PLUGIN).unlink()
+    done = wait(multus, **SEVERAL, SECONDS_AT_MOST="0")
+    assert (done.returncode, done.stderr) == (1, f"lab-worker2 has no {PLUGIN}: whereabouts does not run there\n")
+
+
+def test_where_one_of_several_files_went_that_daemon_is_started_anew(multus: Bench) -> None:
+    for name in NODES:
+        in_node(multus, name, PLUGIN).parent.mkdir(parents=True, exist_ok=True)
+    in_node(multus, "lab-worker", PLUGIN).touch()
+    multus.on(RESTART, f'touch "{in_node(multus, "lab-worker2", PLUGIN)}"')
+    because = f"2026-01-02T03:04:05Z node lab-worker2: {PLUGIN} is gone"
+    assert wait(multus, **SEVERAL, BECAUSE=because).returncode == 0
+    assert [call for call in multus.calls if call.startswith("kubectl")] == [
+        "kubectl delete pods --namespace kube-system --selector app=whereabouts "
+        "--field-selector spec.nodeName=lab-worker2"
+    ]

@@ -1,0 +1,131 @@
+"""DHCP for the networks whose pods get leases: the plugin's daemon in the workers, and a server on the network."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import pulumi
+import pulumi_command.local as local
+
+from components import scripts
+from components.cni_plugins import CniPlugins
+from components.drift import Drift
+from components.kind_cluster import KindCluster
+from components.macvlan_networks import MacvlanNetworks
+from components.peers import on_network
+from components.settings import LabSettings, NetworkSettings
+from components.settings.dhcp import ServerSettings, server_name
+from components.settings.ipam import CLASSLESS_ROUTES, Dhcp
+from components.workspace import Workspace
+
+LEASES = "kalico-dhcp-leases"
+ROUTERS = "3"
+"""The DHCP option."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeasesArgs:
+    settings: LabSettings
+    workspace: Workspace
+    macvlans: MacvlanNetworks
+    cluster: KindCluster
+    plugins: CniPlugins
+    drift: Drift
+
+
+class Leases(pulumi.ComponentResource):
+    """A lease can be had when the daemon answers the plugin and the server runs."""
+
+    daemon: local.Command
+    servers: dict[str, local.Command]
+    """By network, of those that have one of the lab's own; prints INTERFACE MAC."""
+
+    def __init__(self, name: str, args: LeasesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kalico:lab:Leases", name, None, opts)
+        self.servers = {
+            network.name: self._server(name, network, network.dhcp_server, args)
+            for network in args.settings.networks
+            if network.dhcp_server
+        }
+        nodes = nodes_with_leases(args.settings)
+        self.daemon = scripts.run(
+            f"{name}-daemon",
+            create="dhcp-daemon",
+            delete="dhcp-daemon-delete",
+            environment=args.workspace.environment | {"LEASES": scripts.script(LEASES), "SECONDS_AT_MOST": "60"},
+            because=partial(args.drift.in_nodes, "dhcp", nodes),
+            lines=nodes,
+            triggers=[args.plugins.id],
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[args.cluster.running],
+                deleted_with=args.cluster.made,
+            ),
+        )
+        self.register_outputs({})
+
+    def _server(self, name: str, network: NetworkSettings, server: ServerSettings, args: LeasesArgs) -> local.Command:
+        return on_network(
+            f"{name}-{network.name}",
+            network,
+            container=server_name(args.workspace.cluster_name, network.name),
+            image=args.settings.dhcp_server_image,
+            address=server.address,
+            environment={"ROLE": "server"},
+            role="server",
+            command=dnsmasq(network, server),
+            args=args,
+            parent=self,
+        )
+
+
+def leased(name: str, args: LeasesArgs) -> dict[str, list[pulumi.Resource]]:
+    """By network, what a lease takes; where no network has leases there is no such layer, and nothing of it."""
+    networks = networks_with_leases(args.settings)
+    if not networks:
+        return {}
+    leases = Leases(name, args)
+    own = leases.servers
+    return {
+        network.name: [leases.daemon, *([own[network.name]] if network.name in own else [])] for network in networks
+    }
+
+
+def networks_with_leases(settings: LabSettings) -> list[NetworkSettings]:
+    return [network for network in settings.networks if isinstance(network.ipam, Dhcp)]
+
+
+def nodes_with_leases(settings: LabSettings) -> tuple[str, ...]:
+    """The workers that join such a network, in their order."""
+    joining = {node for network in networks_with_leases(settings) for node in network.nodes}
+    return tuple(node for node in settings.worker_names if node in joining)
+
+
+def dnsmasq(network: NetworkSettings, server: ServerSettings) -> list[str]:
+    """The command of the server, which hands out the network's range and routes and answers nothing else.
+
+    Without `--no-ping`: it asks first whether anybody has an address, since it knows of no lease when it is made anew.
+    """
+    first, last = network.ipam.occupies() or (None, None)
+    routes = [(route.dst, str(route.gw or network.gateway)) for route in network.routes]
+    # Without a value option 3 is not sent; dnsmasq else tells itself as the router.
+    options = [",".join([ROUTERS, *(gateway for dst, gateway in routes if dst.prefixlen == 0)])]
+    if routes:
+        options.append(",".join([CLASSLESS_ROUTES, *(f"{dst},{gateway}" for dst, gateway in routes)]))
+    return [
+        "dnsmasq",
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--user=root",
+        "--port=0",
+        "--no-resolv",
+        "--no-hosts",
+        "--except-interface=lo",
+        "--bind-dynamic",
+        f"--dhcp-range={first},{last},{network.subnet.netmask},{server.lease_time}",
+        f"--dhcp-lease-max={network.ipam.capacity()}",
+        *(f"--dhcp-option={option}" for option in options),
+        "--dhcp-authoritative",
+        "--dhcp-leasefile=/run/leases",
+        "--log-dhcp",
+        "--log-facility=-",
+    ]

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Waits until what a daemon of the cluster puts on its node is on every node. Of Multus that is its conf: a pod that is
+# made without it gets no net1, and no error. The daemon writes when it starts, and never again: where BECAUSE (of
+# node-look.sh) says that a file is gone, the daemon of that node is started anew; one that has only begun is let be.
+# DAEMON is the `app` of its pods, FILES the paths with blanks between. Reads the nodes on stdin, one a line;
+# SECONDS_AT_MOST ends the wait. Leaves the mark DAEMON in each node (see node-look.sh).
+set -euo pipefail
+: "${ENGINE:?}" "${RUN:?}" "${DAEMON:?}" "${FILES:?}" "${SECONDS_AT_MOST:?}"
+export KUBECONFIG="$RUN/kubeconfig"
+read -ra files <<<"$FILES"
+
+mapfile -t nodes
+for node in "${nodes[@]}"; do
+  if [[ ${BECAUSE:-} == *' is gone' ]] && ! "$ENGINE" exec "$node" ls "${files[@]}" >/dev/null 2>&1; then
+    kubectl delete pods --namespace kube-system --selector "app=$DAEMON" --field-selector "spec.nodeName=$node" >/dev/null
+  fi
+done
+for node in "${nodes[@]}"; do
+  # shellcheck disable=SC2016 # expanded in the node
+  "$ENGINE" exec --interactive "$node" bash -c '
+    daemon=$1 seconds=$2
+    shift 2
+    for file in "$@"; do
+      until [ -e "$file" ]; do
+        if [ $SECONDS -ge "$seconds" ]; then
+          echo "$(hostname) has no $file: $daemon does not run there" >&2
+          exit 1
+        fi
+        sleep 0.2
+      done
+    done
+    mkdir -p /run/kalico && cat >"/run/kalico/$daemon"
+  ' wait "$DAEMON" "$SECONDS_AT_MOST" "${files[@]}" <<<"${BECAUSE:-}"$'\n'"$FILES"
+done

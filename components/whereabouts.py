@@ -1,0 +1,89 @@
+"""whereabouts, the IPAM plugin that keeps its leases in the cluster: there where a network asks for it."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pulumi
+import pulumi_command.local as local
+
+from components import scripts, upstream
+from components.drift import Drift
+from components.kind_cluster import KindCluster
+from components.multus import daemonset_documents
+from components.objects import register
+from components.settings import WhereaboutsSettings
+from components.workspace import Workspace
+
+FOLDER = "/etc/cni/net.d/whereabouts.d"
+FILES = (f"{FOLDER}/whereabouts.kubeconfig", f"{FOLDER}/whereabouts.conf", "/opt/cni/bin/whereabouts")
+"""What its daemon puts on a node, in that order."""
+
+SCHEDULE = "*/5 * * * *"
+"""When its reconciler gives back the leases of pods that are gone. Upstream's is once a day, at night."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhereaboutsArgs:
+    settings: WhereaboutsSettings | None
+    """None: no network has its addresses from it."""
+    workspace: Workspace
+    cluster: KindCluster
+    drift: Drift
+
+
+def whereabouts_for(name: str, args: WhereaboutsArgs) -> "Whereabouts | None":
+    return Whereabouts(name, args, args.settings) if args.settings else None
+
+
+class Whereabouts(pulumi.ComponentResource):
+    """Up when its daemon, which is its reconciler too, runs on every node, and the plugin and its files are there."""
+
+    image: str
+    files: local.Command
+    """They are on every node."""
+
+    def __init__(
+        self,
+        name: str,
+        args: WhereaboutsArgs,
+        settings: WhereaboutsSettings,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(
+            "kalico:lab:Whereabouts", name, None, pulumi.ResourceOptions.merge(args.cluster.contents, opts)
+        )
+        self.image = settings.image
+        published = [
+            document
+            for manifest in settings.manifests
+            for document in upstream.documents(manifest, args.workspace.cache)
+        ]
+        objects, daemon = register(self, name, daemon_documents(published, settings.image))
+        self.files = scripts.run(
+            f"{name}-files",
+            create="daemon-files",
+            environment=args.workspace.environment
+            | {"DAEMON": "whereabouts", "FILES": " ".join(FILES), "SECONDS_AT_MOST": "300"},
+            because=partial(args.drift.in_nodes, "whereabouts", args.cluster.nodes),
+            lines=args.cluster.nodes,
+            triggers=[args.cluster.id],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*objects, *daemon], deleted_with=args.cluster.made),
+        )
+        self.register_outputs({})
+
+
+def daemon_documents(documents: list[dict[str, Any]], image: str) -> list[dict[str, Any]]:
+    """Upstream's documents with the image pinned, room for the daemon, SCHEDULE, and the right to get a pod.
+
+    The reconciler looks again at a pod that is just starting; one that it may not get it takes for gone, and gives the
+    address to another.
+    """
+    changed = daemonset_documents(documents, image)
+    for document in changed:
+        if document["kind"] == "ConfigMap":
+            document["data"]["cron-expression"] = SCHEDULE
+        for rule in document.get("rules", []):
+            if "pods" in rule["resources"]:
+                rule["verbs"] = sorted({*rule["verbs"], "get"})
+    return changed

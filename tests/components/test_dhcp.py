@@ -1,0 +1,161 @@
+"""DHCP in the program as a whole: a daemon and servers where leases are asked for, and only there."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.components.conftest import STDOUT, Left, RunLab
+from tests.components.test_program import (
+    KIND,
+    NAD_KIND,
+    RUNNING,
+    STACK,
+    labs_environment,
+    made_from,
+    reasons,
+    saying,
+    script,
+)
+from tests.lab_config import network
+from tests.recorder import Run
+
+DAEMON = "Command leases-daemon"
+SERVER = "Command leases-lan"
+NAD = "NetworkAttachmentDefinition attachments-lan"
+JOIN = "Command joins-lan"
+PODS = "Pod pods-samplepod"
+CONTAINER = "kalico-dhcp-lan"
+ANSWERS = saying(
+    STDOUT
+    | {
+        "networks-lan": "",
+        "joins-lan": "kalico-worker eth2 9a:00:00:00:00:02",
+        "leases-daemon": "kalico-worker",
+        "leases-lan": "eth0 9a:00:00:00:00:08",
+    }
+)
+LAN = {"name": "lan", "subnet": "10.40.0.0/24", "gateway": "10.40.0.1"}
+
+
+@pytest.fixture(scope="module")
+def run_leased(run_lab: RunLab) -> Callable[..., Run]:
+    def run(left: Left | None = None, preview: bool = False, image: str = "", **ipam: Any) -> Run:
+        networks = [network(), LAN | {"ipam": {"type": "dhcp", "rangeEnd": "10.40.0.99"} | ipam}]
+        networks[1]["ipam"] = {key: value for key, value in networks[1]["ipam"].items() if value is not None}
+        images = {"dhcpServerImage": image} if image else {}
+        done = run_lab(answers=ANSWERS, preview=preview, left=left, networks=networks, **images)
+        assert done.error is None, done.error
+        return done
+
+    return run
+
+
+def test_a_lab_without_leases_has_nothing_of_them(program: Run) -> None:
+    assert not [label for label in program.labels if "lease" in label.lower()]
+
+
+def test_a_network_with_leases_has_a_server_beside_the_cluster_and_a_daemon_in_its_workers(
+    run_leased: Callable[..., Run], program: Run
+) -> None:
+    done = run_leased()
+    assert {label for label in done.labels if "lease" in label.lower()} == {"Leases leases", DAEMON, SERVER}
+    assert (done["Leases leases"].parent, done["Leases leases"].deleted_with) == (STACK, "")
+    assert done[SERVER].depends_on == {"Command networks-lan"}
+    assert (done[SERVER].parent, done[SERVER].deleted_with) == ("Leases leases", "")
+    assert (done[DAEMON].parent, done[DAEMON].deleted_with) == ("Leases leases", KIND)
+    assert {RUNNING, "Command cni-plugins-nodes"} >= done[DAEMON].depends_on >= {RUNNING}
+
+
+def test_a_pod_asks_for_a_lease_when_both_are_there(run_leased: Callable[..., Run]) -> None:
+    done = run_leased()
+    assert done[NAD].depends_on == {NAD_KIND, JOIN, DAEMON, SERVER}
+    assert done[NAD].replace_with == {JOIN}
+    assert "lan" not in str(done["NetworkAttachmentDefinition attachments-ext-net"].depends_on)
+
+
+def test_the_scripts_are_told_what_they_need(run_leased: Callable[..., Run], cache: Path) -> None:
+    done = run_leased()
+    server, daemon = done[SERVER].inputs, done[DAEMON].inputs
+    assert (server["create"], server["delete"]) == (script("peer-create"), script("peer-delete"))
+    assert server["environment"] == labs_environment(cache) | {
+        "NETWORK": "lan",
+        "PEER": CONTAINER,
+        "IMAGE": "quay.io/poseidon/dnsmasq:v0.5.0-47-g28ff327",
+        "ADDRESS": "10.40.0.254/24",
+        "ROLE": "server",
+    }
+    assert server["stdin"].startswith("dnsmasq\n--")
+    assert server["triggers"] == ["id-of-networks-lan", made_from("peer-create", server)]
+    assert (daemon["create"], daemon["delete"]) == (script("dhcp-daemon"), script("dhcp-daemon-delete"))
+    assert daemon["environment"] == labs_environment(cache) | {
+        "LEASES": script("kalico-dhcp-leases"),
+        "SECONDS_AT_MOST": "60",
+    }
+    assert daemon["stdin"] == "kalico-worker\n"
+    assert daemon["triggers"] == ["id-of-cni-plugins-nodes", made_from("dhcp-daemon", daemon)]
+
+
+def test_where_the_network_has_a_server_of_its_own_the_lab_has_the_daemon_alone(
+    run_leased: Callable[..., Run],
+) -> None:
+    done = run_leased(server=False, rangeEnd=None)
+    assert {label for label in done.labels if "lease" in label.lower()} == {"Leases leases", DAEMON}
+    assert done[NAD].depends_on == {NAD_KIND, JOIN, DAEMON}
+    assert "kalico/leases" not in done[NAD].inputs["metadata"]["annotations"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "others"),
+    [
+        ({"rangeEnd": "10.40.0.98"}, {SERVER, NAD, "Command self-test-checks"}),
+        ({"leaseTime": "5m"}, {SERVER, NAD}),
+        ({"image": "localhost/dnsmasq:1"}, {SERVER}),
+    ],
+    ids=["range", "lease time", "image"],
+)
+def test_other_leases_make_the_server_and_the_nad_anew(
+    run_leased: Callable[..., Run], changes: dict[str, Any], others: set[str]
+) -> None:
+    before = {each.label: each.inputs for each in run_leased()}
+    after = {each.label: each.inputs for each in run_leased(**changes)}
+    assert {label for label in before | after if before.get(label) != after.get(label)} == others
+
+
+def with_leases(left: Left, **marks: str) -> Left:
+    worker = (left.nodes["kalico-worker"] or {}) | {"join.lan": "\t", "dhcp": "\t"}
+    nodes = left.nodes | {"kalico-worker": worker | marks, CONTAINER: {"server.lan": "\t"}}
+    records = left.records | {"network.lan": "\n\n10.40.0.0/24\n"}
+    return replace(left, nodes=nodes, records=records, networks=(*left.networks, "lan"), nads=None)
+
+
+def without(left: Left, node: str, thing: str) -> Left:
+    marks = {name: mark for name, mark in (left.nodes[node] or {}).items() if name != thing}
+    return replace(left, nodes=left.nodes | {node: marks})
+
+
+DRIFTS: dict[str, tuple[Callable[[Left], Left], dict[str, str]]] = {
+    "nothing": (with_leases, {}),
+    "the server was stopped": (
+        lambda left: replace(with_leases(left), nodes=with_leases(left).nodes | {CONTAINER: None}),
+        {SERVER: f"server {CONTAINER} does not run"},
+    ),
+    "the server was started again": (
+        lambda left: without(with_leases(left), CONTAINER, "server.lan"),
+        {SERVER: f"server {CONTAINER} was started without server.lan"},
+    ),
+    "the daemon was stopped": (
+        lambda left: with_leases(left, dhcp="/run/cni/dhcp.sock is gone\t"),
+        {DAEMON: "node kalico-worker: /run/cni/dhcp.sock is gone"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRIFTS)
+def test_what_is_not_as_it_was_left_is_made_again_and_no_pod_is(
+    run_leased: Callable[..., Run], left: Left, name: str
+) -> None:
+    happened, expected = DRIFTS[name]
+    assert reasons(run_leased(left=happened(left))) == expected
