@@ -6,7 +6,7 @@ from components.attachments import Attachments, AttachmentsArgs
 from components.calico import Calico, CalicoArgs
 from components.cni_plugins import CniPlugins, CniPluginsArgs
 from components.config import load_settings
-from components.dhcp import LeasesArgs, leased, servers
+from components.dhcp import LeasesArgs, leased
 from components.drift import find_drift
 from components.kind_cluster import KindCluster, KindClusterArgs
 from components.macvlan_networks import MacvlanNetworks, MacvlanNetworksArgs
@@ -24,7 +24,7 @@ settings = load_settings()
 workspace = find_workspace(settings)
 drift = find_drift(
     workspace,
-    (*settings.node_names, *containers(settings), *servers(settings)),
+    (*settings.node_names, *containers(settings), *settings.dhcp_servers),
     annotated=settings.annotated_network is not None,
 )
 

@@ -62,10 +62,13 @@ class Attachments(pulumi.ComponentResource):
         for network in args.networks:
             if network.has_second_default:
                 pulumi.log.warn(two_default_routes(network), self)
+            if not network.plugin.on_network and len(network.nodes) > 1:
+                pulumi.log.info(bridges_apart(network), self)
             if gateway := dead_gateway(network):
                 pulumi.log.info(
                     f"network {network.name}: its gateway {gateway} is nothing unless you put something there "
-                    "(`gateway: peer` has the lab do it, `defaultRoute: none` leads nobody to it)",
+                    f"({'`gateway: peer` has the lab do it, ' if network.plugin.on_network else ''}"
+                    "`defaultRoute: none` leads nobody to it)",
                     self,
                 )
         self.nads = {network.name: self._nad(name, network, args) for network in args.networks}
@@ -79,11 +82,9 @@ class Attachments(pulumi.ComponentResource):
             if network.ranges:
                 annotations[RANGES] = ranges(network)
         else:
-            made_with = args.joins.made[network.name]
+            made_with = args.joins.made.get(network.name, args.cluster.running)
             config = (
-                args.joins.made[network.name]
-                .stdout.apply(master)
-                .apply(partial(nad_config, network, keep=args.cluster_subnets))
+                args.joins.printed(network).apply(master).apply(partial(nad_config, network, keep=args.cluster_subnets))
             )
             spec = {"config": config}
             annotations = {CONTENT: config.apply(digest)}
@@ -108,7 +109,7 @@ class Attachments(pulumi.ComponentResource):
         return KubernetesObject(f"{name}-{network.name}", document, pulumi.ResourceOptions.merge(again, opts))
 
     def _conf_on_nodes(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> pulumi.Resource:
-        joined = args.joins.made[network.name]
+        joined = args.joins.made.get(network.name, args.cluster.running)
         return scripts.run(
             f"{name}-{network.name}-conf",
             create="attachment-conf",
@@ -143,7 +144,7 @@ def nad_config(
     for them.
     """
     head = {"cniVersion": CNI_VERSION, "name": network.name}
-    plugin: dict[str, Any] = {"type": "macvlan", "master": master, "mode": network.mode.value}
+    plugin = network.plugin.config(network.name, master)
     if network.mtu is not None:
         plugin["mtu"] = network.mtu
     if network.ipam.needs_addresses:
@@ -171,6 +172,14 @@ def two_default_routes(network: NetworkSettings) -> str:
         f"network {network.name} (`defaultRoute: literal`): its pods have a second default route of eth0's metric. "
         "Cluster DNS and the API time out until the neighbour entry of a dead gateway has failed, and are lost behind "
         "a living one; `source` and `net1` keep them"
+    )
+
+
+def bridges_apart(network: NetworkSettings) -> str:
+    """What there is to say of a bridge on each of several workers."""
+    return (
+        f"network {network.name} (`plugin: {network.plugin.name}`): each of its {len(network.nodes)} workers has a "
+        "bridge of its own, and pods reach those on their own worker alone (macvlan and ipvlan join the workers)"
     )
 
 

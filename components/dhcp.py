@@ -100,11 +100,6 @@ def nodes_with_leases(settings: LabSettings) -> tuple[str, ...]:
     return tuple(node for node in settings.worker_names if node in joining)
 
 
-def servers(settings: LabSettings) -> tuple[str, ...]:
-    """The names of the lab's own servers' containers."""
-    return tuple(server_name(settings.cluster_name, each.name) for each in settings.networks if each.dhcp_server)
-
-
 def dnsmasq(network: NetworkSettings, server: ServerSettings) -> list[str]:
     """The command of the server, which hands out the network's range and routes and answers nothing else.
 

@@ -9,9 +9,8 @@ another, which is a changed input like any other: the preview shows it, and `up`
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum, auto
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,35 +20,13 @@ import pulumi
 from components import machine
 from components.annotations import BECAUSE, CONTENT, NAMESPACE, NODE_ADDRESS, annotations_of, asked_for, digest, given
 from components.engines import LAB_LABEL, Engine, EngineError, last_line, put
+from components.node_look import NodeLook, State, look_at_node
 from components.records import Record, records
-from components.scripts import script
 from components.workspace import Workspace
 
 PODS = "/api/v1/pods"
 NODES = "/api/v1/nodes"
 NADS = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions"
-
-
-class State(Enum):
-    RUNS = auto()
-    STOPPED = auto()
-    """Or paused: it answers when it is started, or goes on."""
-    GONE = auto()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mark:
-    """What a node says of one thing that was made in it."""
-
-    because: str
-    wrong: str = ""
-    """What is not as it was left; '' where all is."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NodeLook:
-    state: State
-    marks: Mapping[str, Mark] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,30 +218,6 @@ def look(workspace: Workspace, nodes: Sequence[str], *, annotated: bool = False)
             nads=nads.result(),
             node_objects=node_objects.result() if node_objects else None,
         )
-
-
-def look_at_node(engine: Engine, node: str) -> NodeLook:
-    words = [engine.command, "exec", "--interactive", node, "sh", "-s"]
-    asked = put(words, f"{engine.name} does not tell how node {node} is", script("node-look"))
-    if not asked.returncode:
-        return NodeLook(state=State.RUNS, marks=marks(asked.stdout))
-    said = asked.stderr.lower()
-    for state, texts in {
-        State.GONE: ["no such container"],
-        State.STOPPED: ["not running", "state improper", "paused"],
-    }.items():
-        if any(text in said for text in texts):
-            return NodeLook(state=state)
-    raise EngineError(f"{engine.name} does not tell how node {node} is: {last_line(asked.stderr)}")
-
-
-def marks(text: str) -> dict[str, Mark]:
-    """The lines of node-look.sh: THING, what is wrong, the reason; between tabs."""
-    found = {}
-    for line in text.splitlines():
-        thing, wrong, because = line.split("\t")
-        found[thing] = Mark(because=because, wrong=wrong)
-    return found
 
 
 def networks_of(engine: Engine, cluster: str) -> frozenset[str]:

@@ -31,11 +31,13 @@ class MacvlanNetworks(pulumi.ComponentResource):
     """Made while the cluster is, and outlives it."""
 
     made: dict[str, local.Command]
-    """By network."""
+    """By network that pods are on by an interface of their node."""
 
     def __init__(self, name: str, args: MacvlanNetworksArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:MacvlanNetworks", name, None, opts)
-        self.made = {network.name: self._network(name, network, args) for network in args.networks}
+        self.made = {
+            network.name: self._network(name, network, args) for network in args.networks if network.plugin.on_network
+        }
         self.register_outputs({})
 
     def _network(self, name: str, network: NetworkSettings, args: MacvlanNetworksArgs) -> local.Command:

@@ -13,6 +13,7 @@ from components.drift import Drift
 from components.kind_cluster import KindCluster
 from components.macvlan_networks import MacvlanNetworks
 from components.settings import NetworkSettings
+from components.settings.plugins import bridge_on_node
 from components.workspace import Workspace
 
 
@@ -29,18 +30,26 @@ class NetworkJoins(pulumi.ComponentResource):
     """A network is joined when each of its workers has an interface on it that is known by its MAC."""
 
     made: dict[str, local.Command]
-    """By network; prints NODE INTERFACE MAC [ADDRESS/PREFIX] for each worker."""
+    """By network that workers join; prints NODE INTERFACE MAC [ADDRESS/PREFIX] for each worker."""
     networks: pulumi.Output[list[dict[str, Any]]]
 
     def __init__(self, name: str, args: NetworkJoinsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:NetworkJoins", name, None, opts)
         self.made = {}
         for network in args.networks:
-            self.made[network.name] = self._join(name, network, args)
+            if network.plugin.on_network:
+                self.made[network.name] = self._join(name, network, args)
         self.networks = pulumi.Output.all(
-            *(self.made[network.name].stdout.apply(partial(facts, network)) for network in args.networks)
+            *(self.printed(network).apply(partial(facts, network)) for network in args.networks)
         )
         self.register_outputs({"networks": self.networks})
+
+    def printed(self, network: NetworkSettings) -> pulumi.Output[str]:
+        """A line for each worker: NODE INTERFACE and more. Where none joins, it is the bridge that the plugin makes."""
+        if made := self.made.get(network.name):
+            return made.stdout
+        lines = [f"{node} {bridge_on_node(network.name)}" for node in network.nodes]
+        return pulumi.Output.from_input("\n".join(lines))
 
     def _join(self, name: str, network: NetworkSettings, args: NetworkJoinsArgs) -> local.Command:
         made = args.macvlans.made[network.name]

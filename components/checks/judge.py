@@ -17,7 +17,7 @@ class Result:
     pod: str
     """NAMESPACE/NAME; '' where it is of a network."""
     what: str
-    """Of the pod: its interface, or to whom from there."""
+    """Of the pod: its interface, and to or from whom."""
     ok: bool | None
     """None: a note, which is no failure."""
     figure: str
@@ -44,8 +44,8 @@ class Attachment:
     def pod(self) -> str:
         return self.expected.pod
 
-    def result(self, name: str, ok: bool | None, figure: str, to: str = "") -> Result:
-        what = f"{self.expected.interface} to {to}" if to else self.expected.interface
+    def result(self, name: str, ok: bool | None, figure: str, other: str = "") -> Result:
+        what = f"{self.expected.interface} {other}" if other else self.expected.interface
         return Result(name=name, pod=self.pod, what=what, ok=ok, figure=figure, where=where(self.pod, self.node))
 
 
@@ -85,6 +85,14 @@ class Facts:
         """In bytes; 0 where there is no such interface."""
         mtu: int = self.links.get(interface, {}).get("mtu", 0)
         return mtu
+
+    def speaks_arp(self, interface: str) -> bool:
+        return "NOARP" not in self.links.get(interface, {"flags": ["NOARP"]}).get("flags", [])
+
+    def mtu_at(self, address: str) -> int:
+        """That of the interface with this address."""
+        has = [name for name, link in self.links.items() if address in [i["local"] for i in link.get("addr_info", [])]]
+        return self.mtu(has[0]) if has else 0
 
 
 def facts(text: str) -> Facts:

@@ -15,9 +15,6 @@ from components.settings.routes import DefaultRoute
 MANY = 6
 """Up to so many interfaces on a network each asks every other; beyond, see `pairs`."""
 
-SAME_L2 = "bridge"
-"""The one mode in which the pods' macvlans, which lie on one parent, reach each other without a switch's help."""
-
 DEFAULT, DEFAULT6 = "default", "::/0"
 """The destination of a default route: of IPv4 as `ip` writes it, which it does of IPv6, too."""
 
@@ -33,7 +30,12 @@ class ExpectedRoute:
 @dataclass(frozen=True, kw_only=True)
 class ExpectedNetwork:
     subnets: tuple[str, ...]
-    mode: str
+    pods_apart: str
+    """Why pods do not reach each other on it; '' where they do."""
+    bridges: bool
+    """Whether each node has a bridge of its own, and pods reach those on their own node alone."""
+    machine_apart: str
+    """Why pods do not reach the machine itself over it."""
     mtu: int | None
     """None: whatever the parent's is."""
     routes: tuple[ExpectedRoute, ...]
@@ -78,6 +80,8 @@ class Plan:
     networks: Mapping[str, ExpectedNetwork]
     interfaces: tuple[ExpectedInterface, ...]
     peers: tuple[Peer, ...] = ()
+    nodes: tuple[str, ...] = ()
+    """What is asked whether it still has all that the lab has put there: nodes, and DHCP servers."""
 
 
 def plan(settings: LabSettings) -> Plan:
@@ -105,6 +109,7 @@ def plan(settings: LabSettings) -> Plan:
             if network.peer
             for address in network.peer.addresses
         ),
+        nodes=(*settings.node_names, *settings.dhcp_servers),
     )
 
 
@@ -113,7 +118,9 @@ def expected_network(network: NetworkSettings) -> ExpectedNetwork:
     shared = {node: as_text(spans) for node in network.nodes} if spans else {}
     return ExpectedNetwork(
         subnets=tuple(str(side.subnet) for side in network.sides),
-        mode=network.mode.value,
+        pods_apart=network.plugin.pods_apart,
+        bridges=not network.plugin.on_network,
+        machine_apart=network.plugin.machine_apart,
         mtu=network.mtu,
         routes=expected_routes(network),
         leaves_by=tuple(map(str, network.gateways)) if by_source(network) else (),
@@ -166,6 +173,7 @@ def from_json(text: str) -> Plan:
             ExpectedInterface(**{**each, "addresses": tuple(each["addresses"])}) for each in said["interfaces"]
         ),
         peers=tuple(Peer(**each) for each in said["peers"]),
+        nodes=tuple(said["nodes"]),
     )
 
 

@@ -4,6 +4,7 @@ All checks run even where one fails. Prints a line a check and a summary, and en
 prints the stack's output `self_test` and ends with 0. What helps to understand a failure goes to stderr.
 """
 
+import ipaddress
 import itertools
 import json
 import os
@@ -11,16 +12,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from components.checks import judge
 from components.checks.judge import Attachment, Facts, Result
-from components.checks.plan import SAME_L2, Peer, Plan, from_json, pairs
-from components.engines import EngineError, last_line, put
+from components.checks.nodes import node_results
+from components.checks.plan import Peer, Plan, from_json, pairs
+from components.engines import ENGINES, EngineError, last_line, put
 
 SECONDS_AT_MOST = 120
 """For all that one node is asked."""
@@ -47,7 +50,7 @@ class Node(Protocol):
 
 @dataclass
 class NodeSession:
-    """One `exec` in a node, for as long as there is anything to ask."""
+    """One `exec` in a node, or in a peer, for as long as there is anything to ask."""
 
     engine: str
     name: str
@@ -87,7 +90,7 @@ class NodeSession:
 
     def _silence(self) -> str:
         self._complaints.seek(0)
-        return f"node {self.name} does not answer: {last_line(self._complaints.read())}"
+        return f"{self.name} does not answer: {last_line(self._complaints.read())}"
 
 
 def answers(lines: Iterable[str]) -> dict[str, Answer]:
@@ -126,16 +129,19 @@ class Round:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """From one interface to an address on its network."""
+    """From one interface to an address on its network, or from the peer to one."""
 
     name: str
     asker: Attachment
-    to: str
+    other: str
+    """To whom it is, or from whom it comes."""
     address: str
     macs: frozenset[str] = frozenset()
     size: int = 0
     listens: str = ""
     """Why nothing can be sent to it; '' where it listens."""
+    by: str = ""
+    """The peer that asks; '' where the interface does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,41 +153,59 @@ class Way:
     gateway: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sole:
+    """Whether nobody else has an interface's address."""
+
+    asker: Attachment
+    address: str
+
+
 def check(plan: Plan, pods: Iterable[Mapping[str, Any]], nodes: Mapping[str, Node]) -> list[Result]:
     """Every check of the plan, on the cluster's `pods` as the API lists them."""
     found, results = judge.attachments(plan, pods)
-    seen, listening, lost = prepare(found, nodes)
+    seen, listening, lost = prepare(found, peers_on(plan, found), nodes)
     results += lost
     here = [each for each in found if each.pod in seen]
     for each in here:
         network = plan.networks[each.expected.network]
         results += judge.interface_results(each, network, seen[each.pod], on(each.expected.network, found))
-    results += [note for pod, facts in seen.items() if (note := judge.default_routes(pod, facts))]
+    homes = {each.pod: each for each in here}
+    results += [note for pod in homes if (note := judge.default_routes(pod, seen[pod]))]
     questions = Round()
-    for pod in seen:
-        home = next(each for each in here if each.pod == pod)
+    for pod, home in homes.items():
         questions.add(home.node, f"name {pod} kubernetes.default.svc", ("DNS", home))
         questions.add(home.node, f"api {pod} {plan.api}", ("API", home))
     for each in here:
         gateways = plan.networks[each.expected.network].leaves_by
         for ip, gateway in same_family(each.ips, gateways):
             questions.add(each.node, f"way {each.pod} {ip}", Way(asker=each, source=ip, gateway=gateway))
+        if seen[each.pod].speaks_arp(each.expected.interface):
+            for ip in each.ips:
+                request = f"sole {each.pod} {each.expected.interface} {ipaddress.ip_address(ip).exploded}"
+                questions.add(each.node, request, Sole(asker=each, address=ip))
+    packets: list[tuple[Question, Answer]] = []
     for name in plan.networks:
         results += network_notes(plan, name, on(name, here))
         for question, request in between(plan, name, on(name, here), seen, listening):
             if question.listens:
-                results.append(judge_packets(question, Answer(ok=False, said=question.listens)))
+                packets.append((question, Answer(ok=False, said=question.listens)))
             else:
-                questions.add(question.asker.node, request, question)
+                questions.add(question.by or question.asker.node, request, question)
+    doubled: set[tuple[str, str]] = set()
     for key, answer in questions.ask(nodes):
         match key:
             case Question():
-                results.append(judge_packets(key, answer))
+                packets.append((key, answer))
             case Way():
                 results.append(judge_way(key, answer))
+            case Sole():
+                results.append(judge_sole(key, answer, seen[key.asker.pod]))
+                if answer.ok and not results[-1].ok:
+                    doubled.add((key.asker.expected.network, key.address))
             case name, home:
                 results.append(judge_primary(name, home, plan=plan, answer=answer))
-    return results
+    return results + [judge_packets(*each) for each in packets if not strays(each[0], doubled)]
 
 
 def on(network: str, attachments: Sequence[Attachment]) -> list[Attachment]:
@@ -193,29 +217,48 @@ Port = tuple[int, str]
 
 
 def prepare(
-    attachments: Sequence[Attachment], nodes: Mapping[str, Node]
+    attachments: Sequence[Attachment], peers: Sequence[Peer], nodes: Mapping[str, Node]
 ) -> tuple[dict[str, Facts], dict[tuple[str, str], Port], list[Result]]:
-    """By pod, what its namespace has; by interface (pod, address), where it listens; and what could not be found."""
+    """What the namespace of each pod and peer has; where each interface (pod or peer, address) listens; and what could
+    not be found."""
     asked = Round()
     homes = {each.pod: each for each in attachments}
     for pod, home in homes.items():
         namespace, _, name = pod.partition("/")
         asked.add(home.node, f"pod {pod} {name} {namespace}", home)
+    for peer in peers:
+        asked.add(peer.container, f"here {peer.container}", peer)
     seen: dict[str, Facts] = {}
     lost: list[Result] = []
-    for home, answer in asked.ask(nodes):
-        if answer.ok:
-            seen[home.pod] = judge.facts(answer.said)
-        else:
-            lost.append(home.result("interface", False, answer.said))
+    listening: dict[tuple[str, str], Port] = {}
+    for key, answer in asked.ask(nodes):
+        match key:
+            case Peer() if not answer.ok:
+                listening[key.container, key.address] = 0, answer.said
+            case Peer():
+                seen[key.container] = judge.facts(answer.said)
+            case home if answer.ok:
+                seen[home.pod] = judge.facts(answer.said)
+            case home:
+                lost.append(home.result("interface", False, answer.said))
     asked = Round()
     ports = itertools.cycle(range(FIRST_PORT, LAST_PORT))
+    for peer, port in zip(peers, ports, strict=False):
+        if peer.container in seen:
+            request = f"serve {peer.container} - {peer.address} {port}"
+            asked.add(peer.container, request, (peer.container, peer.address, port))
     for each in attachments:
         if each.pod in seen:
             for ip, port in zip(each.ips, ports, strict=False):
                 asked.add(each.node, f"serve {each.pod} {device(each, attachments)} {ip} {port}", (each.pod, ip, port))
-    listening = {(pod, ip): (port, "" if answer.ok else answer.said) for (pod, ip, port), answer in asked.ask(nodes)}
+    for (pod, ip, port), answer in asked.ask(nodes):
+        listening[pod, ip] = port, "" if answer.ok else answer.said
     return seen, listening, lost
+
+
+def peers_on(plan: Plan, attachments: Sequence[Attachment]) -> list[Peer]:
+    """The peers that there is somebody to ask of."""
+    return [peer for peer in plan.peers if on(peer.network, attachments)]
 
 
 def device(attachment: Attachment, attachments: Sequence[Attachment]) -> str:
@@ -232,41 +275,78 @@ def between(
     listening: Mapping[tuple[str, str], Port],
 ) -> list[tuple[Question, str]]:
     """What the interfaces on a network are asked of each other, with the node's request."""
-    if plan.networks[network].mode != SAME_L2:
+    if plan.networks[network].pods_apart:
         return []
     asked: list[tuple[Question, str]] = []
-    for a, b in pairs([each.node for each in here]):
-        asker, other = here[a], here[b]
+    for asker, other in asking(plan, network, here):
         if asker.pod == other.pod:
             continue
         macs = frozenset(each.mac for each in here if each.pod == other.pod)
         mtu = min(seen[each.pod].mtu(each.expected.interface) for each in (asker, other))
         for source, target in same_family(asker.ips, other.ips):
             port, silent = listening[(other.pod, target)]
-            to = f"{other.pod.removeprefix('default/')} {other.expected.interface}"
+            to = f"to {other.pod.removeprefix('default/')} {other.expected.interface}"
             common = f"{asker.pod} {device(asker, here)} {source} {target}"
             size = mtu - HEADERS[judge.family(target)]
-            near = Question(name="neighbour", asker=asker, to=to, address=target, macs=macs)
-            tcp = Question(name="TCP", asker=asker, to=to, address=target, listens=silent)
-            large = Question(name="large packet", asker=asker, to=to, address=target, size=size, listens=silent)
+            near = Question(name="neighbour", asker=asker, other=to, address=target, macs=macs)
+            tcp = Question(name="TCP", asker=asker, other=to, address=target, listens=silent)
+            large = Question(name="large packet", asker=asker, other=to, address=target, size=size, listens=silent)
             asked += [
                 (near, f"near {common}"),
                 (tcp, f"tcp {common} {port}"),
                 (large, f"large {common} {port} {size}"),
             ]
     for peer in (each for each in plan.peers if each.network == network):
-        asked += [
-            (to_peer(asker, peer), f"near {asker.pod} {device(asker, here)} {source} {peer.address}")
-            for asker in here
-            for source, _ in same_family(asker.ips, [peer.address])
-        ]
+        for asker in here:
+            for source, _ in same_family(asker.ips, [peer.address]):
+                asked += with_peer(asker, source, peer, device(asker, here), seen, listening)
     return asked
 
 
-def to_peer(asker: Attachment, peer: Peer) -> Question:
-    return Question(
-        name="neighbour", asker=asker, to="the peer", address=peer.address, macs=frozenset([peer.mac or "the peer's"])
+def asking(plan: Plan, network: str, here: Sequence[Attachment]) -> list[tuple[Attachment, Attachment]]:
+    """Who asks whom: see `pairs`, for each L2 that the network is."""
+    apart = dict.fromkeys(each.node for each in here) if plan.networks[network].bridges else [None]
+    l2s = [[each for each in here if node in (None, each.node)] for node in apart]
+    return [(l2[a], l2[b]) for l2 in l2s for a, b in pairs([each.node for each in l2])]
+
+
+def with_peer(
+    asker: Attachment,
+    source: str,
+    peer: Peer,
+    bound: str,
+    seen: Mapping[str, Facts],
+    listening: Mapping[tuple[str, str], Port],
+) -> list[tuple[Question, str]]:
+    """What an interface is asked of the peer by its address `source`, its sockets `bound` to it, and the peer of it."""
+    port, silent = listening[peer.container, peer.address]
+    own_port, own_silent = listening[asker.pod, source]
+    mtus = [seen[asker.pod].mtu(asker.expected.interface)]
+    if peer.container in seen:
+        mtus.append(seen[peer.container].mtu_at(peer.address))
+    size = min(filter(None, mtus), default=0) - HEADERS[judge.family(source)]
+    common = f"{asker.pod} {bound} {source} {peer.address}"
+    to = partial(Question, asker=asker, other="to the peer", address=peer.address)
+    back = Question(
+        name="TCP",
+        asker=asker,
+        other="from the peer",
+        address=source,
+        by=peer.container,
+        listens=own_silent if peer.container in seen else silent,
     )
+    return [
+        (to(name="neighbour", macs=frozenset([peer.mac or "the peer's"])), f"near {common}"),
+        (to(name="TCP", listens=silent), f"tcp {common} {port}"),
+        (to(name="large packet", size=size, listens=silent), f"large {common} {port} {size}"),
+        (back, f"tcp {peer.container} - {peer.address} {source} {own_port}"),
+    ]
+
+
+def strays(question: Question, doubled: Collection[tuple[str, str]]) -> bool:
+    """Whether its packets may go to another who has the same address: what becomes of them tells nothing."""
+    ends = {question.address, *question.asker.ips}
+    return any((question.asker.expected.network, end) in doubled for end in ends)
 
 
 def same_family(sources: Sequence[str], targets: Sequence[str]) -> list[tuple[str, str]]:
@@ -282,16 +362,16 @@ def network_notes(plan: Plan, name: str, here: Sequence[Attachment]) -> list[Res
     """What nobody need wonder at, of a network with pods."""
     if not here:
         return []
-    mode = plan.networks[name].mode
-    if mode != SAME_L2:
-        notes = [
-            f"between pods were not asked: {mode} keeps those of one parent apart, unless a switch sends them back"
-        ]
+    network = plan.networks[name]
+    if network.pods_apart:
+        notes = [f"between pods were not asked: {network.pods_apart}"]
     elif len({each.pod for each in here}) == 1 and not any(peer.network == name for peer in plan.peers):
         notes = [f"had nowhere to go: {here[0].pod.removeprefix('default/')} is alone on it"]
     else:
         notes = []
-    notes.append("to the machine itself were not asked: a macvlan does not reach its own parent")
+    if network.bridges and len({each.node for each in here}) > 1:
+        notes.append("from node to node were not asked: each node has a bridge of its own")
+    notes.append(f"to the machine itself were not asked: {network.machine_apart}")
     return [Result(name="packets", pod="", what=name, ok=None, figure=figure) for figure in notes]
 
 
@@ -308,7 +388,7 @@ def judge_packets(question: Question, answer: Answer) -> Result:
         figure = ", ".join(filter(None, (question.address, f"{size} bytes in one piece", answer.said)))
     elif ok:
         figure += " ms"
-    return question.asker.result(question.name, ok, figure, to=question.to)
+    return question.asker.result(question.name, ok, figure, other=question.other)
 
 
 def judge_way(way: Way, answer: Answer) -> Result:
@@ -316,6 +396,19 @@ def judge_way(way: Way, answer: Answer) -> Result:
     ok = answer.ok and wanted in answer.said
     figure = f"from {way.source} {wanted}" + ("" if ok else f", not {answer.said}")
     return way.asker.result("way out", ok, figure)
+
+
+def judge_sole(sole: Sole, answer: Answer, seen: Facts) -> Result:
+    """Another interface of the pod's own on the network answers for it, too."""
+    own = {link.get("address") for link in seen.links.values()}
+    others = [mac for mac in answer.said.split() if mac not in own] if answer.ok else []
+    if not answer.ok:
+        figure = f"{sole.address}, {answer.said}"
+    elif others:
+        figure = f"{' and '.join(others)} has {sole.address}, too; what goes there and back was not judged"
+    else:
+        figure = f"none of {sole.address}"
+    return sole.asker.result("duplicates", answer.ok and not others, figure)
 
 
 def judge_primary(name: str, home: Attachment, *, plan: Plan, answer: Answer) -> Result:
@@ -336,6 +429,13 @@ def pods_of(kubeconfig: Path) -> list[dict[str, Any]]:
     return items
 
 
+def homes_of(plan: Plan, pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The node of each pod of the plan that has one, those without their interfaces among them."""
+    planned = {each.pod for each in plan.interfaces}
+    named = {f"{each['metadata']['namespace']}/{each['metadata']['name']}": each for each in pods}
+    return {name: node for name, pod in named.items() if name in planned and (node := pod["spec"].get("nodeName"))}
+
+
 def kubectl(kubeconfig: Path, *words: str) -> list[str]:
     return ["kubectl", "--kubeconfig", str(kubeconfig), "--request-timeout", "5s", *words]
 
@@ -350,10 +450,14 @@ def mac_of(engine: str, peer: Peer) -> str:
 def look_into(
     results: Sequence[Result], homes: Mapping[str, str], nodes: Mapping[str, Node], kubeconfig: Path
 ) -> list[str]:
-    """Lines about the pods whose checks failed: events, Multus's log of the node, and what `ip` says in the pod."""
+    """Lines about the pods whose checks failed: events, the logs of the node, and what `ip` says in the pod and there.
+
+    The plugins themselves keep no log: what they say is in Multus's and containerd's.
+    """
     failed = list(dict.fromkeys(each.pod for each in results if each.ok is False and each.pod))
+    shown = failed[:SHOWN_AT_MOST]
     lines: list[str] = []
-    for pod in failed[:SHOWN_AT_MOST]:
+    for pod in shown:
         namespace, _, name = pod.partition("/")
         lines += ["", f"{pod}: events"]
         events = "custom-columns=REASON:.reason,MESSAGE:.message"
@@ -361,7 +465,12 @@ def look_into(
         lines += told(kubectl(kubeconfig, "get", "events", "--namespace", namespace, of_it, "--output", events))
         if node := homes.get(pod):
             lines += [f"{pod}: Multus's log of {node}", *multus_log(kubeconfig, node, name)]
-            lines += [f"{pod}: addresses, routes, rules and neighbours", *nodes[node].ask([f"state {pod}"])[0].more]
+            requests = [f"journal {name}", f"pod {pod} {name} {namespace}", f"state {pod}"]
+            journal, _, state = nodes[node].ask(requests)
+            lines += [f"{pod}: kubelet and containerd of {node}, with the plugins' output", *journal.more]
+            lines += [f"{pod}: addresses, routes, rules and neighbours", *state.more]
+    for node in dict.fromkeys(homes[pod] for pod in shown if homes.get(pod)):
+        lines += [f"{node}: its own links", *nodes[node].ask(["links"])[0].more]
     return lines
 
 
@@ -385,10 +494,11 @@ def run(plan: Plan, engine: str, kubeconfig: Path) -> tuple[list[Result], list[s
     plan = replace(plan, peers=tuple(replace(each, mac=mac_of(engine, each)) for each in plan.peers))
     pods = pods_of(kubeconfig)
     found, _ = judge.attachments(plan, pods)
-    homes = {each.pod: each.node for each in found}
-    sessions = {node: NodeSession(engine=engine, name=node) for node in sorted(set(homes.values()))}
+    homes = homes_of(plan, pods)
+    asked = {*homes.values(), *(peer.container for peer in peers_on(plan, found))}
+    sessions = {name: NodeSession(engine=engine, name=name) for name in sorted(asked)}
     try:
-        results = check(plan, pods, sessions)
+        results = [*node_results(ENGINES[engine], plan.nodes), *check(plan, pods, sessions)]
         return results, look_into(results, homes, sessions, kubeconfig)
     finally:
         for session in sessions.values():

@@ -8,6 +8,7 @@ from typing import Any
 
 from components.settings import checks
 from components.settings.blocks import Subnet
+from components.settings.dhcp import server_name
 from components.settings.faults import NOWHERE, Faults, Section, known_as, shown
 from components.settings.ipam import Whereabouts
 from components.settings.names import (
@@ -97,6 +98,11 @@ class LabSettings:
     @property
     def node_names(self) -> tuple[str, ...]:
         return (f"{self.cluster_name}-control-plane", *self.worker_names)
+
+    @property
+    def dhcp_servers(self) -> tuple[str, ...]:
+        """The lab's own, by the names of their containers."""
+        return tuple(server_name(self.cluster_name, each.name) for each in self.networks if each.dhcp_server)
 
     @property
     def cluster_subnets(self) -> tuple[Subnet, ...]:

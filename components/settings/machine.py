@@ -59,7 +59,15 @@ class Feature:
 
 FEATURES = {
     "dummy": Feature(module="dummy", option="CONFIG_DUMMY"),
-    "macvlan": Feature(module="macvlan", option="CONFIG_MACVLAN", key="mode", wanted=lambda _: True),
+    "macvlan": Feature(
+        module="macvlan", option="CONFIG_MACVLAN", key="mode", wanted=lambda network: network.plugin.on_network
+    ),
+    "ipvlan": Feature(
+        module="ipvlan", option="CONFIG_IPVLAN", key="plugin", wanted=lambda network: network.plugin.name == "ipvlan"
+    ),
+    "bridge": Feature(
+        module="bridge", option="CONFIG_BRIDGE", key="plugin", wanted=lambda network: network.plugin.name == "bridge"
+    ),
     "vlan": Feature(
         module="8021q", option="CONFIG_VLAN_8021Q", key="vlan", wanted=lambda network: network.vlan is not None
     ),
@@ -95,7 +103,7 @@ def machine_faults(
     new = {i: network for i, network in enumerate(settings.networks) if network.name not in (made or ())}
     for i, network in new.items():
         faults += _parent_faults(f"networks[{i}]", network, machine, others)
-        if any(other.name == network.name for other in others):
+        if network.plugin.on_network and any(other.name == network.name for other in others):
             problem = f"the engine has a network {network.name!r} that this lab did not make"
             faults.append(Fault(key=f"networks[{i}].name", problem=problem, remedy="choose another name or remove it"))
     parents = {

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from ipaddress import IPv4Network
 
 from components.settings.blocks import Address, Interface, Span, Subnet, is_host, node_range
@@ -20,6 +19,7 @@ from components.settings.names import (
 )
 from components.settings.node_addresses import read_node_addresses
 from components.settings.peers import AskedPeer, PeerSettings, read_peer
+from components.settings.plugins import KEYS, MacvlanMode, Plugin, read_plugin
 from components.settings.routes import DefaultRoute, Route, by_default, defaults, read_default_route, read_routes
 
 SHORTEST_PREFIX6, LONGEST_PREFIX6 = 8, 124
@@ -34,36 +34,20 @@ Less than 576 works, and a lab may want to see what it does to what runs over it
 """
 
 
-class MacvlanMode(StrEnum):
-    BRIDGE = "bridge"
-    PRIVATE = "private"
-    VEPA = "vepa"
-    PASSTHRU = "passthru"
-
-    @property
-    def takes_parent_whole(self) -> bool:
-        """Whether the kernel allows one macvlan alone on the parent.
-
-        A macvlan on a macvlan lies on the same parent: a pod's on eth1 is a second one beside eth1.
-        """
-        return self is MacvlanMode.PASSTHRU
-
-    @property
-    def keeps_apart(self) -> bool:
-        """Whether no macvlan on the parent can reach another one there."""
-        return self in (MacvlanMode.PASSTHRU, MacvlanMode.PRIVATE)
-
-
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings:
-    """One L2: a macvlan network of the engine, joined by workers, and the NAD of the same name."""
+    """One L2: a macvlan network of the engine, joined by workers, and the NAD of the same name.
+
+    By a plugin that makes a bridge on each node it is an L2 on each of these workers, and nothing of the engine's.
+    """
 
     name: str
     sides: tuple[Side, ...]
     """IPv4 first, where it has both families."""
     parent: str | None
     """An interface of the machine; None: the network is an island."""
-    mode: MacvlanMode
+    plugin: Plugin
+    """By which pods get their interface."""
     mtu: int | None
     """In bytes; None: the parent's."""
     vlan: int | None
@@ -98,6 +82,11 @@ class NetworkSettings:
         return tuple(side.gateway for side in self.sides if side.gateway)
 
     @property
+    def mode(self) -> MacvlanMode:
+        """Of the workers' own interfaces on it."""
+        return self.plugin.link_mode
+
+    @property
     def link(self) -> str | None:
         """The interface of the machine that the network lies on: `eth0`, with a vlan `eth0.7`."""
         return f"{self.parent}.{self.vlan}" if self.parent and self.vlan else self.parent
@@ -121,6 +110,7 @@ class NetworkSettings:
 
 def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     """`workers`: the names of all; empty where they could not be read."""
+    plugin = read_plugin(section)
     # IPv4 is asked for where there is neither.
     versions = [4] * (section.has("subnet") or not section.has("subnet6")) + [6] * section.has("subnet6")
     asked_peer = read_peer(section, versions)
@@ -142,7 +132,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         name=_name(section),
         sides=sides,
         parent=_parent(section),
-        mode=section.choice("mode", MacvlanMode, MacvlanMode.BRIDGE),
+        plugin=plugin,
         mtu=section.bounded("mtu", LEAST_MTU, MOST_MTU, "what IPv4 and the kernel take"),
         vlan=section.bounded("vlan", 1, 4094, "the tags of 802.1Q"),
         nodes=nodes,
@@ -152,7 +142,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         node_addresses=read_node_addresses(section, side_of(sides, 4), nodes),
         node_range=NOWHERE,
     )
-    section.closed()
+    section.closed(told=KEYS)
     _check_link(network, section)
     for route in routes:
         if route.dst in [other.dst for other in ipam.routes]:
@@ -166,9 +156,13 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         for address in asked_peer.addresses.values():
             if address in [own.ip for own in network.node_addresses]:
                 section.fault("peer.address", f"{address} is one of `nodeAddresses` too", "take another one")
-        if network.mode.keeps_apart:
-            section.fault("peer", f"{network.mode} keeps pods apart from it", "take another mode, or drop it")
+        if plugin.without_peer:
+            section.fault("peer", f"{plugin.without_peer} keeps pods apart from it", "take another mode, or drop it")
     if ipam_section.faulty:
+        return network
+    if isinstance(ipam, Dhcp) and not plugin.on_network:
+        problem = f"dhcp, and nobody answers it on a {plugin.name} of a node's own"
+        ipam_section.fault("type", problem, "take another type or `plugin`")
         return network
     asked_server = ipam.server if isinstance(ipam, Dhcp) else None
     leased = side_of(sides, 4)
@@ -184,6 +178,8 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     points = [*network.gateways, *others, *(address.ip for address in network.node_addresses)]
     occupied = [*((address, address) for address in points if address), *spans]
     block = node_range(network.subnet, occupied) if isinstance(network.subnet, IPv4Network) else None
+    if block is None and not plugin.on_network:
+        return network
     if block is None and network.subnet.version == 4:
         section.fault(
             "subnet",
@@ -288,12 +284,12 @@ def _check_server(
     taken = [(side.gateway, "the gateway"), (peer, "the peer's")]
     taken += [(address.ip, "one of `nodeAddresses` too") for address in network.node_addresses]
     asked.check(ipam, side, taken, network.parent)
-    if network.mode.keeps_apart:
-        ipam.fault("server", f"{network.mode} keeps pods apart from it", "take another mode or type")
+    if network.plugin.without_peer:
+        ipam.fault("server", f"{network.plugin.without_peer} keeps pods apart from it", "take another mode or type")
 
 
 def _check_link(network: NetworkSettings, section: Section) -> None:
-    if network.vlan and not network.parent:
+    if network.vlan and not network.parent and not section.faulty_at("vlan"):
         section.fault("vlan", f"{network.vlan} is a tag on a parent, and there is none", "give `parent` or drop it")
     if network.link and network.vlan and INTERFACE.fullmatch(network.parent or "") and len(network.link) > 15:
         section.fault("vlan", f"the interface {network.link} has more than 15 characters", "rename the parent")

@@ -148,6 +148,9 @@ def _attachment(item: Section, name: str, network: NetworkSettings | None, pod: 
             f"{name} is {network.mode}: its node has the one macvlan that the parent takes",
             "take another mode, or leave the pod off it",
         )
+    if mac is not None and network.plugin.shares_mac:
+        problem = f"{mac}: by {network.plugin.name} a pod has its node's own on {name}"
+        item.fault("mac", problem, "drop it, or take another `plugin`")
     refuse_others(item, ["address"], [side.version for side in network.sides])
     fixed: dict[int, Interface] = {}
     for side in network.sides:

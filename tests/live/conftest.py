@@ -26,7 +26,7 @@ WORKER = f"{CLUSTER}-worker"
 PEER = f"{CLUSTER}-peer-e2e-net"
 SUBNET = ipaddress.IPv4Network("10.33.0.0/16")
 RANGE = (ipaddress.IPv4Address("10.33.0.100"), ipaddress.IPv4Address("10.33.0.240"))
-ORDER = ("test_lab", "test_self_test", "test_drift", "test_changes", "test_down")
+ORDER = ("test_lab", "test_self_test", "test_drift", "test_changes", "test_ipam", "test_cluster_changes", "test_down")
 """One lab goes through all of them."""
 
 os.environ["PULUMI_DEBUG_COMMANDS"] = "true"  # with it Pulumi has `--event-log`
@@ -35,7 +35,7 @@ os.environ["KUBECACHEDIR"] = str(cache_folder(dict(os.environ)) / "kubectl")  # 
 TESTED = {"self-test-checks"}
 """What is made again with every pod."""
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "pulumi:disable-default-providers": ["kubernetes"],
     "kalico:clusterName": CLUSTER,
     "kalico:podSubnet": "10.34.0.0/16",
@@ -120,6 +120,26 @@ def previewed_and_done(stack: Stack) -> set[str]:
     assert steps(stack, "up", "--yes", "--skip-preview") == said
     assert steps(stack, "preview") == set()
     return {name for _, name in said}
+
+
+@pytest.fixture(scope="session")
+def config(lab: Lab) -> dict[str, Any]:
+    """The config of the lab, which tests change one after the other."""
+    assert lab.stack.config_file
+    found: dict[str, Any] = yaml.safe_load(lab.stack.config_file.read_text())["config"]
+    return found
+
+
+def changed(lab: Lab, config: dict[str, Any]) -> set[str]:
+    """The names of what `up` touches after the change."""
+    assert lab.stack.config_file
+    lab.stack.config_file.write_text(yaml.safe_dump({"config": config}))
+    return previewed_and_done(lab.stack)
+
+
+def attachments(lab: Lab) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = lab.stack.outputs()["attachments"]
+    return found
 
 
 def run(*words: str) -> str:

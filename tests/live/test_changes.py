@@ -17,7 +17,7 @@ from components.config import settings_of
 from components.settings import Source
 from components.upstream import fetch
 from components.workspace import cache_folder
-from tests.live.conftest import CLUSTER, CONFIG, TESTED, WORKER, Lab, previewed_and_done, run
+from tests.live.conftest import TESTED, WORKER, Lab, attachments, changed, previewed_and_done, run
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
@@ -26,22 +26,6 @@ SECOND = {
     "subnet": "10.35.0.0/16",
     "ipam": {"type": "host-local", "rangeStart": "10.35.0.10", "rangeEnd": "10.35.0.19"},
 }
-
-
-@pytest.fixture(scope="module")
-def config(lab: Lab) -> Iterator[dict[str, Any]]:
-    """The config of the lab, which these tests change one after the other; in the end it is as before."""
-    assert lab.stack.config_file
-    whole = yaml.safe_load(lab.stack.config_file.read_text())
-    before = copy.deepcopy(whole)
-    yield whole["config"]
-    lab.stack.config_file.write_text(yaml.safe_dump(before))
-
-
-def changed(lab: Lab, config: dict[str, Any]) -> set[str]:
-    assert lab.stack.config_file
-    lab.stack.config_file.write_text(yaml.safe_dump({"config": config}))
-    return previewed_and_done(lab.stack)
 
 
 def stays(lab: Lab, *pods: str) -> Callable[[], bool]:
@@ -241,7 +225,7 @@ def test_one_more_network_leaves_the_pods_of_the_first_running(lab: Lab, config:
     config["kalico:pods"].append(third)
     assert changed(lab, config) == {"networks-e2e-b", "joins-e2e-b", "attachments-e2e-b", "pods-third", *TESTED}
     assert same()
-    found = [(each["network"], each["interface"]) for each in _attachments(lab) if each["pod"] == "third"]
+    found = [(each["network"], each["interface"]) for each in attachments(lab) if each["pod"] == "third"]
     assert found == [("e2e-b", "net1"), ("e2e-net", "net2"), ("e2e-b", "net3")]
 
 
@@ -282,7 +266,7 @@ def test_one_more_worker_replaces_the_cluster_and_has_a_range_of_its_own(lab: La
         WORKER: ("eth1", "10.33.0.200 to 10.33.0.214"),
         f"{WORKER}2": ("eth1", "10.33.0.215 to 10.33.0.230"),
     }
-    addresses = {each["pod"]: each["ips"][0] for each in _attachments(lab)}
+    addresses = {each["pod"]: each["ips"][0] for each in attachments(lab)}
     assert {pod: ipaddress.IPv4Address(address).packed[3] >= 215 for pod, address in addresses.items()} == {
         "samplepod": False,
         "elsewhere/far-1": True,
@@ -324,25 +308,6 @@ def test_a_worker_may_leave_a_network_and_the_network_itself_stays(lab: Lab, con
     assert "macvlan" not in lab.in_node("ip", "-details", "link", "show")
     lab.kubectl("exec", "samplepod", "--", "ping", "-c", "1", "-w", "10", "-I", "net1", "10.33.0.1")
     del config["kalico:networks"][0]["nodes"]
-
-
-def test_what_kind_cannot_change_replaces_the_cluster(lab: Lab, config: dict[str, Any]) -> None:
-    config["kalico:podSubnet"] = "10.36.0.0/16"
-    config["kalico:serviceSubnet"] = "10.38.0.0/16"
-    config["kalico:quickReadiness"] = True
-    config["kalico:workers"] = 1
-    config["kalico:pods"] = copy.deepcopy(CONFIG["kalico:pods"])
-    assert "cluster-kind" in changed(lab, config)
-    assert lab.pod()["status"]["podIP"].startswith("10.36.")
-    assert lab.kubectl("get", "service", "kubernetes", "--output", "jsonpath={.spec.clusterIP}") == "10.38.0.1"
-    probes = "jsonpath={.items[*].spec.containers[0].readinessProbe.periodSeconds}"
-    assert set(lab.kubectl("get", "pods", "--namespace=calico-system", "--output", probes).split()) == {"2"}
-    assert [node["name"] for node in lab.stack.outputs()["cluster"]["nodes"]] == [f"{CLUSTER}-control-plane", WORKER]
-
-
-def _attachments(lab: Lab) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = lab.stack.outputs()["attachments"]
-    return found
 
 
 def _nodes(lab: Lab) -> dict[str, tuple[str, str]]:

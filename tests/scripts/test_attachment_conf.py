@@ -28,8 +28,8 @@ def config(name: str, master: str = "@MASTER@") -> str:
     return json.dumps({"type": "macvlan", "master": master, "ipam": {"rangeStart": STARTS[name]}, "name": 'a\\b "c"'})
 
 
-def write(bench: Bench, **values: str) -> subprocess.CompletedProcess[str]:
-    return bench.run("attachment-conf", stdin="".join(f"{name} {config(name)}\n" for name in NODES), **values)
+def write(bench: Bench, master: str = "@MASTER@", **values: str) -> subprocess.CompletedProcess[str]:
+    return bench.run("attachment-conf", stdin="".join(f"{name} {config(name, master)}\n" for name in NODES), **values)
 
 
 def test_each_node_has_its_own_part_of_the_range_on_its_own_interface(joined: Bench) -> None:
@@ -53,6 +53,16 @@ def test_the_mark_is_the_reason_and_the_sum_of_what_was_written(joined: Bench) -
     for name in NODES:
         written = hashlib.sha256(in_node(joined, name, FILE).read_bytes()).hexdigest()
         assert in_node(joined, name, "/run/kalico/conf.ext-net").read_text() == f"it was edited\n{FILE} {written}\n"
+
+
+def test_a_config_without_a_master_is_written_where_nothing_has_joined(nodes: Bench) -> None:
+    nodes.environment |= {"NETWORK": "ext-net"}
+    for name in NODES:
+        in_node(nodes, name, "/run/kalico").mkdir()
+    done = write(nodes, master="br-ext-net")
+    assert (done.returncode, done.stderr, done.stdout.splitlines()) == (0, "", list(NODES))
+    for name in NODES:
+        assert in_node(nodes, name, FILE).read_text() == config(name, "br-ext-net") + "\n"
 
 
 @pytest.mark.parametrize("mark", [None, "", "an earlier reason\n"], ids=["none", "cut off", "half"])

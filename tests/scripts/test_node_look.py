@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from components.drift import Drift, Look, Mark, NodeLook, State, look_at_node
+from components.drift import Drift, Look
 from components.engines import ENGINES
+from components.node_look import Mark, NodeLook, State, look_at_node
 from tests.scripts.conftest import NODES, Bench, in_node, inside
 
 MAC = "9a:00:00:00:00:02"

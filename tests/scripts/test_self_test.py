@@ -4,8 +4,10 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,9 @@ import pytest
 
 from components.annotations import NETWORK_STATUS
 from components.checks.judge import Result
-from components.checks.plan import Plan, plan
+from components.checks.plan import Peer, Plan, plan
 from components.checks.run import Answer, NodeSession, check
-from tests.lab_config import lab, network, pod
+from tests.lab_config import ROOT, lab, network, pod
 from tests.scripts.conftest import NODES, Bench, in_node, inside
 
 PODS = {"one": NODES[0], "two": NODES[0], "three": NODES[1]}
@@ -41,6 +43,10 @@ GETENT = f"""#!/bin/bash
 [ "$RES_OPTIONS" = 'attempts:1 timeout:2' ] && [ "$*" = 'ahosts kubernetes.default.svc' ] || exit 1
 grep -qx '{NAME_SERVER}' /etc/resolv.conf && echo '10.96.0.1 STREAM kubernetes.default.svc.cluster.local'
 """
+JOURNALCTL = """#!/bin/bash
+[[ $* == *--unit\\ kubelet* && $* == *--unit\\ containerd* ]] || exit 1
+for i in {1..30}; do echo "$i SetUp succeeded for one"; echo "$i RunPodSandbox of two failed: $(printf '%700d' 0)"; done
+"""
 CURL = """#!/bin/bash
 [[ $* == *--resolve\\ kubernetes.default.svc:443:10.96.0.1\\ * ]] && printf 200
 """
@@ -65,6 +71,10 @@ class Network:
         inside(self.bench, NODES[0], f"{enter}bash -euc '{command}'")
 
 
+PEER = Peer(network="ext-net", address="10.23.0.50", container=NODES[1], mac="02:00:00:00:00:50")
+"""In the second node itself."""
+
+
 def as_listed(name: str) -> dict[str, Any]:
     status = {"name": "default/ext-net", "interface": "net1", "ips": [ADDRESSES[name]], "mac": MACS[name]}
     return {
@@ -81,7 +91,7 @@ def made(**changes: Any) -> Plan:
     """What has to hold of the three pods, on a network without routes."""
     settings = lab(
         workers=1,
-        networks=[network(ipam={"routes": []}, **changes)],
+        networks=[network(defaultRoute="none", **changes)],
         pods=[pod(name=name) for name in PODS],
     )
     # The nodes of these tests are no workers of that lab.
@@ -98,7 +108,7 @@ def ext_net(nodes: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
     monkeypatch.setenv("BENCH", str(nodes.folder))
     tools = nodes.folder / "tools"
     tools.mkdir()
-    for name, text in {"ctr": CTR, "getent": GETENT, "curl": CURL}.items():
+    for name, text in {"ctr": CTR, "getent": GETENT, "curl": CURL, "journalctl": JOURNALCTL}.items():
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
     (tools / "socat").symlink_to(socat)
@@ -189,6 +199,133 @@ def test_what_is_broken_is_told_and_nothing_else(
     assert all(pod == "two" or "two" in what for _, pod, what in failed)
 
 
+@pytest.fixture
+def with_peer(ext_net: Network) -> Plan:
+    """A plan with a peer, which is there."""
+    process = (ext_net.bench.folder / "nodes" / NODES[1] / "process").read_text()
+    ext_net.within("bridge", f"ip link add name port-peer type veth peer name ext address {PEER.mac} netns {process}")
+    ext_net.within("bridge", "ip link set port-peer master bridge up")
+    inside(ext_net.bench, NODES[1], f"ip address add {PEER.address}/16 dev ext && ip link set ext up")
+    return replace(made(), peers=(PEER,))
+
+
+PEERS_REQUESTS = """\
+0 here p
+1 serve p - 127.0.0.1 61000
+sync
+2 tcp p - 127.0.0.1 127.0.0.1 61000
+3 tcp p - 127.0.0.1 127.0.0.1 61001
+sync
+"""
+
+
+def test_nothing_is_left_in_a_peer_whose_first_process_takes_no_children_over(tmp_path: Path) -> None:
+    if (socat := shutil.which("socat")) is None or os.geteuid() != 0:
+        pytest.skip("it takes root, and socat, which every node has")
+    (tmp_path / "socat").symlink_to(socat)
+    apart = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--net"]
+    first = subprocess.Popen([*apart, "sleep", "infinity"])
+    try:
+        [process] = children(first.pid)
+        in_peer = ["nsenter", "--target", process, "--pid", "--mount", "--net"]
+        subprocess.run([*in_peer, "ip", "link", "set", "lo", "up"], check=True)
+        told = subprocess.run(
+            [*in_peer, "bash", "-c", (ROOT / "components/scripts/self-test.sh").read_text(), "self-test"],
+            input=PEERS_REQUESTS,
+            env={"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        listed = subprocess.run([*in_peer, "ps", "-eo", "comm="], capture_output=True, text=True, check=True).stdout
+    finally:
+        first.kill()
+        first.communicate()
+    assert "\n2 ok " in told
+    assert "\n3 failed " in told
+    assert listed.split() == ["sleep", "ps"]
+
+
+def children(process: int) -> list[str]:
+    """Waits for the first."""
+    place = Path(f"/proc/{process}/task/{process}/children")
+    for _ in range(100):
+        if found := place.read_text().split():
+            return found
+        time.sleep(0.05)
+    return []
+
+
+TO_PEER = {("neighbour", "to"), ("TCP", "to"), ("large packet", "to"), ("TCP", "from")}
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"), [("true", set()), ("mtu 1400", {("large packet", "to")}), ("down", TO_PEER)], ids=str
+)
+def test_a_peer_is_asked_and_asks_and_what_is_broken_on_its_way_is_told(
+    ext_net: Network, with_peer: Plan, damage: str, told: set[tuple[str, str]]
+) -> None:
+    ext_net.within("bridge", damage if damage == "true" else f"ip link set port-peer {damage}")
+    results = ext_net.check(with_peer)
+    for ok, expected in ((False, told), (True, TO_PEER - told)):
+        asked = {each for each in by(results, ok) if "the peer" in each[2]}
+        assert asked == {(check, name, f"net1 {way} the peer") for check, way in expected for name in PODS}
+    assert not [what for _, _, what in by(results, False) if "the peer" not in what]
+
+
+def test_a_peer_needs_nothing_of_a_node(ext_net: Network, with_peer: Plan) -> None:
+    (ext_net.bench.folder / "tools/ctr").unlink()
+    session = NodeSession(engine=str(ext_net.bench.folder / "bin/podman"), name=PEER.container)
+    try:
+        told = session.ask([f"here {PEER.container}", f"serve {PEER.container} - {PEER.address} 61000"])
+    finally:
+        session.close()
+    assert [each.ok for each in told] == [True, True]
+    assert PEER.address in told[0].said
+
+
+def test_who_else_answers_for_an_address_is_told_and_nothing_else(ext_net: Network) -> None:
+    """The other is in the namespace of the bridge."""
+    mac = "02:00:00:00:00:99"
+    ext_net.within("bridge", f"ip link set bridge address {mac} && ip address add {ADDRESSES['two']}/32 dev bridge")
+    results = ext_net.check(made(mtu=1500))
+    assert by(results, False) == {("duplicates", "two", "net1")}
+    (told,) = [each for each in results if each.ok is False]
+    assert told.figure.startswith(f"{mac} has {ADDRESSES['two']}, too")
+    passed = by(results, True)
+    assert ("TCP", "one", "net1 to three net1") in passed
+    assert not [what for _, _, what in passed if "to two" in what]
+
+
+@pytest.mark.parametrize("address", ["fd23::101", "fd23::fffe:ffff:ffff:ffff", "fd23:ffff:8000::a:a0d"])
+def test_who_else_answers_for_an_address_of_ipv6_is_told(ext_net: Network, address: str) -> None:
+    """The other has taken it without asking whether it is free; and one that goes on from there has another."""
+    asked = f"sole default/two net1 {ip_address(address).exploded}"
+    ext_net.within("two", f"ip address add {address}/64 dev net1 nodad")
+    session = NodeSession(engine=str(ext_net.bench.folder / "bin/podman"), name=NODES[0])
+    try:
+        _, alone = session.ask(["pod default/two two default", asked])
+        ext_net.within("three", f"ip address add {ip_address(address) + 1}/64 dev net1 nodad")
+        ext_net.within("bridge", f"ip address add {address}/64 dev bridge nodad")
+        ext_net.within("bridge", "ip link set bridge address 02:00:00:00:00:99")
+        _, told = session.ask(["pod default/two two default", asked])
+    finally:
+        session.close()
+    assert (alone, told) == (Answer(ok=True, said=""), Answer(ok=True, said="02:00:00:00:00:99"))
+
+
+def test_what_the_runtime_says_of_a_pod_is_told_in_a_few_lines_of_bounded_length(ext_net: Network) -> None:
+    session = NodeSession(engine=str(ext_net.bench.folder / "bin/podman"), name=NODES[0])
+    try:
+        journal, nothing, links = session.ask(["journal two", "journal three", "links"])
+    finally:
+        session.close()
+    assert [line.split()[0] for line in journal.more] == [str(i) for i in range(11, 31)]
+    assert {len(line) for line in journal.more} == {600}
+    assert (nothing.ok, nothing.more) == (True, ())
+    assert any(line.startswith("bridge ") for line in links.more)
+
+
 def test_a_name_server_that_does_not_answer_is_told_of_names_alone(ext_net: Network) -> None:
     (ext_net.bench.folder / "etc/resolv.conf").write_text("nameserver 192.0.2.2\n")
     assert by(ext_net.check(made()), False) == {("DNS", name, "eth0") for name in PODS}
@@ -222,7 +359,7 @@ def test_a_node_that_is_not_there_fails_every_question_with_what_the_engine_says
         told = session.ask(["pod default/one one default", "pod default/two two default"])
     finally:
         session.close()
-    said = "node gone does not answer: Error: no such container gone"
+    said = "gone does not answer: Error: no such container gone"
     assert told == [Answer(ok=False, said=said)] * 2
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from components.attachments import MASTER, confs, nad_config, ranges, two_default_routes
-from components.settings.networks import MacvlanMode
+from components.settings.plugins import MacvlanMode
 from components.settings.routes import DefaultRoute
 from tests.lab_config import lab, network
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from components.annotations import NETWORK_STATUS
 from components.checks import judge
 from components.checks.judge import Result
 from components.checks.plan import MANY, ExpectedRoute, Peer, Plan, expected_routes, from_json, pairs, plan, to_json
-from components.checks.run import Answer, answers, check
+from components.checks.run import Answer, answers, check, homes_of, look_into
 from tests.lab_config import lab, network, pod
 
 MAC = "02:00:00:00:00:01"
@@ -60,7 +61,10 @@ class Nodes:
     def answer(self, what: str, pod: str, *words: str) -> Answer:
         if what == "pod":
             return Answer(ok=True, said=json.dumps(self.facts[pod.split("/")[1]]))
-        return self.said.get(what, Answer(ok=True, said={"api": "200 1.0", "near": MAC, "way": WAY}.get(what, "1.0")))
+        if what == "here" and what not in self.said:
+            return Answer(ok=True, said=json.dumps(facts() | {"links": [link("10.23.0.50/16", name="eth0", mtu=1300)]}))
+        usual = {"api": "200 1.0", "near": MAC, "way": WAY, "sole": ""}
+        return self.said.get(what, Answer(ok=True, said=usual.get(what, "1.0")))
 
 
 def facts(*routes: dict[str, str], **changes: Any) -> dict[str, Any]:
@@ -68,7 +72,7 @@ def facts(*routes: dict[str, str], **changes: Any) -> dict[str, Any]:
 
 
 def checked(settings: Any, nodes: Nodes, *pods: dict[str, Any], peers: tuple[Peer, ...] = ()) -> list[Result]:
-    homes = {pod["spec"]["nodeName"]: nodes for pod in pods}
+    homes = {pod["spec"]["nodeName"]: nodes for pod in pods} | {peer.container: nodes for peer in peers}
     return check(replace(plan(settings), peers=peers), pods, homes)
 
 
@@ -80,7 +84,12 @@ def test_the_plan_says_what_the_config_says() -> None:
     made = plan(lab())
     assert (made.api, [each.pod for each in made.interfaces]) == ("10.96.0.1", ["default/samplepod"])
     expected = made.networks["ext-net"]
-    assert (expected.subnets, expected.mode, expected.mtu) == (("10.23.0.0/16",), "bridge", None)
+    assert (expected.subnets, expected.pods_apart, expected.bridges, expected.mtu) == (
+        ("10.23.0.0/16",),
+        "",
+        False,
+        None,
+    )
     assert (expected.routes, expected.leaves_by, expected.second_default) == ((), ("10.23.0.1",), False)
     assert expected.ranges == {"kalico-worker": (("10.23.0.100", "10.23.0.240"),)}
 
@@ -131,7 +140,10 @@ def test_the_seeds_pod_passes_with_its_second_default_route_pointed_out() -> Non
     nodes = Nodes({"samplepod": facts(DEFAULT, ETH0, SUBNET)})
     results = checked(LITERAL, nodes, listed("samplepod", "10.23.0.100"))
     assert failed(results) == []
-    assert [each.name for each in results if each.ok] == ["link", "address", "MAC", "MTU", "routes", "DNS", "API"]
+    assert [each.name for each in results if each.ok] == [
+        *("link", "address", "MAC", "MTU", "routes"),
+        *("DNS", "API", "duplicates"),
+    ]
     (note,) = [each for each in results if each.name == "default routes"]
     assert note.figure.startswith("2: net1 (10.23.0.1), eth0 (169.254.1.1); the first wins")
 
@@ -293,9 +305,133 @@ def test_a_pod_that_is_on_a_network_twice_is_asked_by_address_and_not_of_itself(
     assert not [request for request in nodes.asked if request.startswith("tcp ")]
 
 
-def test_a_peer_is_asked_of_by_every_pod() -> None:
-    results = two(both(near=Answer(ok=True, said=PEER.mac)), peers=(PEER,))
-    assert [each.pod for each in results if each.what == "net1 to the peer" and each.ok] == ["default/a", "default/b"]
+def test_a_peer_and_every_pod_ask_each_other() -> None:
+    nodes = both(near=Answer(ok=True, said=PEER.mac))
+    asked = [
+        (each.name, each.pod, each.what) for each in two(nodes, peers=(PEER,)) if "the peer" in each.what and each.ok
+    ]
+    assert sorted(asked) == sorted(
+        (name, f"default/{pod}", f"net1 {way} the peer")
+        for pod in "ab"
+        for name, way in (("neighbour", "to"), ("TCP", "to"), ("large packet", "to"), ("TCP", "from"))
+    )
+    served = {
+        tuple(request.split()[1:4]): request.split()[4] for request in nodes.asked if request.startswith("serve ")
+    }
+    peer = served[PEER.container, "-", PEER.address]
+    assert f"tcp default/a net1 10.23.0.100 {PEER.address} {peer}" in nodes.asked
+    a = served["default/a", "net1", "10.23.0.100"]
+    assert f"tcp {PEER.container} - {PEER.address} 10.23.0.100 {a}" in nodes.asked
+
+
+def test_a_large_packet_to_the_peer_is_as_large_as_the_smaller_mtu() -> None:
+    """The peer's is 1300 here."""
+    nodes = both()
+    two(nodes, peers=(PEER,))
+    assert {
+        request.split()[-1] for request in nodes.asked if f" {PEER.address} " in request and "large" in request
+    } == {str(1300 - 28)}
+
+
+def test_a_peer_that_does_not_answer_is_told_of_every_way_to_it_and_back_and_the_rest_is_asked() -> None:
+    gone = Answer(ok=False, said="it does not answer")
+    results = two(both(here=gone, near=Answer(ok=False, said="no neighbour")), peers=(PEER,))
+    told = {(each.name, each.what) for each in results if each.ok is False and "peer" in each.what}
+    assert told == {
+        ("neighbour", "net1 to the peer"),
+        ("TCP", "net1 to the peer"),
+        ("large packet", "net1 to the peer"),
+        ("TCP", "net1 from the peer"),
+    }
+    assert ("TCP", "net1 to b net1") in {(each.name, each.what) for each in results if each.ok}
+
+
+def test_a_peer_on_a_network_without_pods_is_asked_nothing() -> None:
+    nodes = Nodes({"samplepod": facts(SUBNET)})
+    checked(lab(), nodes, listed("samplepod", "10.23.0.100"), peers=(replace(PEER, network="another"),))
+    assert not [request for request in nodes.asked if PEER.container in request]
+
+
+def test_who_else_has_a_pods_address_is_told_once_and_what_would_go_to_either_is_not_judged() -> None:
+    class Doubled(Nodes):
+        def answer(self, what: str, pod: str, *words: str) -> Answer:
+            if what == "sole" and pod == "default/a":
+                return Answer(ok=True, said=f"02:00:00:00:00:99 {MAC}")
+            if what in ("tcp", "large", "near") and "10.23.0.100" in words:
+                return Answer(ok=False, said="it went to the other")
+            return super().answer(what, pod, *words)
+
+    usual = both()
+    doubled = Doubled(usual.facts)
+    why = "02:00:00:00:00:99 has 10.23.0.100, too; what goes there and back was not judged"
+    results = two(doubled, peers=(PEER,))
+    assert [each for each in failed(results) if each[0] != "neighbour"] == [("duplicates", why)]
+    assert {each.what for each in results if "peer" in each.what} == {"net1 to the peer", "net1 from the peer"}
+    assert {each.pod for each in results if "peer" in each.what} == {"default/b"}
+
+
+def test_a_probe_that_cannot_be_sent_is_a_failure_of_its_own_and_packets_are_judged() -> None:
+    results = two(both(sole=Answer(ok=False, said="no such device")))
+    told = [("duplicates", f"10.23.0.10{i}, no such device") for i in (0, 1)]
+    assert [each for each in failed(results) if each[0] == "duplicates"] == told
+    assert [each for each in results if each.name == "TCP" and each.ok]
+
+
+def test_a_pod_that_waits_for_an_address_of_a_range_that_is_used_up_is_told_and_the_others_are_checked() -> None:
+    """As the API lists one whose sandbox could not be made: on its node, without a word of its networks."""
+    waits: dict[str, Any] = {
+        "metadata": {"name": "b", "namespace": "default"},
+        "spec": {"nodeName": "kalico-worker"},
+        "status": {"phase": "Pending"},
+    }
+    nodes = Nodes({"a": facts(SUBNET)})
+    results = checked(lab(pods=[pod(name="a"), pod(name="b")]), nodes, listed("a", "10.23.0.100"), waits)
+    assert [(each.pod, each.name, each.figure) for each in results if each.ok is False] == [
+        ("default/b", "interface", "there is none")
+    ]
+    of_a = {each.name for each in results if each.pod == "default/a" and each.ok}
+    assert of_a == {"link", "address", "MAC", "MTU", "routes", "DNS", "API", "duplicates", "way out"}
+    plan_ = plan(lab(pods=[pod(name="a"), pod(name="b")]))
+    assert homes_of(plan_, [listed("a", "10.23.0.100"), waits, listed("else", "10.23.0.9")]) == {
+        "default/a": "kalico-worker",
+        "default/b": "kalico-worker",
+    }
+
+
+def test_where_to_look_is_shown_of_a_few_pods_and_once_of_their_node(tmp_path: Path, monkeypatch: Any) -> None:
+    """One of them has no interface and no namespace: the node's own words are then all there is."""
+    (tmp_path / "kubectl").write_text(KUBECTL)
+    (tmp_path / "kubectl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    class Telling(Nodes):
+        def answer(self, what: str, pod: str = "", *words: str) -> Answer:
+            return Answer(ok=True, said="", more=(f"{what} {pod}",)) if what != "pod" else Answer(ok=False, said="gone")
+
+    results = [Result(name="TCP", pod=f"default/{name}", what="net1", ok=False, figure="") for name in "aabcd"]
+    homes = {"default/a": "kalico-worker", "default/b": "kalico-worker"}
+    nodes = Telling({})
+    lines = look_into(results, homes, {"kalico-worker": nodes}, tmp_path)
+    for name in "ab":
+        assert lines.count(f"default/{name}: events") == 1
+        assert lines.count(f"AddedInterface of {name}") == 1
+        assert f"multus said {name}" in lines
+        assert lines[lines.index(f"journal {name}") - 1].startswith(f"default/{name}: kubelet and containerd of")
+        assert f"state default/{name}" in lines
+    assert "AddedInterface of c" in lines
+    assert "default/d: events" not in lines
+    assert lines[-2:] == ["kalico-worker: its own links", "links "]
+    assert nodes.asked.count("links") == 1
+
+
+KUBECTL = """#!/bin/bash
+case "$*" in
+  *involvedObject.name=*) words=$* && words=${words#*involvedObject.name=} && echo "AddedInterface of ${words%% *}" ;;
+  *app=multus*) [[ $* == *spec.nodeName=kalico-worker* ]] && echo pod/multus ;;
+  *'logs --namespace kube-system pod/multus'*) printf 'multus said %s\n' a b else ;;
+  *) exit 97 ;;
+esac
+"""
 
 
 def test_answers_are_read_with_what_came_before_them() -> None:

@@ -88,6 +88,12 @@ def fixed(*, without: str = "", workers: int = 1, node: Any = None, count: Any =
     return {"workers": workers, "pods": [pod(networks=[attachment], node=node, count=count)]}
 
 
+def made_by(plugin: str, **changes: Any) -> dict[str, Any]:
+    """A lab whose network has that plugin, and no pods."""
+    without = "" if "mode" in changes else "mode"
+    return {"networks": [network(without=without, plugin=plugin, **changes)], "pods": []}
+
+
 def peer(said: Any, **changes: Any) -> dict[str, Any]:
     """A lab whose network has a peer of which that is said, and no pods."""
     return {"networks": [network(peer=said, **changes)], "pods": []}
@@ -195,9 +201,9 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("an unknown engine", {"engine": "nerdctl"}, "engine", "'nerdctl' is not known", "known are: auto, podman, docker"),
     (
         "an unknown mode",
-        {"networks": [network(mode="l2")]},
+        {"networks": [network(mode="l4")]},
         "networks[0].mode",
-        "'l2' is not known",
+        "'l4' is not known",
         "known are: bridge, private, vepa, passthru",
     ),
     (
@@ -762,6 +768,90 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "pods[0].networks[0].name",
         "there is no network 'lan'",
         "known are: ext-net",
+    ),
+    # Plugins
+    (
+        "a plugin that is not known",
+        made_by("macvtap"),
+        "networks[0].plugin",
+        "'macvtap' is not known",
+        "known are: macvlan, ipvlan, bridge",
+    ),
+    ("a plugin that is no name", {"networks": [network(plugin=5)]}, "networks[0].plugin", "5 is not a text", "a text"),
+    (
+        "an ipvlan's mode by default",
+        {"networks": [network(mode="l3s")]},
+        "networks[0].mode",
+        "l3s is a mode of ipvlan, and the plugin is macvlan",
+        "give `plugin: ipvlan`, or take one of: bridge, private, vepa, passthru",
+    ),
+    (
+        "a macvlan's mode of an ipvlan",
+        made_by("ipvlan", mode="vepa"),
+        "networks[0].mode",
+        "vepa is a mode of macvlan, and the plugin is ipvlan",
+        "give `plugin: macvlan`, or take one of: l2, l3, l3s",
+    ),
+    ("no mode of an ipvlan", made_by("ipvlan", mode="l4"), "networks[0].mode", "'l4' is not known", "l2, l3, l3s"),
+    *(
+        (
+            f"a bridge with a {key}",
+            made_by("bridge", **{key: value}),
+            f"networks[0].{key}",
+            "plugin bridge has no such key",
+            f"`{key}` is a key of macvlan and ipvlan",
+        )
+        for key, value in (
+            ("mode", "bridge"),
+            ("parent", "eth7"),
+            ("vlan", 7),
+            ("peer", True),
+            ("nodeAddresses", [NODES.replace("40", "23", 1)]),
+        )
+    ),
+    *(
+        (
+            f"a bridge whose {key} is to be a peer",
+            made_by("bridge", **given),
+            f"networks[0].{key}",
+            "plugin bridge has no peer",
+            "give an address, or take macvlan or ipvlan",
+        )
+        for key, given in {
+            "gateway": {"gateway": "peer"},
+            "gateway6": {"subnet6": "fd23::/64", "gateway6": "peer"},
+        }.items()
+    ),
+    (
+        "a peer that an ipvlan keeps its pods apart from",
+        made_by("ipvlan", mode="l3", peer=True),
+        "networks[0].peer",
+        "l3 keeps pods apart from it",
+        "take another mode, or drop it",
+    ),
+    (
+        "a MAC of an ipvlan's own",
+        made_by("ipvlan") | {"pods": [pod(networks=[{"name": "ext-net", "mac": "02:00:00:00:00:01"}])]},
+        "pods[0].networks[0].mac",
+        "02:00:00:00:00:01: by ipvlan a pod has its node's own on ext-net",
+        "drop it, or take another `plugin`",
+    ),
+    (
+        "dhcp on a bridge that leads to no server",
+        {
+            "networks": [{"name": "lan", "subnet": "10.40.0.0/16", "plugin": "bridge", "ipam": {"type": "dhcp"}}],
+            "pods": [],
+        },
+        "networks[0].ipam.type",
+        "dhcp, and nobody answers it on a bridge of a node's own",
+        "take another type or `plugin`",
+    ),
+    (
+        "dhcp where an ipvlan has no neighbours",
+        leased(of_network={"plugin": "ipvlan", "mode": "l3"}),
+        "networks[0].ipam.server",
+        "l3 keeps pods apart from it",
+        "take another mode or type",
     ),
     # Fixed addresses and MACs
     *(

@@ -7,7 +7,7 @@ import pytest
 
 from components.attachments import leases, nad_config
 from components.checks.plan import plan
-from components.dhcp import dnsmasq, nodes_with_leases, servers
+from components.dhcp import dnsmasq, nodes_with_leases
 from components.settings import LabSettings, NetworkSettings
 from components.settings.blocks import within
 from tests.lab_config import lab, network
@@ -41,7 +41,7 @@ def options(lan: NetworkSettings) -> list[str]:
 def test_a_network_whose_addresses_are_no_leases_of_the_labs_has_no_server() -> None:
     for settings in (lab(), lab(networks=[LAN | {"ipam": {"type": "dhcp", "server": False}}], pods=[])):
         assert settings.networks[0].dhcp_server is None
-        assert servers(settings) == ()
+        assert settings.dhcp_servers == ()
     assert nodes_with_leases(lab()) == ()
 
 
@@ -137,7 +137,7 @@ def test_every_worker_that_joins_such_a_network_has_the_daemon_and_no_other() ->
         ],
     )
     assert nodes_with_leases(settings) == ("kalico-worker", "kalico-worker3")
-    assert servers(settings) == ("kalico-dhcp-lan",)
+    assert settings.dhcp_servers == ("kalico-dhcp-lan",)
 
 
 def test_the_self_test_expects_an_address_of_the_range_on_whichever_worker() -> None:

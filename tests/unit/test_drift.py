@@ -15,12 +15,7 @@ from components.drift import (
     PODS,
     Drift,
     Look,
-    Mark,
-    NodeLook,
-    State,
     find_drift,
-    look_at_node,
-    marks,
     nad_wrong,
     networks_of,
     objects,
@@ -28,6 +23,7 @@ from components.drift import (
 )
 from components.drift import NODES as NODE_OBJECTS
 from components.engines import ENGINES, EngineError
+from components.node_look import Mark, NodeLook, State, look_at_node, marks
 from components.records import Record, records
 from components.scripts import script
 from components.workspace import Workspace

@@ -13,7 +13,7 @@ from components.engines import ENGINES, TIMEOUT, Answer, Engine, EngineError, St
 from components.settings import NetworkSettings
 from components.settings.lab import EngineChoice
 from components.settings.machine import FEATURES
-from components.settings.networks import MacvlanMode
+from components.settings.plugins import MacvlanMode
 from tests.lab_config import lab, network
 
 WORDS = {

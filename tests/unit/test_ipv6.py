@@ -20,6 +20,7 @@ from components.pods import net1_address, networks_annotation
 from components.settings import NetworkSettings
 from components.settings.blocks import free_host, widest_range, within
 from components.settings.ipam import split
+from components.settings.plugins import PLUGINS
 from tests.lab_config import lab, network, pod
 from tests.unit.test_checks import MAC, SUBNET, Nodes, checked, failed, link, listed, route
 
@@ -181,6 +182,15 @@ def test_whereabouts_ends_where_it_can_count_to(subnet: str, said: dict[str, str
     ends = {key: value for key, value in said.items() if key != "gateway6"}
     made = alone(**gateway, subnet6=subnet, ipam={"type": "whereabouts"} | ends)
     assert str(made.ipam.occupies()[0][1]) == last
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_whichever_plugin_makes_the_interface_it_has_addresses_of_both_families(plugin: str) -> None:
+    for made in (taken(plugin=plugin), alone(plugin=plugin)):
+        first = json.loads(nad_config(made, "eth1"))["plugins"][0]
+        assert (first["type"], first["ipam"]) == (plugin, ipam(made))
+        assert expected_network(made).subnets == tuple(str(side.subnet) for side in made.sides)
+        assert [side.version for side in made.sides] == [span[0].version for span in made.ipam.occupies()]
 
 
 STATIC: dict[str, Any] = (
@@ -426,14 +436,28 @@ def test_pods_and_the_peer_are_asked_of_each_other_in_both_families() -> None:
     of_a = [request for request in nodes.asked if request.startswith(("near default/a ", "tcp default/a "))]
     assert [request.split()[:5] for request in of_a] == [
         [what, "default/a", "net1", source, target]
-        for source, target in (("10.23.0.100", "10.23.0.101"), ("fd23::100", "fd23::101"))
+        for end in ("101", "9")
+        for source, target in (("10.23.0.100", f"10.23.0.{end}"), ("fd23::100", f"fd23::{end}"))
         for what in ("near", "tcp")
-    ] + [
-        ["near", "default/a", "net1", source, target]
-        for source, target in (("10.23.0.100", "10.23.0.9"), ("fd23::100", "fd23::9"))
     ]
+    back = [request.split()[3:5] for request in nodes.asked if request.startswith(f"tcp {peer.container} ")]
+    assert back == [["10.23.0.9", f"10.23.0.10{i}"] for i in (0, 1)] + [["fd23::9", f"fd23::10{i}"] for i in (0, 1)]
     sizes = {request.split()[4]: request.split()[-1] for request in nodes.asked if request.startswith("large ")}
     assert (sizes["10.23.0.101"], sizes["fd23::101"]) == (str(1500 - 28), str(1500 - 48))
+    assert (sizes["10.23.0.9"], sizes["fd23::9"]) == (str(1500 - 28), str(1500 - 48))
+
+
+def test_who_else_has_an_address_is_asked_of_both_families_and_told_of_the_one() -> None:
+    class Doubled(BothWays):
+        def answer(self, what: str, pod: str, *words: str) -> Answer:
+            if (what, *words) == ("sole", "net1", "fd23:0000:0000:0000:0000:0000:0000:0100"):
+                return Answer(ok=True, said="02:00:00:00:00:99")
+            return super().answer(what, pod, *words)
+
+    nodes = Doubled(seen())
+    why = "02:00:00:00:00:99 has fd23::100, too; what goes there and back was not judged"
+    assert failed(checked(SETTINGS, nodes, listed("samplepod", *IPS))) == [("duplicates", why)]
+    assert "sole default/samplepod net1 10.23.0.100" in nodes.asked
 
 
 def test_a_config_on_the_nodes_is_one_line_with_both_families() -> None:

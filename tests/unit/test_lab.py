@@ -18,7 +18,7 @@ from components.settings import (
 from components.settings.families import Side
 from components.settings.ipam import HostLocal
 from components.settings.lab import MOST_WORKERS, EngineChoice
-from components.settings.networks import MacvlanMode
+from components.settings.plugins import Macvlan, MacvlanMode
 from components.settings.routes import DefaultRoute, Route
 from tests.lab_config import PINS, config, lab, network, pod
 
@@ -27,7 +27,7 @@ SEEDS_NETWORK = NetworkSettings(
     name="ext-net",
     sides=(Side(subnet=IPv4Network("10.23.0.0/16"), gateway=IPv4Address("10.23.0.1"), span=SEEDS_SPAN),),
     parent=None,
-    mode=MacvlanMode.BRIDGE,
+    plugin=Macvlan(mode=MacvlanMode.BRIDGE),
     mtu=None,
     vlan=None,
     nodes=("kalico-worker",),
@@ -165,7 +165,7 @@ def test_all_that_can_be_said_is_taken_as_said() -> None:
                     ),
                 ),
                 parent="eth7",
-                mode=MacvlanMode.PRIVATE,
+                plugin=Macvlan(mode=MacvlanMode.PRIVATE),
                 mtu=9000,
                 vlan=7,
                 nodes=("other-worker", "other-worker3"),

@@ -23,7 +23,7 @@ from components.machine import (
     routes6_of,
     routes_of,
 )
-from components.settings.machine import EngineNetwork, MachineFacts
+from components.settings.machine import FEATURES, EngineNetwork, MachineFacts
 
 # As podman 4.3.1 prints it: a lab's network without addresses, a cluster's, and podman's own.
 PODMAN = """\
@@ -312,7 +312,7 @@ MODULES = (
         ({"dummy", "8021q"}, CONFIG, "", {"macvlan", "dummy", "vlan"}),
         (set(), None, MODULES, {"macvlan", "dummy", "vlan"}),
         ({"kvm"}, None, MODULES, {"macvlan", "dummy", "vlan"}),
-        (set(), None, None, {"macvlan", "dummy", "vlan"}),
+        (set(), None, None, set(FEATURES)),
     ],
     ids=["options", "a module that is not installed", "loaded", "modules alone", "loaded as well", "nothing is told"],
 )
@@ -347,7 +347,7 @@ def test_a_link_that_goes_while_it_is_read_is_none(root: Path) -> None:
 
 
 def test_features_are_read_where_the_kernel_or_the_distribution_puts_them(root: Path) -> None:
-    assert features(root) == {"macvlan", "dummy", "vlan"}
+    assert features(root) == set(FEATURES)
     modules = root / "lib/modules" / os.uname().release
     modules.mkdir(parents=True)
     (modules / "modules.builtin").write_text("kernel/drivers/net/macvlan.ko\n")
@@ -384,5 +384,5 @@ def test_all_facts_come_together(root: Path, install: Install) -> None:
         engine="podman",
         makes_vlans=False,
         engine_networks=SHOWN["podman"][1],
-        features=frozenset({"macvlan", "dummy", "vlan"}),
+        features=frozenset(FEATURES),
     )

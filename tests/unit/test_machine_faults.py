@@ -246,13 +246,30 @@ def test_what_the_kernel_lacks_is_named_with_its_module() -> None:
 
 @pytest.mark.parametrize("name", [name for name, feature in FEATURES.items() if feature.key])
 def test_a_feature_is_asked_for_by_the_networks_that_need_it(name: str) -> None:
-    """By key and index: of the two networks here, the second has all that there is."""
+    """By key and index: of the networks here, the second has a vlan, and each other one a plugin of its own."""
     lan = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"rangeEnd": "10.40.0.99"}, "parent": "eth7", "vlan": 5}
-    settings = lab(networks=[network(), lan])
+    others = [
+        {"name": f"net{i}", "subnet": f"10.{i}.0.0/16", "plugin": plugin}
+        for i, plugin in ((42, "ipvlan"), (43, "bridge"))
+    ]
+    settings = lab(networks=[network(), lan, *others])
     asked = [fault.key for fault in missing_features(settings, frozenset(FEATURES) - {name})]
-    plain = missing_features(lab(), frozenset(FEATURES) - {name})
-    assert f"networks[1].{FEATURES[name].key}" in asked
-    assert len(asked) == 1 + len(plain)
+    needed = {"macvlan": [0, 1, 2], "vlan": [1], "ipvlan": [2], "bridge": [3]}[name]
+    assert asked == [f"networks[{i}].{FEATURES[name].key}" for i in needed]
+
+
+def test_an_ipvlan_that_the_kernel_cannot_make_is_refused_by_its_name() -> None:
+    settings = lab(networks=[network(without="mode", plugin="ipvlan")])
+    [fault] = machine_faults(settings, replace(MACHINE, features=frozenset({"macvlan"})))
+    assert str(fault) == (
+        "networks[0].plugin: ext-net needs ipvlan, and the kernel has none (module ipvlan); "
+        "load it (modprobe ipvlan), take a kernel that has it, or leave it out"
+    )
+
+
+def test_a_bridge_on_each_node_is_in_no_network_of_the_engines_way() -> None:
+    own = with_networks(engines("ext-net"))
+    assert said(own, networks=[network(without="mode", plugin="bridge")]) == []
 
 
 def test_nothing_is_asked_for_that_no_network_needs() -> None:

@@ -18,7 +18,7 @@ INNER_KEYS = [
     *("type", "rangeStart", "rangeEnd", "dst", "gw", "source", "sha256"),
     *("server", "leaseTime"),
     *("defaultRoute", "nodeAddresses", "bnk", "network"),
-    *("subnet6", "gateway6", "rangeStart6", "rangeEnd6", "address6"),
+    *("subnet6", "gateway6", "rangeStart6", "rangeEnd6", "address6", "plugin"),
     *("namespace", "image", "command", "networks", "address", "mac", "count", "node"),
 ]
 ODD_TEXTS = [
@@ -34,6 +34,8 @@ ODD_TEXTS = [
         "kalico-worker",
         "default",
         "passthru",
+        "ipvlan",
+        "l3",
         "net1",
         "literal",
         "02:00:00:00:00:01",
@@ -89,6 +91,8 @@ RICH = config(
         | {"ipam": {"type": "whereabouts", "rangeStart": "10.44.0.20", "rangeEnd6": "fd44::9999"}},
         {"name": "leased", "subnet": "10.43.0.0/24", "gateway": "10.43.0.1", "routes": [{"dst": "10.7.0.0/16"}]}
         | {"ipam": {"type": "dhcp", "server": {"address": "10.43.0.2"}, "rangeStart": "10.43.0.9", "leaseTime": "5m"}},
+        {"name": "by-ip", "subnet": "10.45.0.0/24", "plugin": "ipvlan", "mode": "l2", "peer": True},
+        {"name": "apart", "subnet": "10.46.0.0/24", "subnet6": "fd46::/64", "plugin": "bridge", "mtu": 1400},
     ],
     pods=[
         pod(networks=["ext-net", {"name": "lan", "address": "10.40.0.4", "mac": "02:00:00:00:00:01"}], node="worker"),
@@ -96,6 +100,7 @@ RICH = config(
         | {"node": "worker"},
         pod(name="many", networks=["lan", "lan"], count=5, namespace="team"),
         pod(name="own", networks=[{"name": "own", "address": "10.42.0.50"}, "leased"]),
+        pod(name="others", networks=["by-ip", "apart"]),
     ],
     nodeAnnotations={"bnk": True, "network": "own"},
 )

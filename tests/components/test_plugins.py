@@ -1,0 +1,60 @@
+"""Networks of other plugins in the program: what is made for them, and what is not."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.components.conftest import STDOUT, RunLab
+from tests.components.test_program import JOIN, NAD, NAD_KIND, NETWORK, NODE_CONF, RUNNING, saying
+from tests.lab_config import network
+from tests.recorder import Run
+
+BRIDGE = network(without="mode", plugin="bridge")
+
+
+def plugins(run: Run) -> list[dict[str, Any]]:
+    config = json.loads(run[NAD].inputs["spec"]["config"])
+    found: list[dict[str, Any]] = config["plugins"]
+    return found
+
+
+def test_a_network_on_bridges_has_nothing_of_the_engines_and_nothing_to_join(run_lab: RunLab, program: Run) -> None:
+    done = run_lab(networks=[BRIDGE])
+    assert done.error is None, done.error
+    assert program.labels - done.labels == {NETWORK, JOIN}
+    assert done.labels <= program.labels
+    assert plugins(done)[0]["bridge"] == "br-ext-net"
+    assert done[NAD].depends_on == {NAD_KIND, RUNNING}
+    assert done[NAD].replace_with == {RUNNING}
+    assert done.outputs["networks"] == [
+        {
+            "name": "ext-net",
+            "subnet": "10.23.0.0/16",
+            "nodes": [
+                {"name": "kalico-worker", "interface": "br-ext-net", "range": "10.23.0.100 to 10.23.0.240"},
+            ],
+        }
+    ]
+
+
+def test_bridges_of_several_workers_are_pointed_out_and_each_has_its_config(
+    run_lab: RunLab, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    done = run_lab(answers=saying(STDOUT | {"attachments-ext-net-conf": ""}), workers=2, networks=[BRIDGE])
+    assert done.error is None, done.error
+    assert done[NODE_CONF].depends_on == {RUNNING}
+    assert done[NODE_CONF].inputs["triggers"][0] == "id-of-cluster-running"
+    assert done[NODE_CONF].inputs["stdin"].count('"bridge": "br-ext-net"') == 2
+    assert done[NAD].replace_with == {NODE_CONF}
+    assert "each of its 2 workers has a bridge of its own" in caplog.text
+    assert [node["interface"] for node in done.outputs["networks"][0]["nodes"]] == ["br-ext-net"] * 2
+
+
+def test_an_ipvlans_network_is_made_and_joined_as_any_other(run_lab: RunLab, program: Run) -> None:
+    done = run_lab(networks=[network(without="mode", plugin="ipvlan")])
+    assert done.error is None, done.error
+    assert done.labels == program.labels
+    assert done[NETWORK].inputs["stdin"] == program[NETWORK].inputs["stdin"]
+    assert (plugins(done)[0]["type"], plugins(done)[0]["master"]) == ("ipvlan", "eth1")

@@ -1,0 +1,219 @@
+"""Every IPAM type side by side on two workers, and both families: proven by packets, and broken on purpose."""
+
+import copy
+import ipaddress
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.live.conftest import (
+    CLUSTER,
+    CONFIG,
+    PEER,
+    TESTED,
+    WORKER,
+    Lab,
+    attachments,
+    changed,
+    eventually,
+    previewed_and_done,
+    run,
+)
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+
+BOTH_FAMILIES = {"subnet6": "fd00:33::/64", "gateway6": "fd00:33::1"}
+STATIC = {
+    "name": "e2e-static",
+    "subnet": "10.41.0.0/24",
+    "gateway": "10.41.0.1",
+    "peer": True,
+    "ipam": {"type": "static"},
+}
+SHARED = {
+    "name": "e2e-shared",
+    "subnet": "10.42.0.0/24",
+    "ipam": {"type": "whereabouts", "rangeStart": "10.42.0.10", "rangeEnd": "10.42.0.13"},
+}
+LEASED = {
+    "name": "e2e-leased",
+    "subnet": "10.44.0.0/24",
+    "gateway": "peer",
+    "peer": True,
+    "ipam": {"type": "dhcp", "rangeStart": "10.44.0.10", "rangeEnd": "10.44.0.99", "leaseTime": "2m"},
+}
+PODS = ("near", "far")
+"""On one worker each, and each on every network."""
+SERVER = f"{CLUSTER}-dhcp-e2e-leased"
+MANIFEST = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {name}
+  annotations:
+    k8s.v1.cni.cncf.io/networks: default/e2e-shared
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: filler
+      image: alpine
+      imagePullPolicy: IfNotPresent
+      command: [sleep, inf]
+"""
+
+
+def pod(name: str, worker: str, address: str) -> dict[str, Any]:
+    networks = ["e2e-net", {"name": "e2e-static", "address": address}, "e2e-shared", "e2e-leased"]
+    return {"name": name, "image": "alpine", "command": ["sleep", "inf"], "node": worker, "networks": networks}
+
+
+def addresses(lab: Lab, network: str) -> dict[str, list[str]]:
+    """By pod, those of its interface on the network."""
+    return {each["pod"]: each["ips"] for each in attachments(lab) if each["network"] == network}
+
+
+def test_four_networks_with_a_type_each_and_pods_on_both_workers(lab: Lab, config: dict[str, Any]) -> None:
+    first = copy.deepcopy(CONFIG["kalico:networks"][0]) | BOTH_FAMILIES
+    config["kalico:workers"] = 2
+    config["kalico:networks"] = [first, *copy.deepcopy([STATIC, SHARED, LEASED])]
+    config["kalico:pods"] = [pod("near", "worker", "10.41.0.7"), pod("far", "worker2", "10.41.0.8")]
+    touched = changed(lab, config)
+    assert not touched & {"cluster-kind", "calico-default"}
+    told = lab.stack.outputs()["self_test"]
+    assert told["failed"] == 0, told
+    asked = {(each["name"], each["what"].split()[0]) for each in told["checks"] if each["ok"]}
+    for interface in ("net1", "net2", "net3", "net4"):
+        assert asked >= {(name, interface) for name in ("address", "routes", "neighbour", "TCP", "large packet")}
+
+
+def test_each_address_is_one_of_its_types_own(lab: Lab) -> None:
+    both = addresses(lab, "e2e-net")
+    for ips in both.values():
+        assert [ipaddress.ip_address(ip).version for ip in ips] == [4, 6]
+    assert addresses(lab, "e2e-static") == {"near": ["10.41.0.7"], "far": ["10.41.0.8"]}
+    for network, first, last in (("e2e-shared", 10, 13), ("e2e-leased", 10, 99)):
+        found = [ipaddress.IPv4Address(ip).packed[3] for ips in addresses(lab, network).values() for ip in ips]
+        assert len(set(found)) == 2
+        assert all(first <= each <= last for each in found)
+    shown = lab.kubectl("exec", "near", "--", "ip", "-6", "address", "show", "dev", "net1")
+    assert f"inet6 {both['near'][1]}/64" in shown
+    lab.kubectl("exec", "near", "--", "ping", "-6", "-c", "1", "-w", "5", "-I", "net1", both["far"][1])
+
+
+def allocations(lab: Lab) -> set[str]:
+    """The pods that have an address of whereabouts."""
+    pools = json.loads(lab.kubectl("get", "ippools.whereabouts.cni.cncf.io", "--all-namespaces", "--output", "json"))
+    return {lease["podref"] for pool in pools["items"] for lease in pool["spec"].get("allocations", {}).values()}
+
+
+def test_a_lease_is_renewed_before_it_ends(lab: Lab) -> None:
+    """Half of the two minutes, as the server counts them: since the pods are there that is soon over."""
+    (near,) = addresses(lab, "e2e-leased")["near"]
+    eventually(lambda: server_log(lab).count(f"DHCPACK(eth0) {near} ") > 1, seconds=100)
+
+
+def server_log(lab: Lab) -> str:
+    return run("sh", "-c", '"$1" logs "$2" 2>&1', "logs", lab.engine, SERVER)
+
+
+def test_addresses_are_given_back_when_their_pod_goes(lab: Lab, config: dict[str, Any]) -> None:
+    ((v4, _), (leased,)) = addresses(lab, "e2e-net")["far"], addresses(lab, "e2e-leased")["far"]
+    assert allocations(lab) == {"default/near", "default/far"}
+    gone = config["kalico:pods"].pop()
+    assert changed(lab, config) == {"pods-far", *TESTED}
+    assert allocations(lab) == {"default/near"}
+    assert v4 not in run(lab.engine, "exec", f"{WORKER}2", "ls", "/var/lib/cni/networks/e2e-net").split()
+    assert f"DHCPRELEASE(eth0) {leased} " in server_log(lab)
+    config["kalico:pods"].append(gone)
+    assert changed(lab, config) == {"pods-far", *TESTED}
+    assert lab.stack.outputs()["self_test"]["failed"] == 0
+
+
+def reported(lab: Lab, capfd: pytest.CaptureFixture[str]) -> list[str]:
+    """What `make check` says has failed: of what, and the name of the check."""
+    assert lab.stack.check() == 1
+    lines = [line.split(maxsplit=1)[1] for line in capfd.readouterr().out.splitlines() if line.startswith("FAIL")]
+    return sorted(f"{what}: {said.split()[0]}" for what, said in (line.split(": ", 1) for line in lines))
+
+
+def test_a_plugin_that_is_gone_is_what_is_reported_and_up_puts_it_back(
+    lab: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(lab.engine, "exec", f"{WORKER}2", "rm", "/opt/cni/bin/whereabouts")
+    assert reported(lab, capfd) == [f"node {WORKER}2: whereabouts"]
+    previewed_and_done(lab.stack)
+    assert lab.stack.check() == 0
+
+
+def test_a_daemon_that_is_killed_comes_back_and_one_that_is_stopped_is_what_is_reported(
+    lab: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lab.in_node("systemctl", "kill", "--signal=KILL", "kalico-dhcp")
+    eventually(lambda: lab.stack.check() == 0, seconds=20)
+    capfd.readouterr()
+    lab.in_node("systemctl", "stop", "kalico-dhcp")
+    assert reported(lab, capfd) == [f"node {WORKER}: dhcp"]
+    previewed_and_done(lab.stack)
+    assert lab.stack.check() == 0
+
+
+def test_an_address_that_somebody_else_has_too_is_what_is_reported(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
+    (taken, _) = addresses(lab, "e2e-net")["far"]
+    run(lab.engine, "exec", PEER, "ip", "address", "add", f"{taken}/32", "dev", "eth0")
+    try:
+        found = reported(lab, capfd)
+    finally:
+        run(lab.engine, "exec", PEER, "ip", "address", "delete", f"{taken}/32", "dev", "eth0")
+    assert "far net1: alone" in found
+    assert all("net1" in each for each in found)
+
+
+@contextmanager
+def filled(lab: Lab, count: int) -> Iterator[list[str]]:
+    """So many pods beside the lab's, which take what the shared range has left."""
+    names = [f"filler-{i}" for i in range(count)]
+    text = "---\n".join(MANIFEST.format(name=name) for name in names)
+    run("sh", "-c", 'printf %s "$1" | kubectl --kubeconfig "$2" create -f -', "create", text, str(lab.kubeconfig))
+    try:
+        yield names
+    finally:
+        lab.kubectl("delete", "pod", "--now", *names)
+
+
+def test_a_range_without_an_address_left_says_so_and_what_waited_for_one_is_what_is_reported(
+    lab: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = json.loads(lab.kubectl("get", "pod", "near", "--output", "json"))
+    networks = "k8s.v1.cni.cncf.io/networks"
+    near = {networks: whole["metadata"]["annotations"][networks]}
+    with filled(lab, 3) as fillers:
+        eventually(lambda: len(allocations(lab)) == 4)
+        lab.kubectl("delete", "pod", "near", "--now")
+        eventually(lambda: allocations(lab) == {"default/far", *(f"default/{name}" for name in fillers)})
+        again = json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "near", "annotations": near},
+                "spec": {
+                    "nodeName": WORKER,
+                    "containers": [{"name": "near", "image": "alpine", "command": ["sleep", "inf"]}],
+                },
+            }
+        )
+        run("sh", "-c", 'printf %s "$1" | kubectl --kubeconfig "$2" create -f -', "create", again, str(lab.kubeconfig))
+        eventually(
+            lambda: (
+                "Could not allocate IP in range"
+                in lab.kubectl("get", "events", "--output", "jsonpath={.items[*].message}")
+            )
+        )
+        assert reported(lab, capfd) == [f"near net{i}: interface" for i in (1, 2, 3, 4)]
+        lab.kubectl("delete", "pod", "near", "--now")
+    assert previewed_and_done(lab.stack) == {"pods-near", *TESTED}
+    assert lab.stack.check() == 0
+    leased = addresses(lab, "e2e-shared")
+    assert allocations(lab) == {f"default/{name}" for name in leased}
