@@ -47,7 +47,7 @@ test: $(READY) ## style, types and unit tests; seconds once set up
 	@$(ENVIRONMENT); ruff format --check . ; ruff check . ; mypy ; pytest -q
 
 e2e: $(READY) ## a lab of its own for real: up, checks from inside, no-change preview, restart, down, nothing left
-	@$(PYTHON) -m supply lab
+	@$(PYTHON) -m supply lab --leases
 	@$(ENVIRONMENT); $(FOUND_ENGINE); trap 'python -m supply docker-stop --idle' EXIT; pytest -v -m live --maxfail 3 tests/live
 
 bench: $(READY) ## the seed's shell steps and `up`, side by side on the same images (QUICK=1: with quickReadiness)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components.engines import Engine, EngineError, last_line, put
 
-SCRIPT = Path(__file__).parent / "scripts/node-look.sh"
+SCRIPT = (Path(__file__).parent / "scripts" / "node-look").with_suffix(".sh")
 
 
 class State(Enum):
