@@ -507,9 +507,12 @@ def run(plan: Plan, engine: str, kubeconfig: Path) -> tuple[list[Result], list[s
 
 def main(words: Sequence[str], environment: Mapping[str, str]) -> int:
     try:
-        results, help_ = run(
-            from_json(sys.stdin.read()), environment["ENGINE"], Path(environment["RUN"]) / "kubeconfig"
-        )
+        plan = from_json(sys.stdin.read())
+    except (ValueError, LookupError, TypeError):
+        print("the self-test's plan is not one that this checkout writes: `make up` writes it anew", file=sys.stderr)
+        return 2
+    try:
+        results, help_ = run(plan, environment["ENGINE"], Path(environment["RUN"]) / "kubeconfig")
     except EngineError as error:
         print(f"the self-test cannot be run: {error}", file=sys.stderr)
         return 2

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from commands.stack import Stack
+from components.checks.plan import ExpectedInterface, Plan, to_json
 from tests.lab_config import ROOT
 from tests.scripts.conftest import Bench
 
@@ -367,10 +368,8 @@ def run_folder_of_lab(tools: Bench, monkeypatch: pytest.MonkeyPatch) -> Path:
     run = tools.folder / "cache/run/lab"
     run.mkdir(parents=True)
     (run / "engine").write_text("podman\n")
-    interface = {"pod": "default/one", "network": "lan", "interface": "net1", "address": None, "mac": None}
-    (run / "checks.json").write_text(
-        json.dumps({"api": "10.96.0.1", "networks": {}, "interfaces": [interface], "peers": []})
-    )
+    interface = ExpectedInterface(pod="default/one", network="lan", interface="net1")
+    (run / "checks.json").write_text(to_json(Plan(api="10.96.0.1", networks={}, interfaces=(interface,))))
     return run
 
 
@@ -388,7 +387,7 @@ def test_check_runs_the_plan_that_up_left_on_the_pods_of_now(
 
 
 def test_check_ends_well_where_all_that_is_planned_holds(pulumi: Bench, stack: Stack, run_folder_of_lab: Path) -> None:
-    (run_folder_of_lab / "checks.json").write_text('{"api": "", "networks": {}, "interfaces": [], "peers": []}')
+    (run_folder_of_lab / "checks.json").write_text(to_json(Plan(api="", networks={}, interfaces=())))
     pulumi.on("kubectl * get --raw /api/v1/pods", """echo '{"items": []}'""")
     assert stack.check() == 0
 
@@ -399,6 +398,15 @@ def test_check_of_a_cluster_that_does_not_answer_is_no_result(
     pulumi.on("kubectl *", "echo 'no route' >&2; exit 1")
     assert stack.check() == 2
     assert capfd.readouterr().err == "the self-test cannot be run: the cluster does not answer: no route\n"
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"api": "", "networks": {}, "interfaces": [{"pod": "a"}], "peers": []}'])
+def test_a_plan_of_another_checkout_or_one_that_was_cut_off_is_said_to_be_made_anew(
+    pulumi: Bench, stack: Stack, run_folder_of_lab: Path, text: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (run_folder_of_lab / "checks.json").write_text(text)
+    assert stack.check() == 2
+    assert "`make up` writes it anew" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("missing", ["engine", "checks.json"])
