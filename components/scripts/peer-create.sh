@@ -2,7 +2,7 @@
 # Makes the peer of the macvlan network NETWORK on ENGINE: the container PEER of IMAGE, with ADDRESS (10.23.0.1/16; one
 # of IPv6 too, or alone) there. UPLINK: a network of the engine's where it passes on what is not for itself, behind its
 # own address; empty: it passes on nothing. It runs the words on stdin, one a line; without any it is there and no more.
-# ROLE: peer, or server for one that runs something. Prints INTERFACE MAC, and notes them in the container beside
+# ROLE: peer, or server for one that runs a DHCP server, which TOOLS helps, an image with iptables. Prints INTERFACE MAC, and notes them in the container beside
 # BECAUSE, why this runs (see node-look.sh): the address is gone when the container is started again, and so is the note.
 # RUN/peers/NETWORK (or servers) remembers it from before the first step, for the clean-up after a run that was killed.
 # Does not touch a container of that name that the lab (label kalico=CLUSTER) did not make.
@@ -61,6 +61,14 @@ takes_ipv6() {
     -c 'echo 0 >"/proc/sys/net/ipv6/conf/$1/disable_ipv6"' enable "$1" >/dev/null
 }
 
+# The dhcp plugin sends the release of a lease from 0.0.0.0 to the server's own address, and Linux takes what comes from
+# there only as a broadcast: a server without a raw socket, as dnsmasq is, would never hear of it.
+hears_releases() {
+  "$ENGINE" run --rm --cap-add NET_ADMIN --label "kalico=$CLUSTER" --network "container:$PEER" --entrypoint iptables \
+    "${TOOLS:?}" --table nat --append PREROUTING --in-interface "$1" --protocol udp --source 0.0.0.0/32 \
+    --destination-port 67 ! --destination 255.255.255.255 --jump DNAT --to-destination 255.255.255.255
+}
+
 link=$(on "$NETWORK")
 interface=${link% *}
 "$ENGINE" exec "$PEER" ip address flush dev "$interface" scope global
@@ -80,6 +88,7 @@ fi
 if [ "$ROLE" != peer ]; then
   running=$("$ENGINE" inspect --format '{{.State.Running}}' "$PEER")
   [ "$running" = true ]
+  hears_releases "$interface" </dev/null
 fi
 # shellcheck disable=SC2016 # expanded in the peer
 "$ENGINE" exec --interactive "$PEER" sh -c 'mkdir -p /run/kalico && cat >"/run/kalico/$1"' mark "$ROLE.$NETWORK" \

@@ -19,7 +19,7 @@ from tests.components.test_program import (
     saying,
     script,
 )
-from tests.lab_config import network
+from tests.lab_config import lab, network
 from tests.recorder import Run
 
 DAEMON = "Command leases-daemon"
@@ -86,6 +86,7 @@ def test_the_scripts_are_told_what_they_need(run_leased: Callable[..., Run], cac
         "IMAGE": "quay.io/poseidon/dnsmasq:v0.5.0-47-g28ff327",
         "ADDRESS": "10.40.0.254/24",
         "ROLE": "server",
+        "TOOLS": lab().node_image,
     }
     assert server["stdin"].startswith("dnsmasq\n--")
     assert server["triggers"] == ["id-of-networks-lan", made_from("peer-create", server)]

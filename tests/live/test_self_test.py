@@ -12,14 +12,14 @@ def test_up_has_asked_the_pod_itself_and_nothing_failed(lab: Lab) -> None:
     assert told["failed"] == 0, told
     passed = {each["name"]: each["figure"] for each in told["checks"] if each["ok"]}
     of_net1 = {"link", "address", "MAC", "MTU", "routes", "way out", "duplicates"}
-    assert set(passed) == of_net1 | {"neighbour", "TCP", "large packet"} | {"DNS", "API"}
+    assert set(passed) == of_net1 | {"neighbour", "TCP", "large packet"} | {"DNS", "API", "has"}
     assert passed["address"] == f"{lab.net1()}/16"
 
 
 def test_it_is_asked_again_at_any_time(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
     assert lab.stack.check() == 0
     lines = capfd.readouterr().out.splitlines()
-    assert lines[-1].startswith("self-test: 13 passed, 0 failed")
+    assert lines[-1].startswith("self-test: 15 passed, 0 failed")
 
 
 def test_a_neighbour_that_is_gone_is_all_that_is_reported_until_up_brings_it_back(

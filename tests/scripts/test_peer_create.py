@@ -150,7 +150,7 @@ def test_a_step_that_fails_is_an_error_and_leaves_no_mark(engine: Bench, failing
     assert not (engine.folder / "mark").exists()
 
 
-SERVER = {"ROLE": "server", "PEER": "lab-dhcp-lan"}
+SERVER = {"ROLE": "server", "PEER": "lab-dhcp-lan", "TOOLS": "node:2"}
 
 
 def serve(bench: Bench, running: str = "true") -> subprocess.CompletedProcess[str]:
@@ -165,7 +165,12 @@ def test_a_server_runs_the_words_that_it_is_given_and_has_a_mark_and_a_record_of
 ) -> None:
     done = serve(engine)
     assert (done.returncode, done.stdout, done.stderr) == (0, "eth0 9a:00:00:00:00:02\n", "")
-    assert engine.words("podman run")[-5:] == ["--entrypoint", "dnsmasq", "node:1", "--dhcp-option=3", "--log-dhcp"]
+    made = engine.words("podman run --detach")
+    assert made[-5:] == ["--entrypoint", "dnsmasq", "node:1", "--dhcp-option=3", "--log-dhcp"]
+    rule = engine.words("podman run --rm")
+    assert rule[rule.index("--network") + 1] == "container:lab-dhcp-lan"
+    assert rule[rule.index("--entrypoint") + 1 :][:2] == ["iptables", "node:2"]
+    assert ["--in-interface", "eth0"] == rule[rule.index("--in-interface") :][:2]
     assert engine.left("mark") == "\neth0 9a:00:00:00:00:02 10.40.0.9/24\n"
     assert (run_folder / "servers/lan").read_text() == "podman lab-dhcp-lan\n"
     assert not (run_folder / "peers").exists()
