@@ -170,7 +170,7 @@ def test_a_server_runs_the_words_that_it_is_given_and_has_a_mark_and_a_record_of
     rule = engine.words("podman run --rm")
     assert rule[rule.index("--network") + 1] == "container:lab-dhcp-lan"
     assert rule[rule.index("--entrypoint") + 1 :][:2] == ["iptables", "node:2"]
-    assert ["--in-interface", "eth0"] == rule[rule.index("--in-interface") :][:2]
+    assert rule[rule.index("--in-interface") :][:2] == ["--in-interface", "eth0"]
     assert engine.left("mark") == "\neth0 9a:00:00:00:00:02 10.40.0.9/24\n"
     assert (run_folder / "servers/lan").read_text() == "podman lab-dhcp-lan\n"
     assert not (run_folder / "peers").exists()
