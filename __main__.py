@@ -115,6 +115,8 @@ prove(
         pods=pods,
         readiness=readiness,
         peers=peers,
+        joins=joins,
+        leases=leases,
         drift=drift,
     ),
 )

@@ -1,10 +1,11 @@
 """The self-test at the end of `up`: what the pods' networks are for, proven by packets."""
 
 import atexit
+import itertools
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from components.checks.plan import plan, to_json
 from components.config import ROOT
 from components.drift import Drift
 from components.kind_cluster import KindCluster
+from components.network_joins import NetworkJoins
 from components.pods import Pods
 from components.readiness import Readiness
 from components.settings import LabSettings
@@ -34,6 +36,8 @@ class SelfTestArgs:
     pods: Pods
     readiness: Readiness
     peers: Mapping[str, local.Command]
+    joins: NetworkJoins
+    leases: Mapping[str, Sequence[pulumi.Resource]]
     drift: Drift
 
 
@@ -53,7 +57,15 @@ class SelfTest(pulumi.ComponentResource):
             lines=[to_json(plan(args.settings))],
             triggers=[args.cluster.running.id, *args.pods.uids, *(peer.id for peer in args.peers.values())],
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[args.readiness.report, args.pods, *args.peers.values()]
+                parent=self,
+                # What no pod waits for is asked, too: a network may have none.
+                depends_on=[
+                    args.readiness.report,
+                    args.pods,
+                    *args.peers.values(),
+                    *args.joins.made.values(),
+                    *itertools.chain.from_iterable(args.leases.values()),
+                ],
             ),
         )
         self.results = asked.stdout.apply(json.loads)

@@ -63,6 +63,7 @@ class Whereabouts(pulumi.ComponentResource):
         self.files = scripts.run(
             f"{name}-files",
             create="daemon-files",
+            delete="daemon-files-delete",
             environment=args.workspace.environment
             | {"DAEMON": "whereabouts", "FILES": " ".join(FILES), "SECONDS_AT_MOST": "300"},
             because=partial(args.drift.in_nodes, "whereabouts", args.cluster.nodes),

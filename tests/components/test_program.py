@@ -125,7 +125,7 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
     SELF_TEST: (
         "command:local:Command",
         "SelfTest self-test",
-        {RUNNING, "Command readiness-report", "Command pods-attachable", POD},
+        {RUNNING, JOIN, "Command readiness-report", "Command pods-attachable", POD},
     ),
 }
 
