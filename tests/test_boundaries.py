@@ -19,7 +19,7 @@ COMPONENTS = sorted((ROOT / "components").rglob("*.py"))
 PROGRAM = [ROOT / "__main__.py", *COMPONENTS]
 PURE = [
     *sorted((ROOT / "components/settings").glob("*.py")),
-    *(ROOT / f"components/{n}.py" for n in ("annotations", "engines", "machine", "records", "upstream")),
+    *(ROOT / f"components/{n}.py" for n in ("annotations", "engines", "machine", "node_look", "records", "upstream")),
 ]
 SCRIPTS = sorted((ROOT / "components/scripts").glob("*.sh"))
 

@@ -45,24 +45,8 @@ LEASED = {
     "peer": True,
     "ipam": {"type": "dhcp", "rangeStart": "10.44.0.10", "rangeEnd": "10.44.0.99", "leaseTime": "2m"},
 }
-PODS = ("near", "far")
-"""On one worker each, and each on every network."""
 SERVER = f"{CLUSTER}-dhcp-e2e-leased"
-MANIFEST = """\
-apiVersion: v1
-kind: Pod
-metadata:
-  name: {name}
-  annotations:
-    k8s.v1.cni.cncf.io/networks: default/e2e-shared
-spec:
-  terminationGracePeriodSeconds: 0
-  containers:
-    - name: filler
-      image: alpine
-      imagePullPolicy: IfNotPresent
-      command: [sleep, inf]
-"""
+NETWORKS = "k8s.v1.cni.cncf.io/networks"
 
 
 def pod(name: str, worker: str, address: str) -> dict[str, Any]:
@@ -77,6 +61,7 @@ def addresses(lab: Lab, network: str) -> dict[str, list[str]]:
 
 def test_four_networks_with_a_type_each_and_pods_on_both_workers(lab: Lab, config: dict[str, Any]) -> None:
     first = copy.deepcopy(CONFIG["kalico:networks"][0]) | BOTH_FAMILIES
+    first["ipam"]["rangeEnd"] = "10.33.0.105"  # three addresses a worker
     config["kalico:workers"] = 2
     config["kalico:networks"] = [first, *copy.deepcopy([STATIC, SHARED, LEASED])]
     config["kalico:pods"] = [pod("near", "worker", "10.41.0.7"), pod("far", "worker2", "10.41.0.8")]
@@ -171,48 +156,63 @@ def test_an_address_that_somebody_else_has_too_is_what_is_reported(lab: Lab, cap
 
 
 @contextmanager
-def filled(lab: Lab, count: int) -> Iterator[list[str]]:
-    """So many pods beside the lab's, which take what the shared range has left."""
+def filled(lab: Lab, network: str, count: int) -> Iterator[list[str]]:
+    """So many pods on near's worker beside the lab's, which take what the range has left."""
     names = [f"filler-{i}" for i in range(count)]
-    text = "---\n".join(MANIFEST.format(name=name) for name in names)
-    run("sh", "-c", 'printf %s "$1" | kubectl --kubeconfig "$2" create -f -', "create", text, str(lab.kubeconfig))
+    create(lab, *(manifest(name, f"default/{network}") for name in names))
     try:
         yield names
     finally:
         lab.kubectl("delete", "pod", "--now", *names)
 
 
-def test_a_range_without_an_address_left_says_so_and_what_waited_for_one_is_what_is_reported(
-    lab: Lab, capfd: pytest.CaptureFixture[str]
+def manifest(name: str, networks: str) -> dict[str, Any]:
+    container = {"name": name, "image": "alpine", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "inf"]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "annotations": {NETWORKS: networks}},
+        "spec": {"nodeName": WORKER, "terminationGracePeriodSeconds": 0, "containers": [container]},
+    }
+
+
+def create(lab: Lab, *documents: dict[str, Any]) -> None:
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
+    run("sh", "-c", 'printf %s "$1" | kubectl --kubeconfig "$2" create -f -', "create", text, str(lab.kubeconfig))
+
+
+def leases(lab: Lab, network: str) -> int:
+    """How many addresses of IPv4 near's worker knows to be taken."""
+    if network == "e2e-shared":
+        return len(allocations(lab))
+    return sum(name.startswith("10.") for name in lab.in_node("ls", f"/var/lib/cni/networks/{network}").split())
+
+
+@pytest.mark.parametrize(
+    ("network", "event"),
+    [("e2e-net", "no IP addresses available in range set"), ("e2e-shared", "Could not allocate IP in range")],
+)
+def test_a_range_without_an_address_left_says_so_and_what_waits_for_one_is_what_is_reported(
+    lab: Lab, network: str, event: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    whole = json.loads(lab.kubectl("get", "pod", "near", "--output", "json"))
-    networks = "k8s.v1.cni.cncf.io/networks"
-    near = {networks: whole["metadata"]["annotations"][networks]}
-    with filled(lab, 3) as fillers:
-        eventually(lambda: len(allocations(lab)) == 4)
+    networks = json.loads(lab.kubectl("get", "pod", "near", "--output", "json"))["metadata"]["annotations"][NETWORKS]
+    before = leases(lab, network)
+    with filled(lab, network, 3) as fillers:
+        eventually(lambda: event in lab.kubectl("get", "events", "--output", "jsonpath={.items[*].message}"))
         lab.kubectl("delete", "pod", "near", "--now")
-        eventually(lambda: allocations(lab) == {"default/far", *(f"default/{name}" for name in fillers)})
-        again = json.dumps(
-            {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "metadata": {"name": "near", "annotations": near},
-                "spec": {
-                    "nodeName": WORKER,
-                    "containers": [{"name": "near", "image": "alpine", "command": ["sleep", "inf"]}],
-                },
-            }
+        # The one that had waited has near's address now.
+        lab.kubectl("wait", "--for=condition=Ready", "--timeout=120s", *(f"pod/{name}" for name in fillers))
+        create(lab, manifest("near", networks))
+        of_near = (
+            "get",
+            "events",
+            "--field-selector=involvedObject.name=near",
+            "--output",
+            "jsonpath={.items[*].message}",
         )
-        run("sh", "-c", 'printf %s "$1" | kubectl --kubeconfig "$2" create -f -', "create", again, str(lab.kubeconfig))
-        eventually(
-            lambda: (
-                "Could not allocate IP in range"
-                in lab.kubectl("get", "events", "--output", "jsonpath={.items[*].message}")
-            )
-        )
+        eventually(lambda: event in lab.kubectl(*of_near))
         assert reported(lab, capfd) == [f"near net{i}: interface" for i in (1, 2, 3, 4)]
         lab.kubectl("delete", "pod", "near", "--now")
     assert previewed_and_done(lab.stack) == {"pods-near", *TESTED}
     assert lab.stack.check() == 0
-    leased = addresses(lab, "e2e-shared")
-    assert allocations(lab) == {f"default/{name}" for name in leased}
+    assert leases(lab, network) == before
