@@ -11,7 +11,7 @@ from components.cni_plugins import CniPlugins
 from components.drift import Drift
 from components.kind_cluster import KindCluster
 from components.macvlan_networks import MacvlanNetworks
-from components.peers import on_network
+from components.peers import by_digest, on_network
 from components.settings import LabSettings, NetworkSettings
 from components.settings.dhcp import ServerSettings, server_name
 from components.settings.ipam import CLASSLESS_ROUTES, Dhcp
@@ -70,7 +70,7 @@ class Leases(pulumi.ComponentResource):
             container=server_name(args.workspace.cluster_name, network.name),
             image=args.settings.dhcp_server_image,
             addresses=[server.address],
-            environment={"ROLE": "server", "TOOLS": args.settings.node_image},
+            environment={"ROLE": "server", "TOOLS": by_digest(args.settings.node_image)},
             role="server",
             command=dnsmasq(network, server),
             args=args,

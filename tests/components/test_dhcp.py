@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from components.peers import by_digest
 from tests.components.conftest import STDOUT, Left, RunLab
 from tests.components.test_program import (
     KIND,
@@ -86,7 +87,7 @@ def test_the_scripts_are_told_what_they_need(run_leased: Callable[..., Run], cac
         "IMAGE": "quay.io/poseidon/dnsmasq:v0.5.0-47-g28ff327",
         "ADDRESS": "10.40.0.254/24",
         "ROLE": "server",
-        "TOOLS": lab().node_image,
+        "TOOLS": by_digest(lab().node_image),
     }
     assert server["stdin"].startswith("dnsmasq\n--")
     assert server["triggers"] == ["id-of-networks-lan", made_from("peer-create", server)]
