@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Run in a node when the dhcp plugin's daemon was started: asks it for the lease of every interface that has one by it.
-# A daemon that ended has forgotten them, and would neither renew nor release them. The server knows an interface by the
-# same identifier as before, and leases it the same address.
+# Run in a node when the dhcp plugin's daemon, MAINPID, was started: asks it for the lease of every interface that has
+# one by it. A daemon that ended has forgotten them, and would neither renew nor release them. The server knows an
+# interface by the same identifier as before, and leases it the same address.
 # Reads what Multus keeps of each interface. Says what did not go well, for the unit's journal.
 set -euo pipefail
+: "${MAINPID:?}"
 results=/var/lib/cni/multus/results plugin=/opt/cni/bin/dhcp socket=/run/cni/dhcp.sock
 
 # Of what a file keeps: container, interface, its namespace, its addresses, the plugin's config; between blanks.
@@ -25,7 +26,10 @@ renew() { # CONTAINER INTERFACE NAMESPACE ADDRESSES CONFIG
   fi
 }
 
-until [ -S "$socket" ]; do sleep 0.1; done
+until [ -S "$socket" ]; do
+  kill -0 "$MAINPID" # else this would keep systemd from starting it again
+  sleep 0.1
+done
 for file in "$results"/*; do
   [ -e "$file" ] || continue
   read -r container interface namespace addresses config < <(kept "$file") || continue # of another plugin's, or unreadable

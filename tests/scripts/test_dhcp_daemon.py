@@ -55,6 +55,7 @@ def test_the_daemon_comes_back_however_it_ends_past_its_stale_socket(nodes: Benc
     assert unit["Unit"]["StartLimitIntervalSec"] == "0"
     assert unit["Service"]["Restart"] == "always"
     assert unit["Service"]["ExecStartPre"] == "/bin/rm -f /run/cni/dhcp.sock"
+    assert unit["Service"]["ExecStopPost"] == "/bin/rm -f /run/cni/dhcp.sock"  # whoever looks sees that it is gone
     assert unit["Service"]["ExecStart"] == "/opt/cni/bin/dhcp daemon"
     assert unit["Service"]["ExecStartPost"] == f"-{HELPER}"
     assert unit["Install"]["WantedBy"] == "multi-user.target"

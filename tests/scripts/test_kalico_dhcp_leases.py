@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -47,12 +48,13 @@ class Node:
         }
         (self.results / f"{config['name']}-{name}-net1").write_text(json.dumps(text | more))
 
-    def run(self) -> str:
+    def run(self, status: int = 0, daemon: int | None = None) -> str:
         text = script("kalico-dhcp-leases")
         for place in PLACES:
             text = text.replace(place, str(self.folder / place[1:]))
-        done = subprocess.run([*BASH, text], capture_output=True, text=True, timeout=30, check=False)
-        assert done.returncode == 0, done.stderr
+        env = os.environ | {"MAINPID": str(daemon or os.getpid())}
+        done = subprocess.run([*BASH, text], env=env, capture_output=True, text=True, timeout=10, check=False)
+        assert done.returncode == status, done.stderr
         return done.stdout + done.stderr
 
     @property
@@ -106,6 +108,16 @@ def test_another_plugins_interfaces_and_those_that_are_gone_are_left_alone(node:
 
 def test_a_node_without_any_is_fine(node: Node) -> None:
     assert node.run() == ""
+
+
+def test_a_daemon_that_ends_before_it_listens_is_not_waited_for(node: Node) -> None:
+    """systemd starts it again when this has ended, and not before."""
+    node.socket.unlink()
+    node.keeps(config())
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    assert "No such process" in node.run(status=1, daemon=gone.pid)
+    assert node.asked == []
 
 
 def test_a_file_that_cannot_be_read_is_in_nobodys_way(node: Node) -> None:
