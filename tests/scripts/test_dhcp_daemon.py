@@ -94,6 +94,7 @@ def test_it_ends_where_a_node_runs_and_nothing_else_is_minded(bench: Bench) -> N
     [call] = [call for call in bench.calls if " exec " in call]
     assert call.startswith("podman exec lab-worker bash -c")
     assert "systemctl --quiet disable --now kalico-dhcp" in call
+    assert "/run/kalico/dhcp /run/kalico/.dhcp\n" in call
 
 
 def test_one_that_does_not_end_is_an_error(bench: Bench) -> None:
