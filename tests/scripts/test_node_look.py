@@ -182,6 +182,7 @@ def peer_made(made: Bench, address: str = "10.23.0.9/16") -> Bench:
     """A peer that peer-create.sh made, in the place of the second node."""
     made.environment |= {"BECAUSE": "an earlier reason", "NETWORK": "ext-net", "PEER": NODES[1]}
     made.environment |= {"IMAGE": "node:1", "ADDRESS": address}
+    made.on("podman ps --all *")
     made.on("podman inspect --type container *", "exit 125")
     made.on(
         "podman run *",
