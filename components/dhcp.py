@@ -70,7 +70,7 @@ class Leases(pulumi.ComponentResource):
             container=server_name(args.workspace.cluster_name, network.name),
             image=args.settings.dhcp_server_image,
             addresses=[server.address],
-            environment={"ROLE": "server", "TOOLS": by_digest(args.settings.node_image)},
+            environment={"TOOLS": by_digest(args.settings.node_image)},
             role="server",
             command=dnsmasq(network, server),
             args=args,

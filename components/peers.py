@@ -88,7 +88,7 @@ def on_network(
         create="peer-create",
         delete="peer-delete",
         environment=args.workspace.environment
-        | {"NETWORK": network.name, "PEER": container, "IMAGE": by_digest(image)}
+        | {"NETWORK": network.name, "PEER": container, "ROLE": role, "IMAGE": by_digest(image)}
         | {"ADDRESS": " ".join(map(str, addresses)), **environment},
         because=partial(args.drift.in_nodes, f"{role}.{network.name}", [container], kind=role),
         lines=command,
@@ -100,11 +100,6 @@ def on_network(
 def peers_of(args: PeersArgs) -> dict[str, local.Command]:
     """The peers by network; where nobody asks for one there is no such layer, and nothing of it in the plan."""
     return Peers("peers", args).made if any(network.peer for network in args.settings.networks) else {}
-
-
-def containers(settings: LabSettings) -> tuple[str, ...]:
-    """The names of the lab's peers."""
-    return tuple(container_name(settings.cluster_name, each.name) for each in settings.networks if each.peer)
 
 
 def by_digest(image: str) -> str:

@@ -23,6 +23,7 @@ from components.settings.names import (
 )
 from components.settings.networks import NetworkSettings, read_network
 from components.settings.node_annotations import read_node_annotations
+from components.settings.peers import container_name
 from components.settings.pods import PodSettings, read_pod
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -103,6 +104,12 @@ class LabSettings:
     def dhcp_servers(self) -> tuple[str, ...]:
         """The lab's own, by the names of their containers."""
         return tuple(server_name(self.cluster_name, each.name) for each in self.networks if each.dhcp_server)
+
+    @property
+    def containers(self) -> tuple[str, ...]:
+        """What the lab has beside the nodes, by name: peers and DHCP servers."""
+        peers = tuple(container_name(self.cluster_name, each.name) for each in self.networks if each.peer)
+        return peers + self.dhcp_servers
 
     @property
     def cluster_subnets(self) -> tuple[Subnet, ...]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.attachments import dead_gateway, nad_config
-from components.peers import by_digest, containers, peers_told
+from components.peers import by_digest, peers_told
 from components.settings import NetworkSettings
 from components.settings.blocks import free_host, within
 from tests.lab_config import lab, network
@@ -31,7 +31,7 @@ def placed(**changes: Any) -> str:
 def test_a_network_has_no_peer_that_it_does_not_ask_for(said: dict[str, Any]) -> None:
     assert taken(**said).peer is None
     assert taken(**said) == taken()
-    assert containers(lab(networks=[network(**said)], pods=[])) == ()
+    assert lab(networks=[network(**said)], pods=[]).containers == ()
 
 
 def test_a_peer_takes_the_highest_host_that_is_nobodys() -> None:
