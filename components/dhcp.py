@@ -1,6 +1,7 @@
 """DHCP for the networks whose pods get leases: the plugin's daemon in the workers, and a server on the network."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import pulumi
@@ -78,16 +79,24 @@ class Leases(pulumi.ComponentResource):
         )
 
 
-def leased(name: str, args: LeasesArgs) -> dict[str, list[pulumi.Resource]]:
-    """By network, what a lease takes; where no network has leases there is no such layer, and nothing of it."""
+@dataclass(frozen=True, kw_only=True)
+class Leased:
+    """By network; empty where none has leases."""
+
+    servers: Mapping[str, local.Command] = field(default_factory=dict)
+    needed: Mapping[str, Sequence[local.Command]] = field(default_factory=dict)
+    """What a lease takes."""
+
+
+def leased(name: str, args: LeasesArgs) -> Leased:
+    """Where no network has leases there is no such layer, and nothing of it."""
     networks = networks_with_leases(args.settings)
     if not networks:
-        return {}
+        return Leased()
     leases = Leases(name, args)
     own = leases.servers
-    return {
-        network.name: [leases.daemon, *([own[network.name]] if network.name in own else [])] for network in networks
-    }
+    needed = {each.name: [leases.daemon, *([own[each.name]] if each.name in own else [])] for each in networks}
+    return Leased(servers=own, needed=needed)
 
 
 def networks_with_leases(settings: LabSettings) -> list[NetworkSettings]:

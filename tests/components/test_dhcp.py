@@ -21,7 +21,7 @@ from tests.components.test_program import (
     script,
 )
 from tests.lab_config import lab, network
-from tests.recorder import Run
+from tests.recorder import Run, is_unknown
 
 DAEMON = "Command leases-daemon"
 SERVER = "Command leases-lan"
@@ -98,6 +98,12 @@ def test_the_scripts_are_told_what_they_need(run_leased: Callable[..., Run], cac
     }
     assert daemon["stdin"] == "kalico-worker\n"
     assert daemon["triggers"] == ["id-of-cni-plugins-nodes", made_from("dhcp-daemon", daemon)]
+
+
+def test_the_outputs_tell_the_servers_address_and_mac(run_leased: Callable[..., Run]) -> None:
+    told = {each["name"]: each.get("dhcp_server") for each in run_leased().outputs["networks"]}
+    assert told == {"ext-net": None, "lan": {"address": "10.40.0.254", "mac": "9a:00:00:00:00:08"}}
+    assert is_unknown(run_leased(preview=True).outputs["networks"])
 
 
 def test_where_the_network_has_a_server_of_its_own_the_lab_has_the_daemon_alone(
