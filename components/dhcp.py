@@ -15,7 +15,7 @@ from components.macvlan_networks import MacvlanNetworks
 from components.peers import by_digest, on_network
 from components.settings import LabSettings, NetworkSettings
 from components.settings.dhcp import ServerSettings, server_name
-from components.settings.ipam import CLASSLESS_ROUTES, Dhcp
+from components.settings.ipam import CLASSLESS_ROUTES
 from components.workspace import Workspace
 
 LEASES = "kalico-dhcp-leases"
@@ -100,7 +100,7 @@ def leased(name: str, args: LeasesArgs) -> Leased:
 
 
 def networks_with_leases(settings: LabSettings) -> list[NetworkSettings]:
-    return [network for network in settings.networks if isinstance(network.ipam, Dhcp)]
+    return [network for network in settings.networks if network.ipam.by_server]
 
 
 def nodes_with_leases(settings: LabSettings) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from components.settings import checks
 from components.settings.blocks import Subnet
 from components.settings.dhcp import server_name
 from components.settings.faults import NOWHERE, Faults, Section, known_as, shown
-from components.settings.ipam import Whereabouts
 from components.settings.names import (
     ENGINES_OWN,
     FEATURE_GATE,
@@ -173,7 +172,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
         pods=tuple(read_pod(item, known_networks, known_workers) for item in pod_sections),
         self_test=section.boolean("selfTest", True),
         annotated_network=read_node_annotations(section.mapping("nodeAnnotations"), known_networks),
-        whereabouts=whereabouts if any(isinstance(network.ipam, Whereabouts) for network in networks) else None,
+        whereabouts=whereabouts if any(network.ipam.in_cluster for network in networks) else None,
     )
     section.closed()
     _check_cluster(settings, section)
