@@ -13,7 +13,7 @@ from components.macvlan_networks import MacvlanNetworks, MacvlanNetworksArgs
 from components.multus import Multus, MultusArgs
 from components.network_joins import NetworkJoins, NetworkJoinsArgs
 from components.node_annotations import NodeAnnotationsArgs, annotate_nodes
-from components.peers import PeersArgs, containers, peers_of, with_peers
+from components.peers import PeersArgs, peers_of, with_containers
 from components.pods import Pods, PodsArgs
 from components.readiness import Readiness, ReadinessArgs
 from components.self_test import SelfTestArgs, prove
@@ -24,7 +24,7 @@ settings = load_settings()
 workspace = find_workspace(settings)
 drift = find_drift(
     workspace,
-    (*settings.node_names, *containers(settings), *settings.dhcp_servers),
+    (*settings.node_names, *settings.containers),
     annotated=settings.annotated_network is not None,
 )
 
@@ -71,7 +71,7 @@ attachments = Attachments(
         joins=joins,
         multus=multus,
         whereabouts=whereabouts,
-        leases=leases,
+        leases=leases.needed,
         drift=drift,
     ),
 )
@@ -102,7 +102,7 @@ readiness = Readiness(
 
 pulumi.export("net1_address", pods.net1_address)
 pulumi.export("attachments", pods.attachments)
-pulumi.export("networks", with_peers(joins.networks, settings.networks, peers))
+pulumi.export("networks", with_containers(joins.networks, settings.networks, peers, leases.servers))
 pulumi.export("cluster", readiness.cluster)
 pulumi.export("versions", readiness.versions)
 

@@ -21,7 +21,7 @@ from components.kind_cluster import KindCluster
 from components.multus import Multus
 from components.network_joins import NetworkJoins, master
 from components.objects import KubernetesObject, repairable
-from components.settings import NetworkSettings, WorkerRange, ipam
+from components.settings import NetworkSettings, WorkerRange
 from components.settings.blocks import Address, Subnet
 from components.settings.routes import DefaultRoute
 from components.whereabouts import Whereabouts
@@ -102,7 +102,7 @@ class Attachments(pulumi.ComponentResource):
         # The NAD's kind comes with Multus's manifest; its daemon need not run yet.
         kinds = [made for made in args.multus.objects if made.is_crd]
         needed: list[pulumi.Resource] = [*kinds, made_with]
-        if args.whereabouts and isinstance(network.ipam, ipam.Whereabouts):
+        if args.whereabouts and network.ipam.in_cluster:
             needed.append(args.whereabouts.files)
         needed += args.leases.get(network.name, ())
         opts = pulumi.ResourceOptions(parent=self, depends_on=needed, replace_with=[made_with])

@@ -1,6 +1,7 @@
 """DHCP for the networks whose pods get leases: the plugin's daemon in the workers, and a server on the network."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import pulumi
@@ -11,10 +12,10 @@ from components.cni_plugins import CniPlugins
 from components.drift import Drift
 from components.kind_cluster import KindCluster
 from components.macvlan_networks import MacvlanNetworks
-from components.peers import on_network
+from components.peers import by_digest, on_network
 from components.settings import LabSettings, NetworkSettings
 from components.settings.dhcp import ServerSettings, server_name
-from components.settings.ipam import CLASSLESS_ROUTES, Dhcp
+from components.settings.ipam import CLASSLESS_ROUTES
 from components.workspace import Workspace
 
 LEASES = "kalico-dhcp-leases"
@@ -70,7 +71,7 @@ class Leases(pulumi.ComponentResource):
             container=server_name(args.workspace.cluster_name, network.name),
             image=args.settings.dhcp_server_image,
             addresses=[server.address],
-            environment={"ROLE": "server", "TOOLS": args.settings.node_image},
+            environment={"TOOLS": by_digest(args.settings.node_image)},
             role="server",
             command=dnsmasq(network, server),
             args=args,
@@ -78,20 +79,28 @@ class Leases(pulumi.ComponentResource):
         )
 
 
-def leased(name: str, args: LeasesArgs) -> dict[str, list[pulumi.Resource]]:
-    """By network, what a lease takes; where no network has leases there is no such layer, and nothing of it."""
+@dataclass(frozen=True, kw_only=True)
+class Leased:
+    """By network; empty where none has leases."""
+
+    servers: Mapping[str, local.Command] = field(default_factory=dict)
+    needed: Mapping[str, Sequence[local.Command]] = field(default_factory=dict)
+    """What a lease takes."""
+
+
+def leased(name: str, args: LeasesArgs) -> Leased:
+    """Where no network has leases there is no such layer, and nothing of it."""
     networks = networks_with_leases(args.settings)
     if not networks:
-        return {}
+        return Leased()
     leases = Leases(name, args)
     own = leases.servers
-    return {
-        network.name: [leases.daemon, *([own[network.name]] if network.name in own else [])] for network in networks
-    }
+    needed = {each.name: [leases.daemon, *([own[each.name]] if each.name in own else [])] for each in networks}
+    return Leased(servers=own, needed=needed)
 
 
 def networks_with_leases(settings: LabSettings) -> list[NetworkSettings]:
-    return [network for network in settings.networks if isinstance(network.ipam, Dhcp)]
+    return [network for network in settings.networks if network.ipam.by_server]
 
 
 def nodes_with_leases(settings: LabSettings) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ def on_network(
         create="peer-create",
         delete="peer-delete",
         environment=args.workspace.environment
-        | {"NETWORK": network.name, "PEER": container, "IMAGE": by_digest(image)}
+        | {"NETWORK": network.name, "PEER": container, "ROLE": role, "IMAGE": by_digest(image)}
         | {"ADDRESS": " ".join(map(str, addresses)), **environment},
         because=partial(args.drift.in_nodes, f"{role}.{network.name}", [container], kind=role),
         lines=command,
@@ -102,11 +102,6 @@ def peers_of(args: PeersArgs) -> dict[str, local.Command]:
     return Peers("peers", args).made if any(network.peer for network in args.settings.networks) else {}
 
 
-def containers(settings: LabSettings) -> tuple[str, ...]:
-    """The names of the lab's peers."""
-    return tuple(container_name(settings.cluster_name, each.name) for each in settings.networks if each.peer)
-
-
 def by_digest(image: str) -> str:
     """The same image without its tag where it has a digest: podman takes one of the two alone."""
     name, at, digest = image.partition("@")
@@ -114,29 +109,35 @@ def by_digest(image: str) -> str:
     return f"{folder}{slash}{last.partition(':')[0]}@{digest}" if at else image
 
 
-def with_peers(
+def with_containers(
     facts: pulumi.Output[list[dict[str, Any]]],
     networks: Sequence[NetworkSettings],
-    made: Mapping[str, local.Command],
+    peers: Mapping[str, local.Command],
+    servers: Mapping[str, local.Command],
 ) -> pulumi.Output[list[dict[str, Any]]]:
-    """The `facts` of each network, by its name, with those of its peer: address and mac."""
-    if not made:
+    """The `facts` of each network, by its name, with those of its peer and of its DHCP server: address and mac."""
+    if not (peers or servers):
         return facts
-    told = pulumi.Output.all(**{name: command.stdout for name, command in made.items()})
-    return pulumi.Output.all(facts, told).apply(lambda both: peers_told(networks, *both))
+    printed = [pulumi.Output.all(**{name: each.stdout for name, each in made.items()}) for made in (peers, servers)]
+    return pulumi.Output.all(facts, *printed).apply(lambda found: told_of_containers(networks, *found))
 
 
-def peers_told(
-    networks: Sequence[NetworkSettings], facts: Sequence[Mapping[str, Any]], told: Mapping[str, str]
+def told_of_containers(
+    networks: Sequence[NetworkSettings],
+    facts: Sequence[Mapping[str, Any]],
+    peers: Mapping[str, str],
+    servers: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    peers = {
-        network.name: {
-            "peer": {
-                **{key_of("address", address.version): str(address.ip) for address in network.peer.addresses},
-                "mac": told[network.name].split()[1],
-            }
-        }
-        for network in networks
-        if network.peer
-    }
-    return [{**each, **peers.get(each["name"], {})} for each in facts]
+    """`peers`, `servers`: by network, INTERFACE MAC."""
+    told: dict[str, dict[str, Any]] = {network.name: {} for network in networks}
+    for network in networks:
+        if network.peer:
+            told[network.name]["peer"] = _told(network.peer.addresses, peers[network.name])
+        if network.dhcp_server:
+            told[network.name]["dhcp_server"] = _told([network.dhcp_server.address], servers[network.name])
+    return [{**each, **told[each["name"]]} for each in facts]
+
+
+def _told(addresses: Sequence[Interface], printed: str) -> dict[str, str]:
+    by_family = {key_of("address", address.version): str(address.ip) for address in addresses}
+    return by_family | {"mac": printed.split()[1]}

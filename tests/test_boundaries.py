@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from components.engines import ENGINES
+from components.settings.ipam import IPAM_TYPES
 from tests.lab_config import ROOT
 
 COMPONENTS = sorted((ROOT / "components").rglob("*.py"))
@@ -63,6 +64,14 @@ def test_the_settings_and_the_engines_load_without_pulumi() -> None:
     program = f"import sys, {', '.join(modules)}; print([m for m in sys.modules if m.startswith('pulumi')])"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("path", PROGRAM, ids=by_path)
+def test_a_new_ipam_type_is_one_class_and_one_row(path: Path) -> None:
+    """Whoever else knew of a class would be a further place to see to."""
+    classes = {f"{type_.__module__}.{type_.__name__}" for type_ in IPAM_TYPES.values()}
+    assert not imported(path) & classes
+    assert not re.search(r"isinstance\([^)]*\bipam\b", path.read_text())
 
 
 @pytest.mark.parametrize("path", PROGRAM, ids=by_path)

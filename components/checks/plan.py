@@ -8,7 +8,6 @@ from typing import Any
 
 from components.settings import LabSettings, NetworkSettings
 from components.settings.blocks import EVERYWHERE, Span, Subnet
-from components.settings.ipam import Dhcp
 from components.settings.peers import container_name
 from components.settings.routes import DefaultRoute
 
@@ -124,7 +123,7 @@ def expected_network(network: NetworkSettings) -> ExpectedNetwork:
         mtu=network.mtu,
         routes=expected_routes(network),
         leaves_by=tuple(map(str, network.gateways)) if by_source(network) else (),
-        others_routes=isinstance(network.ipam, Dhcp) and network.ipam.server is None,
+        others_routes=network.ipam.by_server and network.ipam.server is None,
         second_default=network.has_second_default,
         ranges=shared | {part.worker: as_text(part.spans) for part in network.ranges},
     )

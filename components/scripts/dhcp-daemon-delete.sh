@@ -8,7 +8,7 @@ while read -r node; do
   [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$node" 2>/dev/null </dev/null)" = true ] || continue
   "$ENGINE" exec "$node" bash -c '
     ! [ -e /etc/systemd/system/kalico-dhcp.service ] || systemctl --quiet disable --now kalico-dhcp
-    rm -f /etc/systemd/system/kalico-dhcp.service /usr/local/bin/kalico-dhcp-leases /run/kalico/dhcp
+    rm -f /etc/systemd/system/kalico-dhcp.service /usr/local/bin/kalico-dhcp-leases /run/kalico/dhcp /run/kalico/.dhcp
     systemctl daemon-reload
   ' </dev/null
 done

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Has the daemon of the dhcp plugin run in nodes, under systemd: it comes back when it ends, and with the node. Then
 # LEASES, the text of kalico-dhcp-leases.sh, has it take up the leases of the pods that are there, which it keeps in
-# its memory alone. Reads the nodes on stdin, one a line. SECONDS_AT_MOST ends the wait for the plugin to be answered.
-# Leaves a mark in each node with BECAUSE, why this runs (see node-look.sh). Prints the nodes.
+# its memory alone. Its socket goes when it ends, so that a look at the node tells. Reads the nodes on stdin, one a
+# line. SECONDS_AT_MOST ends the wait for the plugin to be answered. Leaves a mark in each node with BECAUSE, why this
+# runs (see node-look.sh). Prints the nodes.
 set -euo pipefail
 : "${ENGINE:?}" "${LEASES:?}" "${SECONDS_AT_MOST:?}"
 unit=/etc/systemd/system/kalico-dhcp.service leases=/usr/local/bin/kalico-dhcp-leases socket=/run/cni/dhcp.sock
@@ -25,6 +26,7 @@ StartLimitIntervalSec=0
 ExecStartPre=/bin/rm -f $socket
 ExecStart=/opt/cni/bin/dhcp daemon
 ExecStartPost=-$leases
+ExecStopPost=/bin/rm -f $socket
 TimeoutStartSec=infinity
 Restart=always
 RestartSec=1

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Run in a node, or another container of the lab's, by whatever shell it has: says of each thing that the lab made in
 # it, and marked in /run/kalico, whether it is as it was left. A mark's first line is the reason for which it was made,
-# the second what to compare. Prints a line a mark: THING, a tab, what is wrong (nothing where all is well), a tab, the
-# reason. The marks are gone when the node is started again.
+# the second what to compare; in .THING beside it a thing may have told by itself what is wrong. Prints a line a mark:
+# THING, a tab, what is wrong (nothing where all is well), a tab, the reason. The marks are gone when the node is
+# started again.
 set -eu
 
 # Makes one line of what it reads.
@@ -50,6 +51,7 @@ END
       for file in $left; do
         [ -e "$file" ] || wrong="$file is gone"
       done
+      [ -n "$wrong" ] || [ ! -s "/run/kalico/.$thing" ] || IFS= read -r wrong <"/run/kalico/.$thing"
       ;;
   esac
   printf '%s\t%s\t%s\n' "$thing" "$wrong" "$because"

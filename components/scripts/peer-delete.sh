@@ -6,9 +6,11 @@ set -euo pipefail
 ROLE=${ROLE:-peer}
 
 ours=$("$ENGINE" ps --all --filter "label=kalico=$CLUSTER" --format '{{.Names}}')
-if grep -qxF "$PEER" <<<"$ours"; then
-  "$ENGINE" rm --force --volumes "$PEER" >/dev/null
-fi
+for container in "$PEER.aid" "$PEER"; do # the helper of a run that was killed hangs on it
+  if grep -qxF "$container" <<<"$ours"; then
+    "$ENGINE" rm --force --volumes "$container" >/dev/null
+  fi
+done
 rm -f "$RUN/${ROLE}s/$NETWORK"
 for folder in "$RUN/${ROLE}s" "$RUN"; do
   # At the end of a lab another script may be as far, and be the first.

@@ -14,7 +14,8 @@
 #   ID api POD ADDRESS                       whether the cluster's API answers at ADDRESS; HTTP's status and ms
 #   ID way POD ADDRESS                       by which gateway and link what is bound to ADDRESS leaves for far away
 #   ID state POD                             addresses, routes, rules and neighbours, for who has to look further
-#   ID journal NAME                          the last of what kubelet and containerd, which runs the plugins, say of NAME
+#   ID journal NAME                          the last of what kubelet and containerd, which runs the plugins, say of NAME,
+#                                            and of the leases that a daemon of dhcp did not get again
 #   ID links                                 the node's own links with their addresses
 # DEVICE is `-` where the socket is bound to its address alone.
 set -euo pipefail
@@ -268,8 +269,9 @@ state() {
 }
 
 journal() {
-  { timeout 10 journalctl --quiet --no-pager --output short-iso --lines 5000 --unit kubelet --unit containerd || true; } |
-    { grep --fixed-strings -- "$1" || true; } | tail -n 20 | cut -c -600 | sed "s/^/$id more /"
+  local units=(--unit kubelet --unit containerd --unit kalico-dhcp)
+  { timeout 10 journalctl --quiet --no-pager --output short-iso --lines 5000 "${units[@]}" || true; } |
+    { grep --fixed-strings -e "$1" -e ' kalico-dhcp-leases[' || true; } | tail -n 20 | cut -c -600 | sed "s/^/$id more /"
   echo "ok"
 }
 

@@ -82,7 +82,7 @@ def read_server(section: Section) -> AskedServer | None:
 
 
 def _lease_time(section: Section) -> str:
-    given = section.text("leaseTime", "1h")
+    given = section.text("leaseTime", "1h", such_as="1h")
     if not given:
         return given
     found = LEASE_TIME.fullmatch(given)

@@ -128,8 +128,8 @@ class Section:
                 remedy = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(self._asked))}"
                 self.fault(known_as(name), "unknown key", remedy)
 
-    def text(self, name: str, default: str | None = None) -> str:
-        return self._read(name, default, "", _text, "a text")
+    def text(self, name: str, default: str | None = None, such_as: str = "") -> str:
+        return self._read(name, default, "", _text, f"a text such as {such_as}" if such_as else "a text")
 
     def integer(self, name: str, default: int | None = None) -> int:
         return self._read(name, default, 0, _integer, "a whole number")

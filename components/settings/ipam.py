@@ -68,10 +68,18 @@ class Ipam(Protocol):
     """Whether a pod's attachment can have an address of its own choice."""
     needs_addresses: ClassVar[bool]
     """Whether every attachment has to: the plugin then gets it as the capability `ips`, and knows no other."""
+    by_server: ClassVar[bool]
+    """Whether a DHCP server on the network has the say, in the routes, too, by the plugin's daemon in each worker."""
+    in_cluster: ClassVar[bool]
+    """Whether the cluster keeps its leases, by whereabouts' daemon and kinds."""
 
     @classmethod
     def read(cls, section: Section, sides: Sequence[Side]) -> "Ipam":
         """Read and check `keys` of one `ipam` section; faults are noted in it. `sides`: the network's, IPv4 first."""
+
+    @property
+    def server(self) -> AskedServer | None:
+        """A DHCP server of the lab's own that it asks for."""
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -108,6 +116,9 @@ class HostLocal:
     families: ClassVar[tuple[int, ...]] = FAMILIES
     fixes_addresses: ClassVar[bool] = True
     needs_addresses: ClassVar[bool] = False
+    by_server: ClassVar[bool] = False
+    in_cluster: ClassVar[bool] = False
+    server: ClassVar[None] = None
 
     spans: tuple[Span, ...]
     """In each family that the network has."""
@@ -168,6 +179,9 @@ class Static:
     families: ClassVar[tuple[int, ...]] = FAMILIES
     fixes_addresses: ClassVar[bool] = True
     needs_addresses: ClassVar[bool] = True
+    by_server: ClassVar[bool] = False
+    in_cluster: ClassVar[bool] = False
+    server: ClassVar[None] = None
 
     routes: tuple[Route, ...]
 
@@ -204,6 +218,7 @@ class Whereabouts(HostLocal):
     """
 
     fixes_addresses: ClassVar[bool] = False
+    in_cluster: ClassVar[bool] = True
 
     @classmethod
     def furthest(cls, subnet: Subnet) -> Address:
@@ -242,6 +257,8 @@ class Dhcp:
     families: ClassVar[tuple[int, ...]] = (4,)
     fixes_addresses: ClassVar[bool] = False
     needs_addresses: ClassVar[bool] = False
+    by_server: ClassVar[bool] = True
+    in_cluster: ClassVar[bool] = False
     routes: ClassVar[tuple[Route, ...]] = ()
 
     server: AskedServer | None

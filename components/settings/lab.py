@@ -10,7 +10,6 @@ from components.settings import checks
 from components.settings.blocks import Subnet
 from components.settings.dhcp import server_name
 from components.settings.faults import NOWHERE, Faults, Section, known_as, shown
-from components.settings.ipam import Whereabouts
 from components.settings.names import (
     ENGINES_OWN,
     FEATURE_GATE,
@@ -23,6 +22,7 @@ from components.settings.names import (
 )
 from components.settings.networks import NetworkSettings, read_network
 from components.settings.node_annotations import read_node_annotations
+from components.settings.peers import container_name
 from components.settings.pods import PodSettings, read_pod
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -105,6 +105,12 @@ class LabSettings:
         return tuple(server_name(self.cluster_name, each.name) for each in self.networks if each.dhcp_server)
 
     @property
+    def containers(self) -> tuple[str, ...]:
+        """What the lab has beside the nodes, by name: peers and DHCP servers."""
+        peers = tuple(container_name(self.cluster_name, each.name) for each in self.networks if each.peer)
+        return peers + self.dhcp_servers
+
+    @property
     def cluster_subnets(self) -> tuple[Subnet, ...]:
         """Whose addresses are reached by a pod's eth0, whatever its default route is."""
         return self.pod_subnet, self.service_subnet
@@ -166,7 +172,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
         pods=tuple(read_pod(item, known_networks, known_workers) for item in pod_sections),
         self_test=section.boolean("selfTest", True),
         annotated_network=read_node_annotations(section.mapping("nodeAnnotations"), known_networks),
-        whereabouts=whereabouts if any(isinstance(network.ipam, Whereabouts) for network in networks) else None,
+        whereabouts=whereabouts if any(network.ipam.in_cluster for network in networks) else None,
     )
     section.closed()
     _check_cluster(settings, section)

@@ -8,7 +8,7 @@ from components.settings.blocks import Address, Interface, Span, Subnet, is_host
 from components.settings.dhcp import AskedServer, ServerSettings
 from components.settings.families import Side, read_address, refuse_others, side_of
 from components.settings.faults import NOWHERE, Section, shown
-from components.settings.ipam import IPAM_TYPES, Dhcp, Ipam, WorkerRange, read_ipam
+from components.settings.ipam import IPAM_TYPES, Ipam, WorkerRange, read_ipam
 from components.settings.names import (
     ENGINES_OWN,
     INTERFACE,
@@ -122,7 +122,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     of_family: dict[int, Span] = {span[0].version: span for span in spans}
     sides = tuple(replace(side, span=of_family.get(side.version)) for side in sides)
     routes = read_routes(section, sides)
-    if isinstance(ipam, Dhcp):
+    if ipam.by_server:
         _check_leased_routes(routes, ipam, sides, section)
     default_route = read_default_route(section, {"ipam.routes": ipam.routes, "routes": routes}, sides)
     if default_route is DefaultRoute.LITERAL:
@@ -160,20 +160,19 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
             section.fault("peer", f"{plugin.without_peer} keeps pods apart from it", "take another mode, or drop it")
     if ipam_section.faulty:
         return network
-    if isinstance(ipam, Dhcp) and not plugin.on_network:
+    if ipam.by_server and not plugin.on_network:
         problem = f"dhcp, and nobody answers it on a {plugin.name} of a node's own"
         ipam_section.fault("type", problem, "take another type or `plugin`")
         return network
-    asked_server = ipam.server if isinstance(ipam, Dhcp) else None
     leased = side_of(sides, 4)
-    if asked_server and leased:
-        _check_server(asked_server, ipam_section, leased, network, asked_peer.addresses[4] if asked_peer else None)
+    if ipam.server and leased:
+        _check_server(ipam.server, ipam_section, leased, network, asked_peer.addresses[4] if asked_peer else None)
     try:
         _ = network.ranges
     except ValueError:
         problem = f"the range holds {ipam.capacity()} addresses, and {len(network.nodes)} workers need a part each"
         section.fault("ipam", problem, "widen the range or let fewer join (`nodes`)")
-    others = [*(asked_peer.addresses.values() if asked_peer else ()), asked_server.address if asked_server else None]
+    others = [*(asked_peer.addresses.values() if asked_peer else ()), ipam.server.address if ipam.server else None]
     others += [route.gw for route in (*ipam.routes, *routes)]
     points = [*network.gateways, *others, *(address.ip for address in network.node_addresses)]
     occupied = [*((address, address) for address in points if address), *spans]
@@ -192,7 +191,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         occupied.append((block[0], block[-1]))
     peer = asked_peer.placed(sides, occupied) if asked_peer else None
     occupied += [(address.ip, address.ip) for address in peer.addresses] if peer else []
-    server = asked_server.placed(ipam_section, network.subnet, occupied) if asked_server else None
+    server = ipam.server.placed(ipam_section, network.subnet, occupied) if ipam.server else None
     return replace(network, peer=peer, dhcp_server=server)
 
 
@@ -267,7 +266,7 @@ def _check_families(sides: Sequence[Side], ipam: Ipam, section: Section) -> None
             section.fault(side.key("subnet"), problem, f"drop it or take type {' or '.join(able)}")
 
 
-def _check_leased_routes(routes: Sequence[Route], ipam: Dhcp, sides: Sequence[Side], section: Section) -> None:
+def _check_leased_routes(routes: Sequence[Route], ipam: Ipam, sides: Sequence[Side], section: Section) -> None:
     for route in routes:
         side = side_of(sides, route.dst.version)
         if ipam.server is None:

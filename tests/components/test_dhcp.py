@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from components.peers import by_digest
 from tests.components.conftest import STDOUT, Left, RunLab
 from tests.components.test_program import (
     KIND,
@@ -20,7 +21,7 @@ from tests.components.test_program import (
     script,
 )
 from tests.lab_config import lab, network
-from tests.recorder import Run
+from tests.recorder import Run, is_unknown
 
 DAEMON = "Command leases-daemon"
 SERVER = "Command leases-lan"
@@ -86,7 +87,7 @@ def test_the_scripts_are_told_what_they_need(run_leased: Callable[..., Run], cac
         "IMAGE": "quay.io/poseidon/dnsmasq:v0.5.0-47-g28ff327",
         "ADDRESS": "10.40.0.254/24",
         "ROLE": "server",
-        "TOOLS": lab().node_image,
+        "TOOLS": by_digest(lab().node_image),
     }
     assert server["stdin"].startswith("dnsmasq\n--")
     assert server["triggers"] == ["id-of-networks-lan", made_from("peer-create", server)]
@@ -97,6 +98,12 @@ def test_the_scripts_are_told_what_they_need(run_leased: Callable[..., Run], cac
     }
     assert daemon["stdin"] == "kalico-worker\n"
     assert daemon["triggers"] == ["id-of-cni-plugins-nodes", made_from("dhcp-daemon", daemon)]
+
+
+def test_the_outputs_tell_the_servers_address_and_mac(run_leased: Callable[..., Run]) -> None:
+    told = {each["name"]: each.get("dhcp_server") for each in run_leased().outputs["networks"]}
+    assert told == {"ext-net": None, "lan": {"address": "10.40.0.254", "mac": "9a:00:00:00:00:08"}}
+    assert is_unknown(run_leased(preview=True).outputs["networks"])
 
 
 def test_where_the_network_has_a_server_of_its_own_the_lab_has_the_daemon_alone(

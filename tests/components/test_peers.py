@@ -85,6 +85,7 @@ def test_its_scripts_are_told_the_address_and_follow_the_network(run_peer: Calla
     assert inputs["environment"] == labs_environment(cache) | {
         "NETWORK": "ext-net",
         "PEER": CONTAINER,
+        "ROLE": "peer",
         "IMAGE": "kindest/node@sha256:f226345927d7e348497136874b6d207e0b32cc52154ad8323129352923a3142f",
         "ADDRESS": "10.23.0.1/16",
         "UPLINK": "",

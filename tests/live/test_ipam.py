@@ -136,8 +136,18 @@ def test_a_plugin_that_is_gone_is_what_is_reported_and_up_puts_it_back(
 def test_a_daemon_that_is_killed_comes_back_and_one_that_is_stopped_is_what_is_reported(
     lab: Lab, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    def process() -> str:
+        return lab.in_node("systemctl", "show", "--property", "MainPID", "--value", "kalico-dhcp").strip()
+
+    def leased() -> int:
+        return server_log(lab).count(f"DHCPACK(eth0) {near} ")
+
+    (near,) = addresses(lab, "e2e-leased")["near"]
+    process_before, leased_before = process(), leased()
     lab.in_node("systemctl", "kill", "--signal=KILL", "kalico-dhcp")
-    eventually(lambda: lab.stack.check() == 0, seconds=20)
+    eventually(lambda: process() not in ("0", process_before), seconds=20)
+    eventually(lambda: leased() > leased_before, seconds=20)
+    assert lab.stack.check() == 0
     capfd.readouterr()
     lab.in_node("systemctl", "stop", "kalico-dhcp")
     assert reported(lab, capfd) == [f"node {WORKER}: dhcp"]

@@ -55,6 +55,7 @@ def test_the_daemon_comes_back_however_it_ends_past_its_stale_socket(nodes: Benc
     assert unit["Unit"]["StartLimitIntervalSec"] == "0"
     assert unit["Service"]["Restart"] == "always"
     assert unit["Service"]["ExecStartPre"] == "/bin/rm -f /run/cni/dhcp.sock"
+    assert unit["Service"]["ExecStopPost"] == "/bin/rm -f /run/cni/dhcp.sock"  # whoever looks sees that it is gone
     assert unit["Service"]["ExecStart"] == "/opt/cni/bin/dhcp daemon"
     assert unit["Service"]["ExecStartPost"] == f"-{HELPER}"
     assert unit["Install"]["WantedBy"] == "multi-user.target"
@@ -93,6 +94,7 @@ def test_it_ends_where_a_node_runs_and_nothing_else_is_minded(bench: Bench) -> N
     [call] = [call for call in bench.calls if " exec " in call]
     assert call.startswith("podman exec lab-worker bash -c")
     assert "systemctl --quiet disable --now kalico-dhcp" in call
+    assert "/run/kalico/dhcp /run/kalico/.dhcp\n" in call
 
 
 def test_one_that_does_not_end_is_an_error(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from components.scripts import BASH, script
 from tests.lab_config import lab
 
 LAN = {"name": "lan", "subnet": "10.40.0.0/24", "gateway": "10.40.0.1", "ipam": {"type": "dhcp"}}
-PLACES = ("/var/lib/cni/multus/results", "/opt/cni/bin/dhcp", "/run/cni/dhcp.sock")
+PLACES = ("/var/lib/cni/multus/results", "/opt/cni/bin/dhcp", "/run/cni/dhcp.sock", "/run/kalico/.dhcp")
 
 
 class Node:
@@ -23,7 +24,7 @@ class Node:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.results, self.plugin, self.socket = (folder / place[1:] for place in PLACES)
+        self.results, self.plugin, self.socket, self.wrong = (folder / place[1:] for place in PLACES)
         for path in (self.results, self.plugin.parent, self.socket.parent):
             path.mkdir(parents=True)
         self.answers('{"cniVersion": "0.3.1", "ips": [{"version": "4", "address": "10.40.0.9/24"}]}')
@@ -47,12 +48,13 @@ class Node:
         }
         (self.results / f"{config['name']}-{name}-net1").write_text(json.dumps(text | more))
 
-    def run(self) -> str:
+    def run(self, status: int = 0, daemon: int | None = None) -> str:
         text = script("kalico-dhcp-leases")
         for place in PLACES:
             text = text.replace(place, str(self.folder / place[1:]))
-        done = subprocess.run([*BASH, text], capture_output=True, text=True, timeout=30, check=False)
-        assert done.returncode == 0, done.stderr
+        env = os.environ | {"MAINPID": str(daemon or os.getpid())}
+        done = subprocess.run([*BASH, text], env=env, capture_output=True, text=True, timeout=10, check=False)
+        assert done.returncode == status, done.stderr
         return done.stdout + done.stderr
 
     @property
@@ -108,6 +110,16 @@ def test_a_node_without_any_is_fine(node: Node) -> None:
     assert node.run() == ""
 
 
+def test_a_daemon_that_ends_before_it_listens_is_not_waited_for(node: Node) -> None:
+    """systemd starts it again when this has ended, and not before."""
+    node.socket.unlink()
+    node.keeps(config())
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    assert "No such process" in node.run(status=1, daemon=gone.pid)
+    assert node.asked == []
+
+
 def test_a_file_that_cannot_be_read_is_in_nobodys_way(node: Node) -> None:
     (node.results / "a-torn-file").write_text("{")
     node.keeps(config())
@@ -118,10 +130,22 @@ def test_a_file_that_cannot_be_read_is_in_nobodys_way(node: Node) -> None:
 def test_an_interface_whose_address_the_server_has_given_away_is_named(node: Node) -> None:
     node.answers('{"ips": [{"address": "10.40.0.77/24"}]}')
     node.keeps(config())
-    assert node.run() == "net1 of container c1 has 10.40.0.9/24, and is leased 10.40.0.77/24 now: delete its pod\n"
+    line = "net1 of container c1 has 10.40.0.9/24, and is leased 10.40.0.77/24 now: delete its pod\n"
+    assert node.run() == line
+    assert node.wrong.read_text() == line
+
+
+def test_what_was_wrong_is_forgotten_when_all_leases_are_had(node: Node) -> None:
+    node.keeps(config())
+    node.wrong.parent.mkdir()
+    node.wrong.write_text("of an earlier daemon\n")
+    assert node.run() == ""
+    assert not node.wrong.exists()
 
 
 def test_a_lease_that_is_not_had_is_told(node: Node) -> None:
-    node.answers('{"msg": "no more tries"}', status=1)
+    node.answers('{\n\t"msg": "no more tries"\n}', status=1)
     node.keeps(config())
-    assert node.run() == 'net1 of container c1 has 10.40.0.9/24, and no lease: {"msg": "no more tries"}\n'
+    line = 'net1 of container c1 has 10.40.0.9/24, and no lease: { "msg": "no more tries" }\n'
+    assert node.run() == line
+    assert node.wrong.read_text() == line

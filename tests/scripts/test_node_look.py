@@ -149,6 +149,16 @@ def test_a_node_that_was_given_an_address_has_that_one_alone(made: Bench, damage
     assert look().marks == dict.fromkeys(THINGS, Mark(because="")) | {"join.ext-net": Mark(because="", wrong=wrong)}
 
 
+def test_what_a_thing_tells_of_itself_is_what_is_wrong_with_it_and_no_thing_of_its_own(made: Bench) -> None:
+    make_all(made)
+    told = in_node(made, NODES[0], "/run/kalico/.plugins")
+    told.write_text("net1 has another lease\nnet2 has no lease\n")
+    marks = dict.fromkeys(THINGS, Mark(because=""))
+    assert look().marks == marks | {"plugins": Mark(because="", wrong="net1 has another lease")}
+    told.write_text("")
+    assert look().marks == marks
+
+
 def test_a_link_beside_it_with_an_address_is_none_of_the_labs_business(made: Bench) -> None:
     make_all(made)
     inside(made, NODES[0], "ip link add name eth10 type bridge && ip address add 10.23.0.6/16 dev eth10")
@@ -172,6 +182,7 @@ def peer_made(made: Bench, address: str = "10.23.0.9/16") -> Bench:
     """A peer that peer-create.sh made, in the place of the second node."""
     made.environment |= {"BECAUSE": "an earlier reason", "NETWORK": "ext-net", "PEER": NODES[1]}
     made.environment |= {"IMAGE": "node:1", "ADDRESS": address}
+    made.on("podman ps --all *")
     made.on("podman inspect --type container *", "exit 125")
     made.on(
         "podman run *",

@@ -26,6 +26,7 @@ def create(bench: Bench, stdin: str = "", **values: str) -> subprocess.Completed
     bench.on('podman inspect *Networks "lan"*', "echo 9a:00:00:00:00:02")
     bench.on('podman inspect *Networks "podman"*', "echo 9a:00:00:00:00:01")
     bench.on("podman exec * ip -oneline link show", f"cat <<'END'\n{LINKS}END")
+    bench.on("podman ps --all *")
     bench.on("podman exec --interactive * sh -c *mark peer.lan", 'cat >"$BENCH/mark"')
     for pattern in ("run", "rm", "network connect", "exec"):
         bench.on(f"podman {pattern} *")
@@ -34,7 +35,7 @@ def create(bench: Bench, stdin: str = "", **values: str) -> subprocess.Completed
 
 def asked(bench: Bench) -> list[str]:
     """What was done, without what was only looked at."""
-    looks = ("podman inspect", "podman exec lab-peer-lan ip -oneline", "podman exec --interactive")
+    looks = ("podman ps", "podman inspect", "podman exec lab-peer-lan ip -oneline", "podman exec --interactive")
     return [call for call in bench.calls if not call.startswith(looks)]
 
 
@@ -86,7 +87,8 @@ def test_where_the_engine_has_taken_ipv6_off_the_interface_it_is_put_on_again_fr
     engine.on(IPV6_OFF, "echo 1")
     assert create(engine, ADDRESS=BOTH).returncode == 0
     [beside] = [call for call in engine.calls if call.startswith("podman run --rm")]
-    assert "--privileged --label kalico=lab --network container:lab-peer-lan --entrypoint bash node:1" in beside
+    assert "--name lab-peer-lan.aid --label kalico=lab --network container:lab-peer-lan --privileged" in beside
+    assert " --entrypoint bash node:1 " in beside
     assert beside.endswith("enable eth0")
     assert engine.calls.index(beside) < engine.calls.index(
         "podman exec lab-peer-lan ip address add fd40::9/64 dev eth0 nodad"
@@ -110,6 +112,17 @@ def test_one_that_an_earlier_run_left_is_made_anew(engine: Bench) -> None:
     assert create(engine).returncode == 0
     assert [call.split()[1] for call in asked(engine)[:2]] == ["rm", "run"]
     assert asked(engine)[0] == "podman rm --force --volumes lab-peer-lan"
+
+
+def test_a_helper_that_a_killed_run_left_beside_it_goes_before_it(engine: Bench) -> None:
+    """It is in the peer's network namespace, and podman removes no container that another one hangs on."""
+    engine.on(LABEL, "echo lab")
+    engine.on("podman ps --all --filter label=kalico=lab *", "printf 'lab-peer-lan-aid\\nlab-peer-lan.aid\\n'")
+    assert create(engine).returncode == 0
+    assert [call.removeprefix("podman rm --force --volumes ") for call in asked(engine)[:2]] == [
+        "lab-peer-lan.aid",
+        "lab-peer-lan",
+    ]
 
 
 @pytest.mark.parametrize("label", ["", "another-lab", "<no value>"])
@@ -168,6 +181,7 @@ def test_a_server_runs_the_words_that_it_is_given_and_has_a_mark_and_a_record_of
     made = engine.words("podman run --detach")
     assert made[-5:] == ["--entrypoint", "dnsmasq", "node:1", "--dhcp-option=3", "--log-dhcp"]
     rule = engine.words("podman run --rm")
+    assert rule[rule.index("--name") + 1] == "lab-dhcp-lan.aid"
     assert rule[rule.index("--network") + 1] == "container:lab-dhcp-lan"
     assert rule[rule.index("--entrypoint") + 1 :][:2] == ["iptables", "node:2"]
     assert rule[rule.index("--in-interface") :][:2] == ["--in-interface", "eth0"]

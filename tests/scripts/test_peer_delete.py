@@ -26,6 +26,14 @@ def test_the_peer_goes_and_its_record_with_it(peer: Bench, run_folder: Path) -> 
     assert not run_folder.exists()
 
 
+def test_a_helper_that_a_killed_run_left_beside_it_goes_before_it(peer: Bench) -> None:
+    peer.on(LIST, "printf 'lab-peer-lan-aid\\nlab-peer-lan\\nlab-peer-lan.aid\\n'")
+    peer.on("podman rm *")
+    assert peer.run("peer-delete").returncode == 0
+    names = ("lab-peer-lan.aid", "lab-peer-lan")
+    assert peer.calls == [LIST, *(f"podman rm --force --volumes {name}" for name in names)]
+
+
 @pytest.mark.parametrize("others", ["", "lab-peer-lan-2\n", "my-lab-peer-lan\n"])
 def test_gone_already_is_fine_and_no_other_goes_for_it(peer: Bench, run_folder: Path, others: str) -> None:
     peer.on(LIST, f"printf '{others}'")

@@ -1571,6 +1571,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "such as 10m",
     ),
     ("a lease without end", leased(leaseTime="infinite"), "networks[0].ipam.leaseTime", "no length of time", "10m"),
+    ("a lease of a number", leased(leaseTime=3600), "networks[0].ipam.leaseTime", "3600 is not", "a text such as 1h"),
     (
         "a lease that dnsmasq would lengthen",
         leased(leaseTime="119"),

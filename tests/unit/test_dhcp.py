@@ -137,7 +137,7 @@ def test_every_worker_that_joins_such_a_network_has_the_daemon_and_no_other() ->
         ],
     )
     assert nodes_with_leases(settings) == ("kalico-worker", "kalico-worker3")
-    assert settings.dhcp_servers == ("kalico-dhcp-lan",)
+    assert settings.dhcp_servers == settings.containers == ("kalico-dhcp-lan",)
 
 
 def test_the_self_test_expects_an_address_of_the_range_on_whichever_worker() -> None:

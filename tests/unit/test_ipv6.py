@@ -15,7 +15,7 @@ from components.checks.plan import ExpectedRoute, Peer, expected_network, expect
 from components.checks.run import Answer
 from components.engines import ENGINES
 from components.network_joins import facts
-from components.peers import peers_told
+from components.peers import told_of_containers
 from components.pods import net1_address, networks_annotation
 from components.settings import NetworkSettings
 from components.settings.blocks import free_host, widest_range, within
@@ -281,7 +281,7 @@ def test_a_peer_has_an_address_of_each_family(changes: dict[str, Any], addresses
     made = taken(**changes)
     assert made.peer
     assert list(map(str, made.peer.addresses)) == addresses
-    [told] = peers_told([made], [{"name": "ext-net"}], {"ext-net": "eth0 9a:01\n"})
+    [told] = told_of_containers([made], [{"name": "ext-net"}], {"ext-net": "eth0 9a:01\n"}, {})
     said = [address.split("/")[0] for address in addresses]
     assert told["peer"] == {"address": said[0], "address6": said[1], "mac": "9a:01"}
 
@@ -290,7 +290,7 @@ def test_the_peer_of_ipv6_alone_has_that_one() -> None:
     made = alone(peer=True)
     assert made.peer
     assert [str(address) for address in made.peer.addresses] == ["fd41::ffff:ffff:ffff:ffff/64"]
-    [told] = peers_told([made], [{"name": "six"}], {"six": "eth0 9a:01\n"})
+    [told] = told_of_containers([made], [{"name": "six"}], {"six": "eth0 9a:01\n"}, {})
     assert told["peer"] == {"address6": "fd41::ffff:ffff:ffff:ffff", "mac": "9a:01"}
     assert facts(made, "kalico-worker eth1 9a:02")["subnet6"] == "fd41::/64"
     assert "subnet" not in facts(made, "kalico-worker eth1 9a:02")

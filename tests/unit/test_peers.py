@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.attachments import dead_gateway, nad_config
-from components.peers import by_digest, containers, peers_told
+from components.peers import by_digest, told_of_containers
 from components.settings import NetworkSettings
 from components.settings.blocks import free_host, within
 from tests.lab_config import lab, network
@@ -31,7 +31,7 @@ def placed(**changes: Any) -> str:
 def test_a_network_has_no_peer_that_it_does_not_ask_for(said: dict[str, Any]) -> None:
     assert taken(**said).peer is None
     assert taken(**said) == taken()
-    assert containers(lab(networks=[network(**said)], pods=[])) == ()
+    assert lab(networks=[network(**said)], pods=[]).containers == ()
 
 
 def test_a_peer_takes_the_highest_host_that_is_nobodys() -> None:
@@ -138,10 +138,16 @@ def test_an_image_goes_by_its_digest_alone_where_it_has_one(image: str, taken: s
     assert by_digest(image) == taken
 
 
-def test_a_network_is_told_with_its_peers_address_and_mac() -> None:
-    networks = lab(networks=[network(peer=True), {"name": "lan", "subnet": "10.40.0.0/24"}], pods=[]).networks
-    facts = [{"name": "ext-net", "subnet": "10.23.0.0/16"}, {"name": "lan", "subnet": "10.40.0.0/24"}]
-    assert peers_told(networks, facts, {"ext-net": "eth0 9a:00:00:00:00:09\n"}) == [
+def test_a_network_is_told_with_its_peers_and_its_dhcp_servers_address_and_mac() -> None:
+    lan = {"name": "lan", "subnet": "10.40.0.0/24"}
+    leased = {"name": "leased", "subnet": "10.41.0.0/24", "peer": True, "ipam": {"type": "dhcp"}}
+    networks = lab(networks=[network(peer=True), lan, leased], pods=[]).networks
+    facts = [{"name": network.name, "subnet": str(network.subnet)} for network in networks]
+    printed = {"ext-net": "eth0 9a:00:00:00:00:09\n", "leased": "eth0 9a:00:00:00:00:0a\n"}
+    assert told_of_containers(networks, facts, printed, {"leased": "eth0 9a:00:00:00:00:0b\n"}) == [
         facts[0] | {"peer": {"address": "10.23.255.254", "mac": "9a:00:00:00:00:09"}},
         facts[1],
+        facts[2]
+        | {"peer": {"address": "10.41.0.254", "mac": "9a:00:00:00:00:0a"}}
+        | {"dhcp_server": {"address": "10.41.0.253", "mac": "9a:00:00:00:00:0b"}},
     ]
