@@ -160,8 +160,10 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
             section.fault("peer", f"{plugin.without_peer} keeps pods apart from it", "take another mode, or drop it")
     if ipam_section.faulty:
         return network
-    if isinstance(ipam, Dhcp) and not plugin.on_network:
+    if isinstance(ipam, Dhcp) and (plugin.shares_mac or not plugin.on_network):
         problem = f"dhcp, and nobody answers it on a {plugin.name} of a node's own"
+        if plugin.shares_mac:
+            problem = f"dhcp leases an address to a MAC, and by {plugin.name} a pod has its node's own"
         ipam_section.fault("type", problem, "take another type or `plugin`")
         return network
     asked_server = ipam.server if isinstance(ipam, Dhcp) else None
