@@ -156,8 +156,8 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         for address in asked_peer.addresses.values():
             if address in [own.ip for own in network.node_addresses]:
                 section.fault("peer.address", f"{address} is one of `nodeAddresses` too", "take another one")
-        if plugin.without_peer:
-            section.fault("peer", f"{plugin.without_peer} keeps pods apart from it", "take another mode, or drop it")
+        if apart := plugin.without_peer(network.parent):
+            section.fault("peer", f"{apart} keeps pods apart from it", "take another mode, or drop it")
     if ipam_section.faulty:
         return network
     if isinstance(ipam, Dhcp) and (plugin.shares_mac or not plugin.on_network):
@@ -286,8 +286,8 @@ def _check_server(
     taken = [(side.gateway, "the gateway"), (peer, "the peer's")]
     taken += [(address.ip, "one of `nodeAddresses` too") for address in network.node_addresses]
     asked.check(ipam, side, taken, network.parent)
-    if network.plugin.without_peer:
-        ipam.fault("server", f"{network.plugin.without_peer} keeps pods apart from it", "take another mode or type")
+    if apart := network.plugin.without_peer(network.parent):
+        ipam.fault("server", f"{apart} keeps pods apart from it", "take another mode or type")
 
 
 def _check_link(network: NetworkSettings, section: Section) -> None:

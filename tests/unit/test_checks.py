@@ -292,6 +292,14 @@ def test_pods_that_the_mode_keeps_apart_are_not_asked_of_each_other_and_a_note_s
     assert not [request for request in nodes.asked if request.startswith(("near ", "tcp ", "large "))]
 
 
+def test_of_a_peer_that_a_switch_may_keep_apart_the_note_says_that_it_was_not_asked() -> None:
+    nodes = both()
+    changes = {"mode": "vepa", "parent": "eth7", "peer": {"address": PEER.address}}
+    notes = [each.figure for each in two(nodes, peers=(PEER,), **changes) if each.ok is None and each.what == "ext-net"]
+    assert notes[0].startswith("between pods, to and from the peer were not asked: vepa keeps those of one parent")
+    assert not [request for request in nodes.asked if request.startswith(("near ", "tcp ", "large "))]
+
+
 def test_a_pod_that_is_on_a_network_twice_is_asked_by_address_and_not_of_itself() -> None:
     nodes = Nodes({"samplepod": facts(SUBNET)})
     status = [

@@ -1628,6 +1628,23 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "private keeps pods apart from it",
         "take another mode or type",
     ),
+    *(
+        (
+            f"an island whose frames nobody sends back, with {given}",
+            {"networks": [network(mode="vepa", **given)], "pods": []},
+            "networks[0].peer",
+            "vepa without a `parent` keeps pods apart from it",
+            "take another mode, or drop it",
+        )
+        for given in ({"peer": True}, {"gateway": "peer"})
+    ),
+    (
+        "a server on an island whose frames nobody sends back",
+        leased(of_network={"mode": "vepa"}),
+        "networks[0].ipam.server",
+        "vepa without a `parent` keeps pods apart from it",
+        "take another mode or type",
+    ),
     (
         "a subnet without an address for the server",
         leased(
