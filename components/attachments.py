@@ -64,7 +64,7 @@ class Attachments(pulumi.ComponentResource):
                 pulumi.log.warn(two_default_routes(network), self)
             if not network.plugin.on_network and len(network.nodes) > 1:
                 pulumi.log.info(bridges_apart(network), self)
-            if gateway := dead_gateway(network):
+            for gateway in dead_gateways(network):
                 pulumi.log.info(
                     f"network {network.name}: its gateway {gateway} is nothing unless you put something there "
                     f"({'`gateway: peer` has the lab do it, ' if network.plugin.on_network else ''}"
@@ -195,13 +195,13 @@ def leases(network: NetworkSettings) -> str:
     )
 
 
-def dead_gateway(network: NetworkSettings) -> Address | None:
-    """The gateway that a default route leads to and that is nothing: on an island there is only the lab's own peer."""
+def dead_gateways(network: NetworkSettings) -> tuple[Address, ...]:
+    """The gateways that default routes lead to and that are nothing: on an island there is only the lab's own peer."""
     if network.parent or network.default_route is DefaultRoute.NONE:
-        return None
+        return ()
     sides = {side.version: side for side in network.sides}
     routes = [route for route in (*network.ipam.routes, *network.routes) if route.dst.prefixlen == 0]
     by_routes = [route.gw or sides[route.dst.version].gateway for route in routes]
     gateways = network.gateways if network.has_routes_plugin else by_routes
     alive = [address.ip for address in network.peer.addresses] if network.peer else []
-    return next((gateway for gateway in gateways if gateway not in alive), None)
+    return tuple(gateway for gateway in gateways if gateway and gateway not in alive)

@@ -148,6 +148,15 @@ def test_the_seeds_pod_passes_with_its_second_default_route_pointed_out() -> Non
     assert note.figure.startswith("2: net1 (10.23.0.1), eth0 (169.254.1.1); the first wins")
 
 
+def test_default_routes_are_counted_by_family() -> None:
+    routes = [{"dst": "::/0", "dev": f"net{i}", "gateway": f"fd{i}::1"} for i in (1, 2)]
+    one_of_each = judge.Facts(links={}, routes=(DEFAULT, routes[0]))
+    assert judge.default_routes("default/a", one_of_each) is None
+    two_of_ipv6 = judge.default_routes("default/a", judge.Facts(links={}, routes=(DEFAULT, *routes)))
+    assert two_of_ipv6
+    assert two_of_ipv6.figure == "2 of IPv6: net1 (fd1::1), net2 (fd2::1); the first wins"
+
+
 @pytest.mark.parametrize(
     ("seen", "told"),
     [
