@@ -64,6 +64,8 @@ class Attachments(pulumi.ComponentResource):
                 pulumi.log.warn(two_default_routes(network), self)
             if not network.plugin.on_network and len(network.nodes) > 1:
                 pulumi.log.info(bridges_apart(network), self)
+            if isinstance(network.ipam, ipam.Dhcp) and not network.ipam.server and not network.parent:
+                pulumi.log.warn(unanswered(network), self)
             for gateway in dead_gateways(network):
                 pulumi.log.info(
                     f"network {network.name}: its gateway {gateway} is nothing unless you put something there "
@@ -172,6 +174,14 @@ def two_default_routes(network: NetworkSettings) -> str:
         f"network {network.name} (`defaultRoute: literal`): its pods have a second default route of eth0's metric. "
         "Cluster DNS and the API time out until the neighbour entry of a dead gateway has failed, and are lost behind "
         "a living one; `source` and `net1` keep them"
+    )
+
+
+def unanswered(network: NetworkSettings) -> str:
+    """What there is to say of `server: false` on an island."""
+    return (
+        f"network {network.name} (`server: false`): nobody answers DHCP on it unless you put a server there, and its "
+        "pods wait in vain (`server: true` has the lab do it, `parent` leads to where one is)"
     )
 
 
