@@ -46,7 +46,7 @@ class MachineFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
-    """A kind of link that not every kernel makes."""
+    """A kind of link that not every kernel makes, or IPv6."""
 
     module: str
     """The module that brings it, where it is not built in."""
@@ -71,8 +71,14 @@ FEATURES = {
     "vlan": Feature(
         module="8021q", option="CONFIG_VLAN_8021Q", key="vlan", wanted=lambda network: network.vlan is not None
     ),
+    "ipv6": Feature(
+        module="ipv6",
+        option="CONFIG_IPV6",
+        key="subnet6",
+        wanted=lambda network: any(side.version == 6 for side in network.sides),
+    ),
 }
-"""By kind of link, as `ip link add type` names it."""
+"""By kind of link, as `ip link add type` names it; and IPv6."""
 
 
 def missing_features(settings: LabSettings, available: frozenset[str], made: Collection[str] = ()) -> tuple[Fault, ...]:

@@ -249,13 +249,19 @@ def test_a_feature_is_asked_for_by_the_networks_that_need_it(name: str) -> None:
     """By key and index: of the networks here, the second has a vlan, and each other one a plugin of its own."""
     lan = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"rangeEnd": "10.40.0.99"}, "parent": "eth7", "vlan": 5}
     others = [
-        {"name": f"net{i}", "subnet": f"10.{i}.0.0/16", "plugin": plugin}
+        {"name": f"net{i}", "subnet": f"10.{i}.0.0/16", "subnet6": f"fd{i}::/64", "plugin": plugin}
         for i, plugin in ((42, "ipvlan"), (43, "bridge"))
     ]
     settings = lab(networks=[network(), lan, *others])
     asked = [fault.key for fault in missing_features(settings, frozenset(FEATURES) - {name})]
-    needed = {"macvlan": [0, 1, 2], "vlan": [1], "ipvlan": [2], "bridge": [3]}[name]
+    needed = {"macvlan": [0, 1, 2], "vlan": [1], "ipvlan": [2], "bridge": [3], "ipv6": [2, 3]}[name]
     assert asked == [f"networks[{i}].{FEATURES[name].key}" for i in needed]
+
+
+def test_a_subnet_of_ipv6_takes_a_kernel_that_has_it() -> None:
+    settings = lab(networks=[network(subnet6="fd23::/64")])
+    [fault] = missing_features(settings, frozenset(FEATURES) - {"ipv6"})
+    assert str(fault).startswith("networks[0].subnet6: ext-net needs ipv6, and the kernel has none (module ipv6); ")
 
 
 def test_an_ipvlan_that_the_kernel_cannot_make_is_refused_by_its_name() -> None:
