@@ -31,6 +31,7 @@ def facts(engine: Engine, root: Path = Path("/")) -> MachineFacts:
         routes=routes_of(routes) + routes6_of(_text(root / "proc/net/ipv6_route") or ""),
         engine=engine.name,
         makes_vlans=engine.makes_vlans,
+        addresses_nodes=engine.addresses_nodes,
         engine_networks=engine_networks(engine),
         features=features(root),
     )

@@ -391,6 +391,7 @@ def test_all_facts_come_together(root: Path, install: Install) -> None:
         routes=(*routes_of(ROUTES), *routes6_of(ROUTES6)),
         engine="podman",
         makes_vlans=False,
+        addresses_nodes=False,
         engine_networks=SHOWN["podman"][1],
         features=frozenset(FEATURES),
     )

@@ -19,6 +19,7 @@ MACHINE = MachineFacts(
     ),
     engine="docker",
     makes_vlans=True,
+    addresses_nodes=True,
     engine_networks=(
         EngineNetwork(name="bridge", subnets=(IPv4Network("172.17.0.0/16"),), parent=None, lab=None),
         EngineNetwork(name="host", subnets=(), parent=None, lab=None),
@@ -286,3 +287,27 @@ def test_all_of_it_comes_at_once() -> None:
     machine = replace(MACHINE, features=frozenset())
     found = machine_faults(lab(networks=[network(parent="eth9")], podSubnet="192.168.0.0/16"), machine)
     assert [fault.key for fault in found] == ["networks[0].mode", "networks[0].parent", "podSubnet"]
+
+
+@pytest.mark.parametrize(
+    ("workers", "changes", "takers"),
+    [
+        (4, {}, ""),
+        (3, {"peer": True}, ""),
+        (5, {}, "5 workers take"),
+        (4, {"peer": True}, "4 workers and the peer take"),
+        (3, {"peer": True, "ipam": {"type": "dhcp"}}, "3 workers, the peer and the DHCP server take"),
+    ],
+)
+def test_the_nodes_part_has_an_address_for_all_that_the_engine_gives_one(
+    workers: int, changes: dict[str, Any], takers: str
+) -> None:
+    lan = {"name": "lan", "subnet": "10.40.0.0/28", "ipam": {"rangeEnd": "10.40.0.6"}} | changes
+    lan["ipam"] |= {"rangeEnd": "10.40.0.6"}
+    settings = lab(workers=workers, networks=[lan], pods=[])
+    refusal = (
+        f"networks[0].subnet: {takers} {workers + len(changes)} addresses of the nodes' part 10.40.0.8/30 of it, which "
+        "has 4; take a larger subnet, or let fewer join (`nodes`)"
+    )
+    assert [str(fault) for fault in machine_faults(settings, MACHINE)] == ([refusal] if takers else [])
+    assert machine_faults(settings, replace(MACHINE, addresses_nodes=False)) == ()
