@@ -116,7 +116,7 @@ prove(
         readiness=readiness,
         peers=peers,
         joins=joins,
-        leases=leases,
+        leases=leases.needed,
         drift=drift,
     ),
 )

@@ -64,7 +64,9 @@ class Attachments(pulumi.ComponentResource):
                 pulumi.log.warn(two_default_routes(network), self)
             if not network.plugin.on_network and len(network.nodes) > 1:
                 pulumi.log.info(bridges_apart(network), self)
-            if gateway := dead_gateway(network):
+            if network.ipam.by_server and not network.ipam.server and not network.parent:
+                pulumi.log.warn(unanswered(network), self)
+            for gateway in dead_gateways(network):
                 pulumi.log.info(
                     f"network {network.name}: its gateway {gateway} is nothing unless you put something there "
                     f"({'`gateway: peer` has the lab do it, ' if network.plugin.on_network else ''}"
@@ -175,6 +177,14 @@ def two_default_routes(network: NetworkSettings) -> str:
     )
 
 
+def unanswered(network: NetworkSettings) -> str:
+    """What there is to say of `server: false` on an island."""
+    return (
+        f"network {network.name} (`server: false`): nobody answers DHCP on it unless you put a server there, and its "
+        "pods wait in vain (`server: true` has the lab do it, `parent` leads to where one is)"
+    )
+
+
 def bridges_apart(network: NetworkSettings) -> str:
     """What there is to say of a bridge on each of several workers."""
     return (
@@ -195,13 +205,13 @@ def leases(network: NetworkSettings) -> str:
     )
 
 
-def dead_gateway(network: NetworkSettings) -> Address | None:
-    """The gateway that a default route leads to and that is nothing: on an island there is only the lab's own peer."""
+def dead_gateways(network: NetworkSettings) -> tuple[Address, ...]:
+    """The gateways that default routes lead to and that are nothing: on an island there is only the lab's own peer."""
     if network.parent or network.default_route is DefaultRoute.NONE:
-        return None
+        return ()
     sides = {side.version: side for side in network.sides}
     routes = [route for route in (*network.ipam.routes, *network.routes) if route.dst.prefixlen == 0]
     by_routes = [route.gw or sides[route.dst.version].gateway for route in routes]
     gateways = network.gateways if network.has_routes_plugin else by_routes
     alive = [address.ip for address in network.peer.addresses] if network.peer else []
-    return next((gateway for gateway in gateways if gateway not in alive), None)
+    return tuple(gateway for gateway in gateways if gateway and gateway not in alive)

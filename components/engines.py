@@ -206,7 +206,7 @@ def unfit(
     `makes_links`: whether this process may make links of the machine. `features`: of the machine's kernel.
     """
     on_links = [network.name for network in networks if network.parent]
-    islands = [network.name for network in networks if not network.parent]
+    islands = [network.name for network in networks if network.plugin.on_network and not network.parent]
     if standing is Standing.APART:
         if not on_links:
             return None

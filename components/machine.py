@@ -31,6 +31,7 @@ def facts(engine: Engine, root: Path = Path("/")) -> MachineFacts:
         routes=routes_of(routes) + routes6_of(_text(root / "proc/net/ipv6_route") or ""),
         engine=engine.name,
         makes_vlans=engine.makes_vlans,
+        addresses_nodes=engine.addresses_nodes,
         engine_networks=engine_networks(engine),
         features=features(root),
     )
@@ -57,7 +58,8 @@ def makes_links(root: Path = Path("/")) -> bool:
 
 
 def features(root: Path = Path("/")) -> frozenset[str]:
-    """The kinds of links that this machine's kernel makes; where it does not tell (in a container), all."""
+    """The kinds of links that this machine's kernel makes, where it does not tell (in a container) all; and IPv6, which
+    it may have been started without."""
     release = os.uname().release
     packed = root / "proc/config.gz"
     config = (
@@ -67,7 +69,8 @@ def features(root: Path = Path("/")) -> frozenset[str]:
     modules = "\n".join(text for text in lists if text) or None
     modules_loaded = root / "sys/module"
     loaded = {path.name for path in modules_loaded.iterdir()} if modules_loaded.is_dir() else set()
-    return known_features(loaded, config, modules)
+    found = known_features(loaded, config, modules) - {"ipv6"}
+    return found | {"ipv6"} if (root / "proc/net/if_inet6").exists() else found
 
 
 def known_features(loaded: set[str], config: str | None, modules: str | None) -> frozenset[str]:

@@ -51,7 +51,7 @@ class MacvlanNetworks(pulumi.ComponentResource):
                 "NETWORK": network.name,
                 "BRIDGE": bridge_name(args.workspace.cluster_name, network.name),
                 "PARENT": network.link or "",
-                "SUBNET": str(network.subnet),
+                "SUBNET": " ".join(str(side.subnet) for side in network.sides),
                 "MTU": str(network.mtu) if (network.mtu or 0) > LINKS_MTU and not network.parent else "",
                 "ISLAND": "engine" if engine.makes_islands else "bridge",
             },

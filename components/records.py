@@ -12,7 +12,7 @@ class Record:
     parent: str = ""
     """Of a network: the link that it lies on, '' where the engine has one of its own."""
     subnet: str = ""
-    """Of a network."""
+    """Of a network: the one of each family, with a blank between two."""
 
 
 def records(run: Path) -> dict[str, Record]:

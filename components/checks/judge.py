@@ -208,12 +208,17 @@ def said(dst: str, gw: str | None) -> str:
 
 
 def default_routes(pod: str, seen: Facts) -> Result | None:
-    """A note where the pod has more than one default route, or leaves by none of eth0's; else None."""
-    by = [f"{route.get('dev')} ({route.get('gateway', 'link')})" for route in seen.routes if route["dst"] == DEFAULT]
-    if len(by) < 2:
+    """A note where the pod has more than one default route of a family; else None."""
+    figures = []
+    for family, dst in ((4, DEFAULT), (6, DEFAULT6)):
+        by = [f"{route.get('dev')} ({route.get('gateway', 'link')})" for route in seen.routes if route["dst"] == dst]
+        if len(by) > 1:
+            # The cluster is of IPv4, so nothing of it is in the way of the other family.
+            slow = ", and where nothing answers there names and the API are slow" if family == 4 else ""
+            figures.append(f"{len(by)}{' of IPv6' * (family == 6)}: {', '.join(by)}; the first wins{slow}")
+    if not figures:
         return None
-    figure = f"{len(by)}: {', '.join(by)}; the first wins, and where nothing answers there names and the API are slow"
-    return Result(name="default routes", pod=pod, what="", ok=None, figure=figure)
+    return Result(name="default routes", pod=pod, what="", ok=None, figure="; ".join(figures))
 
 
 def in_the_way(pod: str, plan: Plan) -> bool:

@@ -363,9 +363,11 @@ def network_notes(plan: Plan, name: str, here: Sequence[Attachment]) -> list[Res
     if not here:
         return []
     network = plan.networks[name]
+    has_peer = any(peer.network == name for peer in plan.peers)
     if network.pods_apart:
-        notes = [f"between pods were not asked: {network.pods_apart}"]
-    elif len({each.pod for each in here}) == 1 and not any(peer.network == name for peer in plan.peers):
+        whose = "between pods, to and from the peer" if has_peer else "between pods"
+        notes = [f"{whose} were not asked: {network.pods_apart}"]
+    elif len({each.pod for each in here}) == 1 and not has_peer:
         notes = [f"had nowhere to go: {here[0].pod.removeprefix('default/')} is alone on it"]
     else:
         notes = []

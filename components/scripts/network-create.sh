@@ -4,7 +4,7 @@
 # the kernel has one, else on the bridge BRIDGE, which is made here and has no port. MTU: what the island has to carry,
 # where that is more than a link has by itself; it is then always a bridge.
 # RUN/networks/NETWORK remembers it from before the first step, for the clean-up after a run that was killed.
-# RUN/because/network.NETWORK keeps BECAUSE, why this runs, the parent, and SUBNET.
+# RUN/because/network.NETWORK keeps BECAUSE, why this runs, the parent, and SUBNET (10.23.0.0/16; of two families both).
 # Does not touch a network of that name that the lab (label kalico=CLUSTER) did not make.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${BRIDGE:?}" "${RUN:?}"

@@ -38,6 +38,8 @@ class MachineFacts:
     """The name of the engine that makes the networks."""
     makes_vlans: bool
     """Whether the engine makes a link PARENT.VLAN that the machine has not."""
+    addresses_nodes: bool
+    """Whether the engine gives each node, peer and DHCP server of a network an address of its `node_range`."""
     engine_networks: tuple[EngineNetwork, ...]
     """Also those of the lab itself, if it runs already."""
     features: frozenset[str]
@@ -46,7 +48,7 @@ class MachineFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
-    """A kind of link that not every kernel makes."""
+    """A kind of link that not every kernel makes, or IPv6."""
 
     module: str
     """The module that brings it, where it is not built in."""
@@ -71,8 +73,14 @@ FEATURES = {
     "vlan": Feature(
         module="8021q", option="CONFIG_VLAN_8021Q", key="vlan", wanted=lambda network: network.vlan is not None
     ),
+    "ipv6": Feature(
+        module="ipv6",
+        option="CONFIG_IPV6",
+        key="subnet6",
+        wanted=lambda network: any(side.version == 6 for side in network.sides),
+    ),
 }
-"""By kind of link, as `ip link add type` names it."""
+"""By kind of link, as `ip link add type` names it; and IPv6."""
 
 
 def missing_features(settings: LabSettings, available: frozenset[str], made: Collection[str] = ()) -> tuple[Fault, ...]:
@@ -103,6 +111,8 @@ def machine_faults(
     new = {i: network for i, network in enumerate(settings.networks) if network.name not in (made or ())}
     for i, network in new.items():
         faults += _parent_faults(f"networks[{i}]", network, machine, others)
+        if machine.addresses_nodes and network.plugin.on_network:
+            faults += _node_range_faults(f"networks[{i}]", network)
         if network.plugin.on_network and any(other.name == network.name for other in others):
             problem = f"the engine has a network {network.name!r} that this lab did not make"
             faults.append(Fault(key=f"networks[{i}].name", problem=problem, remedy="choose another name or remove it"))
@@ -150,6 +160,19 @@ def _parent_faults(
         problem = f"{network.mtu} is more than {on}'s own {machine.links[on]}"
         faults.append(Fault(key=f"{key}.mtu", problem=problem, remedy=f"give less or raise that of {on}"))
     return faults
+
+
+def _node_range_faults(key: str, network: NetworkSettings) -> list[Fault]:
+    there, others = network.node_range.num_addresses, [network.peer, network.dhcp_server]
+    needed = len(network.nodes) + len([each for each in others if each])
+    if network.subnet.version == 6 or needed <= there:  # of IPv6 alone, they are of a pool of the engine's
+        return []
+    named = [name for name, each in zip(("the peer", "the DHCP server"), others, strict=True) if each]
+    *first, last = [f"{len(network.nodes)} worker{'s' * (len(network.nodes) > 1)}", *named]
+    takers = f"{', '.join(first)} and {last}" if first else last
+    problem = f"{takers} take {needed} addresses of the nodes' part {network.node_range} of it, which has {there}"
+    remedy = "take a larger subnet, or let fewer join (`nodes`)"
+    return [Fault(key=f"{key}.subnet", problem=problem, remedy=remedy)]
 
 
 def _overlapping(

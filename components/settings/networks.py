@@ -156,12 +156,14 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         for address in asked_peer.addresses.values():
             if address in [own.ip for own in network.node_addresses]:
                 section.fault("peer.address", f"{address} is one of `nodeAddresses` too", "take another one")
-        if plugin.without_peer:
-            section.fault("peer", f"{plugin.without_peer} keeps pods apart from it", "take another mode, or drop it")
+        if apart := plugin.without_peer(network.parent):
+            section.fault("peer", f"{apart} keeps pods apart from it", "take another mode, or drop it")
     if ipam_section.faulty:
         return network
-    if ipam.by_server and not plugin.on_network:
+    if ipam.by_server and (plugin.shares_mac or not plugin.on_network):
         problem = f"dhcp, and nobody answers it on a {plugin.name} of a node's own"
+        if plugin.shares_mac:
+            problem = f"dhcp leases an address to a MAC, and by {plugin.name} a pod has its node's own"
         ipam_section.fault("type", problem, "take another type or `plugin`")
         return network
     leased = side_of(sides, 4)
@@ -283,8 +285,8 @@ def _check_server(
     taken = [(side.gateway, "the gateway"), (peer, "the peer's")]
     taken += [(address.ip, "one of `nodeAddresses` too") for address in network.node_addresses]
     asked.check(ipam, side, taken, network.parent)
-    if network.plugin.without_peer:
-        ipam.fault("server", f"{network.plugin.without_peer} keeps pods apart from it", "take another mode or type")
+    if apart := network.plugin.without_peer(network.parent):
+        ipam.fault("server", f"{apart} keeps pods apart from it", "take another mode or type")
 
 
 def _check_link(network: NetworkSettings, section: Section) -> None:

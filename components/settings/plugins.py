@@ -65,9 +65,8 @@ class Plugin(Protocol):
     def link_mode(self) -> MacvlanMode:
         """Of the macvlan by which a node joins."""
 
-    @property
-    def without_peer(self) -> str:
-        """What of it keeps pods apart from a neighbour; '' where nothing does."""
+    def without_peer(self, parent: str | None) -> str:
+        """What of it keeps pods apart from a neighbour on `parent` (None: an island); '' where nothing does."""
 
     @property
     def pods_apart(self) -> str:
@@ -98,8 +97,9 @@ class Macvlan:
     def link_mode(self) -> MacvlanMode:
         return self.mode
 
-    @property
-    def without_peer(self) -> str:
+    def without_peer(self, parent: str | None) -> str:
+        if self.mode is MacvlanMode.VEPA and not parent:  # there is no switch to send frames back
+            return f"{self.mode} without a `parent`"
         return self.mode.value if self.mode.keeps_apart else ""
 
     @property
@@ -133,8 +133,7 @@ class Ipvlan:
     def link_mode(self) -> MacvlanMode:
         return MacvlanMode.BRIDGE
 
-    @property
-    def without_peer(self) -> str:
+    def without_peer(self, parent: str | None) -> str:
         return "" if self.mode is IpvlanMode.L2 else self.mode.value
 
     @property
@@ -165,8 +164,7 @@ class Bridge:
     def link_mode(self) -> MacvlanMode:
         return MacvlanMode.BRIDGE
 
-    @property
-    def without_peer(self) -> str:
+    def without_peer(self, parent: str | None) -> str:
         return ""
 
     @property

@@ -120,6 +120,7 @@ FACTS = MachineFacts(
     routes=(),
     engine="podman",
     makes_vlans=False,
+    addresses_nodes=False,
     engine_networks=(),
     features=frozenset(FEATURES),
 )

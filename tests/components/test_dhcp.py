@@ -167,3 +167,17 @@ def test_what_is_not_as_it_was_left_is_made_again_and_no_pod_is(
 ) -> None:
     happened, expected = DRIFTS[name]
     assert reasons(run_leased(left=happened(left))) == expected
+
+
+@pytest.mark.parametrize(("parent", "told"), [({}, True), ({"parent": "eth7"}, False)], ids=["island", "on a link"])
+def test_leases_that_nobody_gives_on_an_island_are_pointed_out(
+    run_lab: RunLab, caplog: pytest.LogCaptureFixture, parent: dict[str, str], told: bool
+) -> None:
+    leased = {"name": "lan", "subnet": "10.40.0.0/24", "ipam": {"type": "dhcp", "server": False}}
+    done = run_lab(answers=ANSWERS, networks=[network(), leased | parent])
+    assert done.error is None, done.error
+    assert ("network lan (`server: false`): nobody answers DHCP on it" in caplog.text) is told
+
+
+def test_the_self_test_waits_for_a_server_that_no_pod_waits_for(run_leased: Callable[..., Run]) -> None:
+    assert {SERVER, DAEMON} <= run_leased()["Command self-test-checks"].depends_on

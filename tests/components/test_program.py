@@ -299,6 +299,11 @@ def test_every_node_is_made_to_run_and_again_in_another_cluster(program: Run, ca
     assert inputs["triggers"] == ["the-clusters-uid", made_from("nodes-run", inputs)]
 
 
+def test_a_network_of_both_families_keeps_both_of_its_subnets(run_lab: RunLab) -> None:
+    done = run_lab(networks=[network(subnet6="fd23::/64")])
+    assert done[NETWORK].inputs["environment"]["SUBNET"] == "10.23.0.0/16 fd23::/64"
+
+
 def test_the_network_is_made_of_the_engines_words_on_stdin(program: Run, cache: Path) -> None:
     inputs = program[NETWORK].inputs
     assert inputs["environment"] == labs_environment(cache, NEW) | {

@@ -148,6 +148,15 @@ def test_the_seeds_pod_passes_with_its_second_default_route_pointed_out() -> Non
     assert note.figure.startswith("2: net1 (10.23.0.1), eth0 (169.254.1.1); the first wins")
 
 
+def test_default_routes_are_counted_by_family() -> None:
+    routes = [{"dst": "::/0", "dev": f"net{i}", "gateway": f"fd{i}::1"} for i in (1, 2)]
+    one_of_each = judge.Facts(links={}, routes=(DEFAULT, routes[0]))
+    assert judge.default_routes("default/a", one_of_each) is None
+    two_of_ipv6 = judge.default_routes("default/a", judge.Facts(links={}, routes=(DEFAULT, *routes)))
+    assert two_of_ipv6
+    assert two_of_ipv6.figure == "2 of IPv6: net1 (fd1::1), net2 (fd2::1); the first wins"
+
+
 @pytest.mark.parametrize(
     ("seen", "told"),
     [
@@ -289,6 +298,14 @@ def test_pods_that_the_mode_keeps_apart_are_not_asked_of_each_other_and_a_note_s
     nodes = both()
     notes = [each.figure for each in two(nodes, mode=mode) if each.ok is None and each.what == "ext-net"]
     assert f"between pods were not asked: {mode} keeps those of one parent apart" in notes[0]
+    assert not [request for request in nodes.asked if request.startswith(("near ", "tcp ", "large "))]
+
+
+def test_of_a_peer_that_a_switch_may_keep_apart_the_note_says_that_it_was_not_asked() -> None:
+    nodes = both()
+    changes = {"mode": "vepa", "parent": "eth7", "peer": {"address": PEER.address}}
+    notes = [each.figure for each in two(nodes, peers=(PEER,), **changes) if each.ok is None and each.what == "ext-net"]
+    assert notes[0].startswith("between pods, to and from the peer were not asked: vepa keeps those of one parent")
     assert not [request for request in nodes.asked if request.startswith(("near ", "tcp ", "large "))]
 
 

@@ -847,11 +847,11 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "take another type or `plugin`",
     ),
     (
-        "dhcp where an ipvlan has no neighbours",
-        leased(of_network={"plugin": "ipvlan", "mode": "l3"}),
-        "networks[0].ipam.server",
-        "l3 keeps pods apart from it",
-        "take another mode or type",
+        "dhcp where all pods of a node have its MAC",
+        leased(server=False, of_network={"plugin": "ipvlan"}),
+        "networks[0].ipam.type",
+        "dhcp leases an address to a MAC, and by ipvlan a pod has its node's own",
+        "take another type or `plugin`",
     ),
     # Fixed addresses and MACs
     *(
@@ -1627,6 +1627,23 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         leased(of_network={"mode": "private"}),
         "networks[0].ipam.server",
         "private keeps pods apart from it",
+        "take another mode or type",
+    ),
+    *(
+        (
+            f"an island whose frames nobody sends back, with {given}",
+            {"networks": [network(mode="vepa", **given)], "pods": []},
+            "networks[0].peer",
+            "vepa without a `parent` keeps pods apart from it",
+            "take another mode, or drop it",
+        )
+        for given in ({"peer": True}, {"gateway": "peer"})
+    ),
+    (
+        "a server on an island whose frames nobody sends back",
+        leased(of_network={"mode": "vepa"}),
+        "networks[0].ipam.server",
+        "vepa without a `parent` keeps pods apart from it",
         "take another mode or type",
     ),
     (

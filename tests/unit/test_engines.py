@@ -156,6 +156,7 @@ def test_an_engine_that_cannot_make_the_lab_is_passed_over_with_its_reason(stand
 
 
 ISLAND, ON_A_LINK = lab().networks, lab(networks=[network(parent="eth7")]).networks
+BRIDGE = lab(networks=[network(without="mode", plugin="bridge")]).networks
 ALL_KINDS = frozenset(FEATURES)
 
 
@@ -185,6 +186,7 @@ ALL_KINDS = frozenset(FEATURES)
             "`parent` of network ext-net; without `parent` it is an island in that virtual machine, which works",
         ),
         ("podman", Standing.USABLE, (), False, frozenset(), None),
+        ("podman", Standing.USABLE, BRIDGE, False, frozenset(), None),
     ],
 )
 def test_an_engine_is_unfit_for_networks_that_it_cannot_make_here(

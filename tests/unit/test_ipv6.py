@@ -3,14 +3,14 @@
 import itertools
 import json
 from dataclasses import replace
-from ipaddress import IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.attachments import MASTER, confs, dead_gateway, nad_config, ranges
+from components.attachments import MASTER, confs, dead_gateways, nad_config, ranges
 from components.checks.plan import ExpectedRoute, Peer, expected_network, expected_routes, from_json, plan, to_json
 from components.checks.run import Answer
 from components.engines import ENGINES
@@ -299,15 +299,16 @@ def test_the_peer_of_ipv6_alone_has_that_one() -> None:
 @pytest.mark.parametrize(
     ("changes", "dead"),
     [
-        ({"gateway": "peer", "gateway6": "peer"}, None),
-        ({"gateway": "peer"}, "fd23::1"),
-        ({"gateway6": "peer"}, "10.23.0.1"),
-        ({"gateway": "peer", "defaultRoute": "literal"}, "fd23::1"),
-        ({"gateway": "peer", "peer": {"address6": "fd23::1"}, "defaultRoute": "none", "without": "gateway6"}, None),
+        ({}, ["10.23.0.1", "fd23::1"]),
+        ({"gateway": "peer", "gateway6": "peer"}, []),
+        ({"gateway": "peer"}, ["fd23::1"]),
+        ({"gateway6": "peer"}, ["10.23.0.1"]),
+        ({"gateway": "peer", "defaultRoute": "literal"}, ["fd23::1"]),
+        ({"gateway": "peer", "peer": {"address6": "fd23::1"}, "defaultRoute": "none", "without": "gateway6"}, []),
     ],
 )
-def test_a_gateway_of_either_family_that_is_nothing_is_told(changes: dict[str, Any], dead: str | None) -> None:
-    assert dead_gateway(taken(**changes)) == (dead and ip_address(dead))
+def test_a_gateway_of_either_family_that_is_nothing_is_told(changes: dict[str, Any], dead: list[str]) -> None:
+    assert [str(gateway) for gateway in dead_gateways(taken(**changes))] == dead
 
 
 @pytest.mark.parametrize("name", ENGINES)

@@ -332,6 +332,7 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "sys/class/net/lo/mtu").write_text("65536\n")
     (tmp_path / "proc/net/route").write_text(ROUTES)
     (tmp_path / "proc/net/ipv6_route").write_text(ROUTES6)
+    (tmp_path / "proc/net/if_inet6").touch()
     return tmp_path
 
 
@@ -346,19 +347,26 @@ def test_a_link_that_goes_while_it_is_read_is_none(root: Path) -> None:
     assert mtus(root) == {"lo": 65536}
 
 
+def test_a_kernel_that_was_started_without_ipv6_has_none_whatever_it_was_built_with(root: Path) -> None:
+    (root / f"boot/config-{os.uname().release}").write_text("CONFIG_IPV6=y\n")
+    assert features(root) == {"ipv6"}
+    (root / "proc/net/if_inet6").unlink()
+    assert features(root) == set()
+
+
 def test_features_are_read_where_the_kernel_or_the_distribution_puts_them(root: Path) -> None:
     assert features(root) == set(FEATURES)
     modules = root / "lib/modules" / os.uname().release
     modules.mkdir(parents=True)
     (modules / "modules.builtin").write_text("kernel/drivers/net/macvlan.ko\n")
     (modules / "modules.dep").write_text("kernel/drivers/net/dummy.ko.xz:\n")
-    assert features(root) == {"macvlan", "dummy"}
+    assert features(root) - {"ipv6"} == {"macvlan", "dummy"}
     (root / f"boot/config-{os.uname().release}").write_text(CONFIG)
-    assert features(root) == {"macvlan"}
+    assert features(root) - {"ipv6"} == {"macvlan"}
     (root / "sys/module/8021q").mkdir()
-    assert features(root) == {"macvlan", "vlan"}
+    assert features(root) - {"ipv6"} == {"macvlan", "vlan"}
     (root / "proc/config.gz").write_bytes(gzip.compress(b"CONFIG_DUMMY=m\n"))
-    assert features(root) == {"dummy", "vlan"}
+    assert features(root) - {"ipv6"} == {"dummy", "vlan"}
 
 
 @pytest.mark.parametrize(
@@ -383,6 +391,7 @@ def test_all_facts_come_together(root: Path, install: Install) -> None:
         routes=(*routes_of(ROUTES), *routes6_of(ROUTES6)),
         engine="podman",
         makes_vlans=False,
+        addresses_nodes=False,
         engine_networks=SHOWN["podman"][1],
         features=frozenset(FEATURES),
     )

@@ -19,6 +19,7 @@ MACHINE = MachineFacts(
     ),
     engine="docker",
     makes_vlans=True,
+    addresses_nodes=True,
     engine_networks=(
         EngineNetwork(name="bridge", subnets=(IPv4Network("172.17.0.0/16"),), parent=None, lab=None),
         EngineNetwork(name="host", subnets=(), parent=None, lab=None),
@@ -249,13 +250,19 @@ def test_a_feature_is_asked_for_by_the_networks_that_need_it(name: str) -> None:
     """By key and index: of the networks here, the second has a vlan, and each other one a plugin of its own."""
     lan = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"rangeEnd": "10.40.0.99"}, "parent": "eth7", "vlan": 5}
     others = [
-        {"name": f"net{i}", "subnet": f"10.{i}.0.0/16", "plugin": plugin}
+        {"name": f"net{i}", "subnet": f"10.{i}.0.0/16", "subnet6": f"fd{i}::/64", "plugin": plugin}
         for i, plugin in ((42, "ipvlan"), (43, "bridge"))
     ]
     settings = lab(networks=[network(), lan, *others])
     asked = [fault.key for fault in missing_features(settings, frozenset(FEATURES) - {name})]
-    needed = {"macvlan": [0, 1, 2], "vlan": [1], "ipvlan": [2], "bridge": [3]}[name]
+    needed = {"macvlan": [0, 1, 2], "vlan": [1], "ipvlan": [2], "bridge": [3], "ipv6": [2, 3]}[name]
     assert asked == [f"networks[{i}].{FEATURES[name].key}" for i in needed]
+
+
+def test_a_subnet_of_ipv6_takes_a_kernel_that_has_it() -> None:
+    settings = lab(networks=[network(subnet6="fd23::/64")])
+    [fault] = missing_features(settings, frozenset(FEATURES) - {"ipv6"})
+    assert str(fault).startswith("networks[0].subnet6: ext-net needs ipv6, and the kernel has none (module ipv6); ")
 
 
 def test_an_ipvlan_that_the_kernel_cannot_make_is_refused_by_its_name() -> None:
@@ -280,3 +287,27 @@ def test_all_of_it_comes_at_once() -> None:
     machine = replace(MACHINE, features=frozenset())
     found = machine_faults(lab(networks=[network(parent="eth9")], podSubnet="192.168.0.0/16"), machine)
     assert [fault.key for fault in found] == ["networks[0].mode", "networks[0].parent", "podSubnet"]
+
+
+@pytest.mark.parametrize(
+    ("workers", "changes", "takers"),
+    [
+        (4, {}, ""),
+        (3, {"peer": True}, ""),
+        (5, {}, "5 workers take"),
+        (4, {"peer": True}, "4 workers and the peer take"),
+        (3, {"peer": True, "ipam": {"type": "dhcp"}}, "3 workers, the peer and the DHCP server take"),
+    ],
+)
+def test_the_nodes_part_has_an_address_for_all_that_the_engine_gives_one(
+    workers: int, changes: dict[str, Any], takers: str
+) -> None:
+    lan = {"name": "lan", "subnet": "10.40.0.0/28", "ipam": {"rangeEnd": "10.40.0.6"}} | changes
+    lan["ipam"] |= {"rangeEnd": "10.40.0.6"}
+    settings = lab(workers=workers, networks=[lan], pods=[])
+    refusal = (
+        f"networks[0].subnet: {takers} {workers + len(changes)} addresses of the nodes' part 10.40.0.8/30 of it, which "
+        "has 4; take a larger subnet, or let fewer join (`nodes`)"
+    )
+    assert [str(fault) for fault in machine_faults(settings, MACHINE)] == ([refusal] if takers else [])
+    assert machine_faults(settings, replace(MACHINE, addresses_nodes=False)) == ()

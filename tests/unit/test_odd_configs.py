@@ -267,6 +267,7 @@ def test_no_machine_is_too_odd_for_what_is_taken(values: dict[str, Any]) -> None
             routes=(),
             engine="podman",
             makes_vlans=False,
+            addresses_nodes=False,
             engine_networks=(),
             features=frozenset(),
         )

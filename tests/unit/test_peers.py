@@ -1,6 +1,5 @@
 """The peer of a network: which address it has, as the gateway and beside it, and what the stack tells of it."""
 
-import ipaddress
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.attachments import dead_gateway, nad_config
+from components.attachments import dead_gateways, nad_config
 from components.peers import by_digest, told_of_containers
 from components.settings import NetworkSettings
 from components.settings.blocks import free_host, within
@@ -107,21 +106,21 @@ LITERAL = {"ipam": {"routes": [{"dst": "0.0.0.0/0", "gw": "10.23.0.7"}]}, "defau
 @pytest.mark.parametrize(
     ("changes", "dead"),
     [
-        ({}, "10.23.0.1"),
-        ({"peer": True}, "10.23.0.1"),
-        ({"gateway": "peer"}, None),
-        ({"parent": "eth7"}, None),
-        ({"without": "gateway"}, None),
-        ({"defaultRoute": "none"}, None),
-        ({"defaultRoute": "net1"}, "10.23.0.1"),
-        ({"defaultRoute": "literal"}, "10.23.0.1"),
-        ({"defaultRoute": "literal", "gateway": "peer"}, None),
-        (LITERAL | {"gateway": "peer"}, "10.23.0.7"),
-        (LITERAL | {"peer": {"address": "10.23.0.7"}}, None),
+        ({}, ["10.23.0.1"]),
+        ({"peer": True}, ["10.23.0.1"]),
+        ({"gateway": "peer"}, []),
+        ({"parent": "eth7"}, []),
+        ({"without": "gateway"}, []),
+        ({"defaultRoute": "none"}, []),
+        ({"defaultRoute": "net1"}, ["10.23.0.1"]),
+        ({"defaultRoute": "literal"}, ["10.23.0.1"]),
+        ({"defaultRoute": "literal", "gateway": "peer"}, []),
+        (LITERAL | {"gateway": "peer"}, ["10.23.0.7"]),
+        (LITERAL | {"peer": {"address": "10.23.0.7"}}, []),
     ],
 )
-def test_a_default_route_of_an_island_leads_nowhere_but_to_the_peer(changes: dict[str, Any], dead: str | None) -> None:
-    assert dead_gateway(taken(**changes)) == (dead and ipaddress.IPv4Address(dead))
+def test_a_default_route_of_an_island_leads_nowhere_but_to_the_peer(changes: dict[str, Any], dead: list[str]) -> None:
+    assert [str(gateway) for gateway in dead_gateways(taken(**changes))] == dead
 
 
 @pytest.mark.parametrize(

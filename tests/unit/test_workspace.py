@@ -173,6 +173,28 @@ def test_a_network_that_gets_another_subnet_is_looked_at_again(machine: Path) ->
         find_workspace(lab(**ON_ETH7))
 
 
+DUAL = {"networks": [network(parent="eth7", subnet6="fd23::/64")]}
+
+
+def test_a_network_that_gets_a_second_subnet_is_looked_at_again(machine: Path) -> None:
+    made(machine, "podman", {"ext-net": "eth7"}, subnet="10.23.0.0/16")
+    with pytest.raises(pulumi.RunError, match=r"^1 fault .*\n.*: eth7 is the parent of"):
+        find_workspace(lab(**DUAL))
+
+
+def test_a_network_with_both_of_its_subnets_made_is_not(machine: Path) -> None:
+    made(machine, "podman", {"ext-net": "eth7"}, subnet="10.23.0.0/16 fd23::/64")
+    assert find_workspace(lab(**DUAL)).engine is ENGINES["podman"]
+    assert not (machine / "asked").exists()
+
+
+def test_a_bridge_of_each_nodes_own_is_no_question_in_a_lab_that_runs(machine: Path) -> None:
+    bridge = {"name": "own", "subnet": "10.40.0.0/24", "plugin": "bridge"}
+    made(machine, "podman", {"ext-net": "eth7"})
+    assert find_workspace(lab(networks=[*ON_ETH7["networks"], bridge])).engine is ENGINES["podman"]
+    assert not (machine / "asked").exists()
+
+
 def test_on_another_engine_a_lab_is_new(machine: Path) -> None:
     made(machine, "docker", {"ext-net": "eth7"})
     with pytest.raises(pulumi.RunError, match=r"^2 faults"):
