@@ -10,7 +10,8 @@ from typing import Any
 
 from commands import leftovers
 from commands.local_state import local_state
-from components.workspace import cache_folder
+from components.engines import ENGINES
+from components.workspace import Workspace, cache_folder
 
 ROOT = Path(__file__).parent.parent
 
@@ -51,22 +52,21 @@ class Stack:
 
     def check(self, *_: str) -> int:
         """The self-test as `up` left its plan, on the lab as it is now."""
-        run = leftovers.run_folder(os.environ, self.setting("clusterName"))
+        cluster = self.setting("clusterName")
+        run = leftovers.run_folder(os.environ, cluster)
         plan, engine = run / "checks.json", run / "engine"
         if not plan.exists() or not engine.exists():
             print(
                 "no self-test has been planned here: `up` has not come as far, or `selfTest` is false", file=sys.stderr
             )
             return 1
+        workspace = Workspace(
+            engine=ENGINES[engine.read_text().strip()], cluster_name=cluster, cache=cache_folder(dict(os.environ))
+        )
         return subprocess.run(
             [sys.executable, "-m", "components.checks.run"],
             cwd=ROOT,
-            env=os.environ
-            | {
-                "ENGINE": engine.read_text().strip(),
-                "RUN": str(run),
-                "KUBECACHEDIR": str(run.parent.parent / "kubectl"),
-            },
+            env=os.environ | workspace.environment,
             input=plan.read_text(),
             text=True,
             check=False,
@@ -96,14 +96,13 @@ class Stack:
     def select(self) -> None:
         """Make the stack where it is not there yet; free it and mend its files where a run on it was killed."""
         state = local_state(os.environ, self.folder, self.name)
-        free = state is not None and not state.held()
-        if state and free:
-            for line in state.mend():
-                print(line)
+        free = state if state and not state.held() else None
+        for line in free.mend() if free else []:
+            print(line)
         found = self.pulumi("stack", "select", "--create", quiet=True)
         if found.returncode:
             sys.exit(found.stderr or found.stdout)
-        if state and free and state.lock_files():
+        if free and free.lock_files():
             print(f"stack {self.name}: the run that held its lock is gone, the lock is taken off")
             self.pulumi("cancel", "--yes", quiet=True)
         # One that was killed before it had its lock leaves its helpers, too.

@@ -419,7 +419,7 @@ def judge_primary(name: str, home: Attachment, *, plan: Plan, answer: Answer) ->
     if not ok and judge.in_the_way(home.pod, plan):
         ok, figure = None, f"{figure}: the default route that the config gives it goes before eth0's"
     result = Result(name=name, pod=home.pod, what="eth0", ok=ok, figure=figure)
-    return result if ok is not False else Result(**{**vars(result), "where": judge.where(home.pod, home.node)})
+    return result if ok is not False else replace(result, where=judge.where(home.pod, home.node))
 
 
 def pods_of(kubeconfig: Path) -> list[dict[str, Any]]:
