@@ -126,13 +126,16 @@ class Stack:
 COLLECT_LESS = {"GOGC": "800"}
 """Pulumi and its plugins are Go programs that live for seconds and spent a third of them on collecting."""
 
+ALL_AT_ONCE = {"PULUMI_PARALLEL": "64"}
+"""After each CRD that is made, the provider reads all kinds anew to check the next: so all are checked first."""
+
 WITHOUT_CHECKPOINTS = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true", "PULUMI_PARALLEL_DIFF": "true"}
 """A preview keeps no state, yet Pulumi would write out a checkpoint at every step."""
 
 
 def environment(command: str) -> dict[str, str]:
     """The environment of a Pulumi command."""
-    own = COLLECT_LESS | (WITHOUT_CHECKPOINTS if command == "preview" else {})
+    own = COLLECT_LESS | (WITHOUT_CHECKPOINTS if command == "preview" else ALL_AT_ONCE)
     return own | os.environ | (compiled_elsewhere() if os.environ.get("PYTHONDONTWRITEBYTECODE") else {})
 
 

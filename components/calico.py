@@ -65,9 +65,14 @@ class Calico(pulumi.ComponentResource):
         return self.authority
 
 
+WATCHED = ("bgpconfigurations", "felixconfigurations", "ippools", "kubecontrollersconfigurations")
+"""The kinds of Calico that the operator (v1.36) watches; where one is not there yet it looks again 10 s later."""
+
+
 def needed_by_operator(document: Mapping[str, Any]) -> bool:
-    """Its own kinds and its rights. The kinds of Calico itself may follow while its pod starts."""
-    return document["kind"] != upstream.CRD or str(document["metadata"]["name"]).endswith(".operator.tigera.io")
+    """Its own kinds, its rights and what it watches. The other kinds of Calico may follow while its pod starts."""
+    name, _, group = str(document["metadata"]["name"]).partition(".")
+    return document["kind"] != upstream.CRD or group == "operator.tigera.io" or name in WATCHED
 
 
 def quick_readiness(settings: LabSettings) -> list[dict[str, Any]]:

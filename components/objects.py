@@ -70,18 +70,20 @@ def register(
     one thing more, after the namespaces and before what runs pods; that waits only for what it `needs`.
     """
     namespaces, others, workloads = stages(documents)
+    needed = [document for document in others if needs(document)]
 
     def made(document: Mapping[str, Any], after: Sequence[pulumi.Resource]) -> KubernetesObject:
         opts = pulumi.ResourceOptions(parent=parent, depends_on=list(after))
         return KubernetesObject(logical_name(name, document), document, opts)
 
     # The CRDs before the namespaces: registering one of them takes longer than all else.
-    alone = {id(document): made(document, []) for document in others if "namespace" not in document["metadata"]}
+    alone = {id(document): made(document, []) for document in needed if "namespace" not in document["metadata"]}
     first = [made(document, []) for document in namespaces]
     extra = [before_workloads(first)] if before_workloads else []
-    second = [alone.get(id(document)) or made(document, first) for document in others]
-    needed = [each for each, document in zip(second, others, strict=True) if needs(document)]
-    return [*first, *second], [made(document, [*first, *needed, *extra]) for document in workloads]
+    second = [alone.get(id(document)) or made(document, first) for document in needed]
+    # Behind all that, since each CRD has the provider and the API read all kinds anew.
+    rest = [made(document, [*first, *extra]) for document in others if not needs(document)]
+    return [*first, *second, *rest], [made(document, [*first, *second, *extra]) for document in workloads]
 
 
 def stages(documents: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], ...]:

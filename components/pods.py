@@ -54,7 +54,7 @@ class Pods(pulumi.ComponentResource):
             f"{name}-attachable",
             create="wait-attachable",
             environment=args.workspace.environment | {"SECONDS_AT_MOST": "300"},
-            lines=args.cluster.workers,
+            lines=args.cluster.nodes,
             triggers=[args.cluster.running.id, args.plugins.id, args.multus.conf.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[args.plugins]),
         )

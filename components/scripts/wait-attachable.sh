@@ -1,32 +1,55 @@
 #!/usr/bin/env bash
-# Waits until a pod that starts on the nodes gets all its interfaces: a pod made before that gets no net1, and no
-# error. On each node: Multus's conf and socket, Calico's name of the node, the plugins' binaries.
+# Waits until a pod that starts on the nodes gets all its interfaces, and each of them works at once: a pod made before
+# that gets no net1, and no error. On each node: Multus's conf and socket, the plugins' binaries, Felix ready (until then
+# eth0 leads nowhere). Then takes off the node's taint (see kind-create), so that others' pods may start there, too.
 # Reads the nodes on stdin, one a line; SECONDS_AT_MOST ends the wait with what is missing where.
 set -euo pipefail
-: "${ENGINE:?}" "${SECONDS_AT_MOST:?}"
+: "${ENGINE:?}" "${RUN:?}" "${SECONDS_AT_MOST:?}"
 
 needed=(
   /etc/cni/net.d/00-multus.conf
   /run/multus/multus.sock
-  /var/lib/calico/nodename # the last that calico-node writes; without it Calico's plugin fails, for 15 s
+  /var/lib/calico/nodename # Calico's plugin fails without it
   /opt/cni/bin/multus-shim
   /opt/cni/bin/calico
   /opt/cni/bin/macvlan
+  http://localhost:9099/readiness # Felix, on the node's own loopback
 )
 
-mapfile -t nodes
-for node in "${nodes[@]}"; do
+open_up() {
+  local node=$1 said
   # shellcheck disable=SC2016 # expanded in the node
   "$ENGINE" exec "$node" bash -c '
     deadline=$((SECONDS + $1)); shift
     while :; do
       missing=()
-      for file in "$@"; do [ -e "$file" ] || missing+=("$file"); done
+      for each in "$@"; do
+        case "$each" in
+          http:*) curl --silent --fail --max-time 2 --output /dev/null "$each" ;;
+          *) [ -e "$each" ] ;;
+        esac || missing+=("$each")
+      done
       [ ${#missing[@]} -gt 0 ] || exit 0
       [ $SECONDS -lt $deadline ] || break
       sleep 0.2
     done
     echo "still missing on $(hostname): ${missing[*]}" >&2
     exit 1
-  ' wait "$SECONDS_AT_MOST" "${needed[@]}"
+  ' wait "$SECONDS_AT_MOST" "${needed[@]}" || return
+  if ! said=$(kubectl --kubeconfig "$RUN/kubeconfig" taint nodes "$node" kalico/no-network- 2>&1) &&
+    [[ $said != *"not found"* ]]; then
+    echo "$said" >&2
+    return 1
+  fi
+}
+
+mapfile -t nodes
+asked=() failed=0
+for node in "${nodes[@]}"; do
+  open_up "$node" </dev/null &
+  asked+=($!)
 done
+for each in "${asked[@]}"; do
+  wait "$each" || failed=$?
+done
+exit "$failed"

@@ -145,6 +145,17 @@ def test_only_a_preview_goes_without_checkpoints_of_the_state(pulumi: Bench, sta
     assert [pulumi.left(name) for name in ("preview", "up", "down")] == ["true", "", ""]
 
 
+def test_an_up_has_all_kinds_checked_before_the_first_is_made_unless_the_user_says_otherwise(
+    pulumi: Bench, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulumi.on("pulumi up *", 'printf %s "$PULUMI_PARALLEL" >"$BENCH/parallel"')
+    stack.up()
+    assert pulumi.left("parallel") == "64"
+    monkeypatch.setenv("PULUMI_PARALLEL", "3")
+    stack.up()
+    assert pulumi.left("parallel") == "3"
+
+
 @pytest.mark.parametrize(("forbidden", "told"), [("1", " CACHE/compiled"), ("", " ")])
 def test_the_program_is_compiled_once_even_where_nothing_may_lie_beside_it(
     pulumi: Bench, stack: Stack, monkeypatch: pytest.MonkeyPatch, forbidden: str, told: str

@@ -28,6 +28,14 @@ kind: CustomResourceDefinition
 metadata: {name: installations.operator.tigera.io}
 spec: {description: long, properties: {description: {type: string, description: longer}}}
 ---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: ippools.crd.projectcalico.org}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: tiers.crd.projectcalico.org}
+---
 apiVersion: v1
 kind: Namespace
 metadata: {name: tigera-operator}

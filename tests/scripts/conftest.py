@@ -17,8 +17,8 @@ TOOLS = ("kind", "kubectl", "ip", "podman", "docker")
 
 TOOL = r"""#!/bin/bash
 # Records the call, then does what the first rule that fits it says. A call that nobody foresaw fails.
-printf '%s\x1f' "${0##*/}" "$@" >>"$BENCH/calls"
-printf '\x1e' >>"$BENCH/calls"
+printf -v record '%s\x1f' "${0##*/}" "$@"
+printf '%s\x1e' "$record" >>"$BENCH/calls" # at once: others may be at it
 call="${0##*/} $*"
 for rule in "$BENCH"/rules/*; do
   [ -d "$rule" ] || continue

@@ -21,6 +21,7 @@ MADE = 'printf secret >"$RUN/kubeconfig"; chmod 0644 "$RUN/kubeconfig"'
 def kind(bench: Bench) -> Bench:
     """kind that has no cluster yet and makes one, and a cluster that says who it is."""
     bench.on("kubectl --kubeconfig * get namespace kube-system *", "printf the-uid")
+    bench.on("kubectl --kubeconfig * taint nodes *", "echo tainted")
     bench.on("kind delete cluster *")
     return bench
 
@@ -38,6 +39,11 @@ def create(bench: Bench) -> subprocess.CompletedProcess[str]:
 def test_it_prints_the_clusters_identity_and_nothing_else(kind: Bench) -> None:
     done = create(fresh(kind))
     assert (done.returncode, done.stdout, done.stderr) == (0, "the-uid", "")
+
+
+def test_the_nodes_are_closed_to_pods_that_need_the_clusters_network(kind: Bench, run_folder: Path) -> None:
+    create(fresh(kind))
+    assert f"kubectl --kubeconfig {run_folder}/kubeconfig taint nodes --all kalico/no-network:NoSchedule" in kind.calls
 
 
 def test_kind_gets_the_config_of_stdin_and_the_labs_own_kubeconfig(kind: Bench, run_folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""wait-attachable.sh: a node is asked from inside until all that an attachment needs is there."""
+"""wait-attachable.sh: a node is asked from inside until all that a pod there needs works, and only then opened."""
 
 import subprocess
 from pathlib import Path
@@ -16,6 +16,8 @@ NEEDED = [
     "/opt/cni/bin/calico",
     "/opt/cni/bin/macvlan",
 ]
+
+FELIX = "curl --silent --fail * http://localhost:9099/readiness"
 
 INSIDE = 'node=$2; shift 2; "${@/#\\//$BENCH/nodes/$node/}"'
 """Runs what is run in a node here, with a folder of the bench as the node's root."""
@@ -37,13 +39,50 @@ def in_node(bench: Bench, name: str, file: str) -> Path:
 
 
 def wait(bench: Bench, seconds: str) -> subprocess.CompletedProcess[str]:
+    for pattern in (FELIX, "kubectl *"):
+        bench.on(pattern)
     return bench.run("wait-attachable", stdin="lab-worker\nlab-worker2\n", SECONDS_AT_MOST=seconds)
 
 
 def test_nodes_that_have_it_all_are_done_at_once(nodes: Bench) -> None:
     done = wait(nodes, "0")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert [call.split()[2] for call in nodes.calls if call.startswith("podman exec")] == ["lab-worker", "lab-worker2"]
+    assert sorted(call.split()[2] for call in nodes.calls if call.startswith("podman exec")) == [
+        "lab-worker",
+        "lab-worker2",
+    ]
+
+
+def test_a_node_is_open_to_all_pods_once_it_has_it_all(nodes: Bench, run_folder: Path) -> None:
+    in_node(nodes, "lab-worker", "/opt/cni/bin/calico").unlink()
+    wait(nodes, "0")
+    assert [call for call in nodes.calls if call.startswith("kubectl")] == [
+        f"kubectl --kubeconfig {run_folder}/kubeconfig taint nodes lab-worker2 kalico/no-network-"
+    ]
+
+
+def test_a_node_that_is_open_already_is_no_error(nodes: Bench) -> None:
+    nodes.on("kubectl *", "echo 'error: taint \"kalico/no-network\" not found' >&2; exit 1")
+    assert wait(nodes, "0").returncode == 0
+
+
+def test_a_node_that_cannot_be_opened_is_an_error(nodes: Bench) -> None:
+    nodes.on("kubectl *", "echo 'the API is away' >&2; exit 1")
+    done = wait(nodes, "0")
+    assert (done.returncode, done.stderr) == (1, "the API is away\n" * 2)
+
+
+def test_felix_is_waited_for(nodes: Bench) -> None:
+    nodes.on(FELIX, '[ -e "$BENCH/felix" ] || { touch "$BENCH/felix"; exit 22; }')
+    assert wait(nodes, "20").returncode == 0
+    assert nodes.left("felix") == ""
+
+
+def test_felix_that_never_is_ready_is_named(nodes: Bench) -> None:
+    nodes.on(FELIX, "exit 22")
+    done = wait(nodes, "0")
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith(": http://localhost:9099/readiness")
 
 
 @pytest.mark.parametrize("file", NEEDED)
@@ -67,4 +106,4 @@ def test_what_comes_late_is_waited_for(nodes: Bench) -> None:
 def test_a_node_that_cannot_be_asked_is_an_error(bench: Bench) -> None:
     bench.on("podman exec *", "echo 'no such container' >&2; exit 125")
     done = wait(bench, "300")
-    assert (done.returncode, done.stderr) == (125, "no such container\n")
+    assert (done.returncode, done.stderr) == (125, "no such container\n" * 2)
