@@ -26,7 +26,16 @@ WORKER = f"{CLUSTER}-worker"
 PEER = f"{CLUSTER}-peer-e2e-net"
 SUBNET = ipaddress.IPv4Network("10.33.0.0/16")
 RANGE = (ipaddress.IPv4Address("10.33.0.100"), ipaddress.IPv4Address("10.33.0.240"))
-ORDER = ("test_lab", "test_self_test", "test_drift", "test_changes", "test_ipam", "test_cluster_changes", "test_down")
+ORDER = (
+    "test_lab",
+    "test_self_test",
+    "test_two_labs",
+    "test_drift",
+    "test_changes",
+    "test_ipam",
+    "test_cluster_changes",
+    "test_down",
+)
 """One lab goes through all of them."""
 
 os.environ["PULUMI_DEBUG_COMMANDS"] = "true"  # with it Pulumi has `--event-log`
