@@ -1,5 +1,7 @@
 """The lab, layer by layer."""
 
+import gc
+
 import pulumi
 
 from components.attachments import Attachments, AttachmentsArgs
@@ -19,6 +21,8 @@ from components.readiness import Readiness, ReadinessArgs
 from components.self_test import SelfTestArgs, prove
 from components.whereabouts import WhereaboutsArgs, whereabouts_for
 from components.workspace import find_workspace
+
+gc.disable()  # the program lives for seconds, and looking for garbage was a tenth of its part in a preview
 
 settings = load_settings()
 workspace = find_workspace(settings)
