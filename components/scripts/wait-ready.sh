@@ -1,26 +1,44 @@
 #!/usr/bin/env bash
 # Waits until every node and every pod of the cluster is Ready, then says what really runs, asked of the running
-# things. Prints a line a thing: THING VERSION. WHEREABOUTS is set where the lab has it.
+# things. Prints a line a thing: THING VERSION. WHEREABOUTS is set where the lab has it, and SERVER, a container, where
+# the lab has a DHCP server.
 set -euo pipefail
 : "${ENGINE:?}" "${RUN:?}" "${WORKER:?}" "${SECONDS_AT_MOST:?}"
 export KUBECONFIG="$RUN/kubeconfig"
 
-to_come=status.phase!=Succeeded,status.phase!=Failed # those of others that have ended are none of the lab's
-kubectl wait --for=condition=Ready nodes --all --timeout "${SECONDS_AT_MOST}s" >/dev/null
-kubectl wait --for=condition=Ready pods --all-namespaces --field-selector "$to_come" --timeout "${SECONDS_AT_MOST}s" >/dev/null
+folder=$(mktemp --directory)
+trap 'rm -rf "$folder"' EXIT
 
 # THING STATUS COMMAND...: the first line of what the command says; it has to end with STATUS.
-tell() {
-  local thing=$1 status=$2 said ended=0
+told() {
+  local thing=$1 status=$2 errors="$folder/$1.errors" said ended=0
   shift 2
-  said=$("$@" 2>&1 </dev/null) || ended=$?
+  said=$("$@" 2>"$errors" </dev/null) || ended=$?
+  # Some tell it on stderr, where kubectl may have a log line of its own (E1125 18:22:01.305152 ...).
+  [ -n "$said" ] || said=$(grep -vE '^[IWE][0-9]{4} ' "$errors") || true
   if [ "$ended" -ne "$status" ] || [ -z "$said" ]; then
-    echo "cannot tell the version of $thing: $said" >&2
+    echo "cannot tell the version of $thing: $said$(<"$errors")" >&2
     exit 1
   fi
   printf '%s %s\n' "$thing" "${said%%$'\n'*}"
 }
 
+tell() {
+  told "$@" >"$folder/$1" &
+  answers+=("$! $1")
+}
+
+kubectl wait --for=condition=Ready nodes --all --timeout "${SECONDS_AT_MOST}s" >/dev/null
+pods=(pods --all-namespaces --field-selector 'status.phase!=Succeeded,status.phase!=Failed') # not those that have ended
+# `kubectl wait` asks for one after the other, which takes seconds also when all are Ready.
+states=$(kubectl get "${pods[@]}" --output \
+  'jsonpath={range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}')
+if grep -qv '=True$' <<<"$states"; then
+  kubectl wait --for=condition=Ready "${pods[@]}" --timeout "${SECONDS_AT_MOST}s" >/dev/null
+fi
+
+# All are asked at once, and told in this order.
+answers=()
 tell kubernetes 0 kubectl get node "$WORKER" --output 'jsonpath={.status.nodeInfo.kubeletVersion}'
 tell containerd 0 kubectl get node "$WORKER" --output 'jsonpath={.status.nodeInfo.containerRuntimeVersion}'
 tell calico 0 kubectl exec --namespace calico-system daemonset/calico-node --container calico-node -- calico-node -v
@@ -31,5 +49,10 @@ tell cni-plugins 0 "$ENGINE" exec "$WORKER" /opt/cni/bin/macvlan
 if [ -n "${WHEREABOUTS:-}" ]; then
   tell whereabouts 0 "$ENGINE" exec "$WORKER" /opt/cni/bin/whereabouts
 fi
+[ -z "${SERVER:-}" ] || tell dnsmasq 0 "$ENGINE" exec "$SERVER" dnsmasq --version
 tell "$ENGINE" 0 "$ENGINE" version --format '{{.Server.Version}}'
 tell kind 0 kind version
+for each in "${answers[@]}"; do
+  wait "${each%% *}"
+  cat "$folder/${each#* }"
+done

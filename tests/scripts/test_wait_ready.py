@@ -14,6 +14,7 @@ ANSWERS = {
     "kubectl exec *daemonset/kube-multus-ds*": "echo 'multus-daemon version:v4.2.3' >&2; echo more >&2; exit 4",
     "podman exec lab-worker /opt/cni/bin/macvlan": "echo 'CNI macvlan plugin v1.8.0' >&2; echo more >&2",
     "podman exec lab-worker /opt/cni/bin/whereabouts": "echo 'whereabouts v0.8.0 linux/amd64' >&2; echo more >&2",
+    "podman exec kalico-dhcp-lan dnsmasq --version": "echo 'Dnsmasq version 2.90  Copyright (c) 2000'; echo more",
     "podman version *": "echo 4.3.1",
     "kind version": "echo 'kind v0.27.0 go1.23'",
 }
@@ -25,8 +26,11 @@ def cluster(bench: Bench) -> Bench:
     return bench
 
 
+STATES = "kubectl get pods *"
+
+
 def report(bench: Bench, **values: str) -> subprocess.CompletedProcess[str]:
-    for pattern, answer in ANSWERS.items():
+    for pattern, answer in {**ANSWERS, STATES: "printf 'a=True\\nb=True\\n'"}.items():
         bench.on(pattern, answer)
     return bench.run("wait-ready", **values)
 
@@ -52,14 +56,39 @@ def test_whereabouts_is_asked_only_where_the_lab_has_it(cluster: Bench) -> None:
     assert "whereabouts whereabouts v0.8.0 linux/amd64" in report(cluster, WHEREABOUTS="an/image").stdout.splitlines()
 
 
-def test_every_node_and_every_pod_is_waited_for_first(cluster: Bench) -> None:
+def test_dnsmasq_is_asked_in_the_server_that_the_lab_has(cluster: Bench) -> None:
     cluster.on("kubectl wait *")
+    assert "dnsmasq" not in report(cluster).stdout
+    told = report(cluster, SERVER="kalico-dhcp-lan").stdout.splitlines()
+    assert "dnsmasq Dnsmasq version 2.90  Copyright (c) 2000" in told
+
+
+@pytest.mark.parametrize("states", ["a=True\\nb=False\\n", "a=True\\nb=\\n"], ids=["not Ready", "without a node yet"])
+def test_every_node_and_every_pod_is_waited_for_first(cluster: Bench, states: str) -> None:
+    cluster.on("kubectl wait *")
+    cluster.on(STATES, f"printf '{states}'")
     report(cluster)
-    assert cluster.calls[:2] == [
-        "kubectl wait --for=condition=Ready nodes --all --timeout 17s",
-        "kubectl wait --for=condition=Ready pods --all-namespaces "
-        "--field-selector status.phase!=Succeeded,status.phase!=Failed --timeout 17s",
-    ]
+    nodes, states, pods = cluster.calls[:3]
+    assert nodes == "kubectl wait --for=condition=Ready nodes --all --timeout 17s"
+    selected = "pods --all-namespaces --field-selector status.phase!=Succeeded,status.phase!=Failed"
+    assert states.startswith(f"kubectl get {selected} ")
+    assert pods == f"kubectl wait --for=condition=Ready {selected} --timeout 17s"
+
+
+def test_pods_that_are_all_ready_are_not_asked_one_after_the_other(cluster: Bench) -> None:
+    cluster.on("kubectl wait *")
+    assert report(cluster).returncode == 0
+    assert not [call for call in cluster.calls if call.startswith("kubectl wait") and " pods " in call]
+
+
+def test_a_log_line_of_kubectls_own_is_no_version(cluster: Bench) -> None:
+    cluster.on("kubectl wait *")
+    noise = "echo 'E1125 18:22:01.305152   15467 websocket.go:296] Unknown stream id 1, discarding message' >&2"
+    for thing in ("daemonset/calico-node", "daemonset/kube-multus-ds"):
+        (pattern,) = [each for each in ANSWERS if thing in each]
+        cluster.on(pattern, f"{noise}; {ANSWERS[pattern]}")
+    said = report(cluster).stdout.splitlines()
+    assert said[2:4] == ["calico v3.29.2", "multus multus-daemon version:v4.2.3"]
 
 
 def test_kubectl_asks_the_labs_cluster(cluster: Bench, run_folder: Path) -> None:
@@ -72,6 +101,7 @@ def test_kubectl_asks_the_labs_cluster(cluster: Bench, run_folder: Path) -> None
 def test_what_does_not_get_ready_is_an_error(cluster: Bench, what: str) -> None:
     cluster.on(f"kubectl wait --for=condition=Ready {what} *", f"echo 'timed out on {what}' >&2; exit 1")
     cluster.on("kubectl wait *")
+    cluster.on(STATES, "echo a=False")
     done = report(cluster)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"timed out on {what}" in done.stderr
@@ -82,7 +112,7 @@ def test_what_does_not_get_ready_is_an_error(cluster: Bench, what: str) -> None:
 def test_a_thing_that_does_not_say_what_it_is_is_an_error(cluster: Bench, silent: str, answer: str) -> None:
     cluster.on("kubectl wait *")
     cluster.on(silent, answer)
-    done = report(cluster, WHEREABOUTS="an/image")
+    done = report(cluster, WHEREABOUTS="an/image", SERVER="kalico-dhcp-lan")
     assert done.returncode == 1
     assert "cannot tell the version of " in done.stderr
     assert ("no route" in done.stderr) == ("no route" in answer)
