@@ -99,6 +99,7 @@ readiness = Readiness(
         calico=calico,
         multus=multus,
         whereabouts=whereabouts,
+        servers=leases.servers,
         pods=pods,
         settings=settings,
     ),

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import pulumi
+import pulumi_command.local as local
 
 from components import scripts
 from components.annotations import CONTENT, NAMESPACE, digest
@@ -23,6 +24,7 @@ from components.network_joins import NetworkJoins, master
 from components.objects import KubernetesObject, repairable
 from components.settings import NetworkSettings, WorkerRange
 from components.settings.blocks import Address, Subnet
+from components.settings.plugins import bridge_on_node
 from components.settings.routes import DefaultRoute
 from components.whereabouts import Whereabouts
 from components.workspace import Workspace
@@ -77,6 +79,7 @@ class Attachments(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _nad(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> KubernetesObject:
+        bridges = [] if network.plugin.on_network else [self._bridges(name, network, args)]
         if len(network.nodes) > 1:
             made_with: pulumi.Resource = self._conf_on_nodes(name, network, args)
             spec: dict[str, Any] = {}
@@ -103,12 +106,23 @@ class Attachments(pulumi.ComponentResource):
         )
         # The NAD's kind comes with Multus's manifest; its daemon need not run yet.
         kinds = [made for made in args.multus.objects if made.is_crd]
-        needed: list[pulumi.Resource] = [*kinds, made_with]
+        needed: list[pulumi.Resource] = [*kinds, made_with, *bridges]
         if args.whereabouts and network.ipam.in_cluster:
             needed.append(args.whereabouts.files)
         needed += args.leases.get(network.name, ())
-        opts = pulumi.ResourceOptions(parent=self, depends_on=needed, replace_with=[made_with])
+        opts = pulumi.ResourceOptions(parent=self, depends_on=needed, replace_with=[made_with, *bridges])
         return KubernetesObject(f"{name}-{network.name}", document, pulumi.ResourceOptions.merge(again, opts))
+
+    def _bridges(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> local.Command:
+        """The plugin makes a bridge with a node's first pod, and nobody removes it with the last one."""
+        return scripts.run(
+            f"{name}-{network.name}-bridges",
+            delete="bridge-delete",
+            environment=args.workspace.environment | {"BRIDGE": bridge_on_node(network.name)},
+            lines=network.nodes,
+            triggers=[args.cluster.id],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.cluster.running], deleted_with=args.cluster.made),
+        )
 
     def _conf_on_nodes(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> pulumi.Resource:
         joined = args.joins.made.get(network.name, args.cluster.running)

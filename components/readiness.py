@@ -1,9 +1,11 @@
 """The end of every `up`: all that the lab has is Ready, and what really runs is asked of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
+import pulumi_command.local as local
 
 from components import scripts
 from components.calico import Calico
@@ -11,6 +13,7 @@ from components.kind_cluster import KindCluster
 from components.multus import Multus
 from components.pods import Pods
 from components.settings import LabSettings
+from components.settings.dhcp import server_name
 from components.whereabouts import Whereabouts
 from components.workspace import Workspace
 
@@ -22,6 +25,8 @@ class ReadinessArgs:
     calico: Calico
     multus: Multus
     whereabouts: Whereabouts | None
+    servers: Mapping[str, local.Command]
+    """By network, the lab's own DHCP servers."""
     pods: Pods
     settings: LabSettings
 
@@ -39,6 +44,8 @@ class Readiness(pulumi.ComponentResource):
         if args.whereabouts:
             more.append(args.whereabouts)
             environment |= {"WHEREABOUTS": args.whereabouts.image}
+        for network in list(args.servers)[:1]:  # all run one image
+            environment |= {"SERVER": server_name(args.workspace.cluster_name, network)}
         report = scripts.run(
             f"{name}-report",
             create="wait-ready",
@@ -50,8 +57,12 @@ class Readiness(pulumi.ComponentResource):
                 args.multus.image,
                 *(source.sha256 for source in args.settings.sources),
                 *(each.files.id for each in more),
+                *(server.id for server in args.servers.values()),
             ],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico, args.multus, *more, args.pods]),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[args.calico, args.multus, *more, *args.servers.values(), args.pods],
+            ),
         )
         self.cluster = args.cluster.running.stdout.apply(
             lambda told: (

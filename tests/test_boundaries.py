@@ -134,7 +134,7 @@ def test_no_value_is_formatted_into_a_script(path: Path) -> None:
         return
     [command] = commands
     given = {keyword.arg: ast.unparse(keyword.value) for keyword in command.keywords}
-    assert given["create"] == "script(create)"
+    assert given["create"] == "script(create) if create else None"
     assert given["delete"] == "script(delete) if delete else None"
     assert "update" not in given
 

@@ -23,7 +23,7 @@ def script(name: str) -> str:
 def run(
     name: str,
     *,
-    create: str,
+    create: str | None = None,
     delete: str | None = None,
     environment: Mapping[str, str],
     because: Callable[[], str] = str,
@@ -32,7 +32,8 @@ def run(
     opts: pulumi.ResourceOptions,
 ) -> local.Command:
     """A Command whose scripts are files here; `lines` go to its stdin, the reason `because` to its environment.
-    That is asked for last, when the program has made all its resources: the look at the lab takes as long.
+    That is asked for last, when the program has made all its resources: the look at the lab takes as long. Without
+    `create` it is for what something else makes, and the lab removes.
 
     Any change of `triggers`, of the script or of a value replaces it, and with it what was made from it. Left alone,
     Pulumi would run `create` again as an update in place, over what is there, and nothing else would know.
@@ -43,13 +44,13 @@ def run(
         return because()
 
     def made_from(because: str) -> str:
-        given = [script(create), {**environment, "BECAUSE": because}, inputs]
+        given = [script(create) if create else None, {**environment, "BECAUSE": because}, inputs]
         return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
 
     told: pulumi.Output[str] = pulumi.Output.from_input(reason())
     return local.Command(
         name,
-        create=script(create),
+        create=script(create) if create else None,
         delete=script(delete) if delete else None,
         interpreter=BASH,
         environment={**environment, "BECAUSE": told},

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Waits until every node and every pod of the cluster is Ready, then says what really runs, asked of the running
-# things. Prints a line a thing: THING VERSION. WHEREABOUTS is set where the lab has it.
+# things. Prints a line a thing: THING VERSION. WHEREABOUTS is set where the lab has it, and SERVER, a container, where
+# the lab has a DHCP server.
 set -euo pipefail
 : "${ENGINE:?}" "${RUN:?}" "${WORKER:?}" "${SECONDS_AT_MOST:?}"
 export KUBECONFIG="$RUN/kubeconfig"
@@ -48,6 +49,7 @@ tell cni-plugins 0 "$ENGINE" exec "$WORKER" /opt/cni/bin/macvlan
 if [ -n "${WHEREABOUTS:-}" ]; then
   tell whereabouts 0 "$ENGINE" exec "$WORKER" /opt/cni/bin/whereabouts
 fi
+[ -z "${SERVER:-}" ] || tell dnsmasq 0 "$ENGINE" exec "$SERVER" dnsmasq --version
 tell "$ENGINE" 0 "$ENGINE" version --format '{{.Server.Version}}'
 tell kind 0 kind version
 for each in "${answers[@]}"; do

@@ -25,6 +25,7 @@ from tests.recorder import Run, is_unknown
 
 DAEMON = "Command leases-daemon"
 SERVER = "Command leases-lan"
+REPORT = "Command readiness-report"
 NAD = "NetworkAttachmentDefinition attachments-lan"
 JOIN = "Command joins-lan"
 PODS = "Pod pods-samplepod"
@@ -104,6 +105,17 @@ def test_the_outputs_tell_the_servers_address_and_mac(run_leased: Callable[..., 
     told = {each["name"]: each.get("dhcp_server") for each in run_leased().outputs["networks"]}
     assert told == {"ext-net": None, "lan": {"address": "10.40.0.254", "mac": "9a:00:00:00:00:08"}}
     assert is_unknown(run_leased(preview=True).outputs["networks"])
+
+
+def test_the_versions_are_asked_of_the_server_when_it_runs_and_of_every_other_one(
+    run_leased: Callable[..., Run], program: Run, cache: Path
+) -> None:
+    report = run_leased()[REPORT]
+    assert report.inputs["environment"] == program[REPORT].inputs["environment"] | {"SERVER": CONTAINER}
+    assert "id-of-leases-lan" in report.inputs["triggers"]
+    assert SERVER in report.depends_on
+    assert "SERVER" not in program[REPORT].inputs["environment"]
+    assert "SERVER" not in run_leased(server=False, rangeEnd=None)[REPORT].inputs["environment"]
 
 
 def test_where_the_network_has_a_server_of_its_own_the_lab_has_the_daemon_alone(

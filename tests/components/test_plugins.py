@@ -1,16 +1,30 @@
 """Networks of other plugins in the program: what is made for them, and what is not."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.components.conftest import STDOUT, RunLab
-from tests.components.test_program import JOIN, NAD, NAD_KIND, NETWORK, NODE_CONF, RUNNING, saying
+from tests.components.test_program import (
+    JOIN,
+    KIND,
+    NAD,
+    NAD_KIND,
+    NETWORK,
+    NODE_CONF,
+    RUNNING,
+    labs_environment,
+    saying,
+    script,
+)
 from tests.lab_config import network
 from tests.recorder import Run
 
 BRIDGE = network(without="mode", plugin="bridge")
+BRIDGES = "Command attachments-ext-net-bridges"
+SAID = STDOUT | {"attachments-ext-net-conf": "", "attachments-ext-net-bridges": ""}
 
 
 def plugins(run: Run) -> list[dict[str, Any]]:
@@ -20,13 +34,13 @@ def plugins(run: Run) -> list[dict[str, Any]]:
 
 
 def test_a_network_on_bridges_has_nothing_of_the_engines_and_nothing_to_join(run_lab: RunLab, program: Run) -> None:
-    done = run_lab(networks=[BRIDGE])
+    done = run_lab(answers=saying(SAID), networks=[BRIDGE])
     assert done.error is None, done.error
     assert program.labels - done.labels == {NETWORK, JOIN}
-    assert done.labels <= program.labels
+    assert done.labels - program.labels == {BRIDGES}
     assert plugins(done)[0]["bridge"] == "br-ext-net"
-    assert done[NAD].depends_on == {NAD_KIND, RUNNING}
-    assert done[NAD].replace_with == {RUNNING}
+    assert done[NAD].depends_on == {NAD_KIND, RUNNING, BRIDGES}
+    assert done[NAD].replace_with == {RUNNING, BRIDGES}
     assert done.outputs["networks"] == [
         {
             "name": "ext-net",
@@ -42,14 +56,34 @@ def test_bridges_of_several_workers_are_pointed_out_and_each_has_its_config(
     run_lab: RunLab, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    done = run_lab(answers=saying(STDOUT | {"attachments-ext-net-conf": ""}), workers=2, networks=[BRIDGE])
+    done = run_lab(answers=saying(SAID), workers=2, networks=[BRIDGE])
     assert done.error is None, done.error
     assert done[NODE_CONF].depends_on == {RUNNING}
     assert done[NODE_CONF].inputs["triggers"][0] == "id-of-cluster-running"
     assert done[NODE_CONF].inputs["stdin"].count('"bridge": "br-ext-net"') == 2
-    assert done[NAD].replace_with == {NODE_CONF}
+    assert done[NAD].replace_with == {NODE_CONF, BRIDGES}
     assert "each of its 2 workers has a bridge of its own" in caplog.text
     assert [node["interface"] for node in done.outputs["networks"][0]["nodes"]] == ["br-ext-net"] * 2
+
+
+def test_the_bridges_that_the_plugin_made_go_with_the_network_after_its_nad(run_lab: RunLab, cache: Path) -> None:
+    command = run_lab(answers=saying(SAID), workers=2, networks=[BRIDGE])[BRIDGES]
+    assert command.inputs.get("create") is None
+    assert command.inputs["delete"] == script("bridge-delete")
+    assert command.inputs["environment"] == labs_environment(cache) | {"BRIDGE": "br-ext-net"}
+    assert command.inputs["stdin"] == "kalico-worker\nkalico-worker2\n"
+    assert command.inputs["triggers"][0] == "the-clusters-uid"
+    assert command.depends_on == {KIND, RUNNING}
+    assert command.deleted_with == KIND
+
+
+def test_another_range_leaves_the_bridges_as_they_are(run_lab: RunLab) -> None:
+    ranges = ("10.23.0.240", "10.23.0.241")
+    inputs = [
+        run_lab(answers=saying(SAID), networks=[BRIDGE | {"ipam": BRIDGE["ipam"] | {"rangeEnd": end}}])[BRIDGES].inputs
+        for end in ranges
+    ]
+    assert inputs[0] == inputs[1]
 
 
 def test_an_ipvlans_network_is_made_and_joined_as_any_other(run_lab: RunLab, program: Run) -> None:

@@ -14,6 +14,7 @@ ANSWERS = {
     "kubectl exec *daemonset/kube-multus-ds*": "echo 'multus-daemon version:v4.2.3' >&2; echo more >&2; exit 4",
     "podman exec lab-worker /opt/cni/bin/macvlan": "echo 'CNI macvlan plugin v1.8.0' >&2; echo more >&2",
     "podman exec lab-worker /opt/cni/bin/whereabouts": "echo 'whereabouts v0.8.0 linux/amd64' >&2; echo more >&2",
+    "podman exec kalico-dhcp-lan dnsmasq --version": "echo 'Dnsmasq version 2.90  Copyright (c) 2000'; echo more",
     "podman version *": "echo 4.3.1",
     "kind version": "echo 'kind v0.27.0 go1.23'",
 }
@@ -53,6 +54,13 @@ def test_whereabouts_is_asked_only_where_the_lab_has_it(cluster: Bench) -> None:
     cluster.on("kubectl wait *")
     assert "whereabouts" not in report(cluster).stdout
     assert "whereabouts whereabouts v0.8.0 linux/amd64" in report(cluster, WHEREABOUTS="an/image").stdout.splitlines()
+
+
+def test_dnsmasq_is_asked_in_the_server_that_the_lab_has(cluster: Bench) -> None:
+    cluster.on("kubectl wait *")
+    assert "dnsmasq" not in report(cluster).stdout
+    told = report(cluster, SERVER="kalico-dhcp-lan").stdout.splitlines()
+    assert "dnsmasq Dnsmasq version 2.90  Copyright (c) 2000" in told
 
 
 @pytest.mark.parametrize("states", ["a=True\\nb=False\\n", "a=True\\nb=\\n"], ids=["not Ready", "without a node yet"])
@@ -104,7 +112,7 @@ def test_what_does_not_get_ready_is_an_error(cluster: Bench, what: str) -> None:
 def test_a_thing_that_does_not_say_what_it_is_is_an_error(cluster: Bench, silent: str, answer: str) -> None:
     cluster.on("kubectl wait *")
     cluster.on(silent, answer)
-    done = report(cluster, WHEREABOUTS="an/image")
+    done = report(cluster, WHEREABOUTS="an/image", SERVER="kalico-dhcp-lan")
     assert done.returncode == 1
     assert "cannot tell the version of " in done.stderr
     assert ("no route" in done.stderr) == ("no route" in answer)
