@@ -254,6 +254,22 @@ def test_the_first_network_may_go_and_the_second_stays_right(lab: Lab, config: d
     assert same()
 
 
+def test_a_network_of_the_bridge_plugin_takes_its_bridge_with_it(lab: Lab, config: dict[str, Any]) -> None:
+    same = stays(lab, "samplepod", "third")
+    networks, pods = copy.deepcopy([config["kalico:networks"], config["kalico:pods"]])
+    ipam = {"type": "host-local", "rangeStart": "10.37.0.10", "rangeEnd": "10.37.0.20"}
+    inside = {"name": "inside", "plugin": "bridge", "subnet": "10.37.0.0/24", "defaultRoute": "none", "ipam": ipam}
+    config["kalico:networks"].append(inside)
+    fourth = {"name": "fourth", "image": "alpine", "command": ["sleep", "inf"], "networks": ["inside"]}
+    config["kalico:pods"].append(fourth)
+    assert changed(lab, config) == {"attachments-inside", "attachments-inside-bridges", "pods-fourth", *TESTED}
+    assert lab.in_node("ip", "-oneline", "link", "show", "type", "bridge").split()[1] == "br-inside:"
+    config.update({"kalico:networks": networks, "kalico:pods": pods})
+    assert changed(lab, config) == {"attachments-inside", "attachments-inside-bridges", "pods-fourth", *TESTED}
+    assert lab.in_node("ip", "-oneline", "link", "show", "type", "bridge") == ""
+    assert same()
+
+
 def test_one_more_worker_replaces_the_cluster_and_has_a_range_of_its_own(lab: Lab, config: dict[str, Any]) -> None:
     config["kalico:workers"] = 2
     config["kalico:networks"] = [config["kalico:networks"][0]]

@@ -94,6 +94,12 @@ def allocations(lab: Lab) -> set[str]:
     return {lease["podref"] for pool in pools["items"] for lease in pool["spec"].get("allocations", {}).values()}
 
 
+def test_the_versions_tell_what_the_types_need(lab: Lab) -> None:
+    versions = lab.stack.outputs()["versions"]
+    assert versions["dnsmasq"].startswith("Dnsmasq version 2.")
+    assert versions["whereabouts"]
+
+
 def test_a_lease_is_renewed_before_it_ends(lab: Lab) -> None:
     """Half of the two minutes, as the server counts them: since the pods are there that is soon over."""
     (near,) = addresses(lab, "e2e-leased")["near"]

@@ -68,6 +68,11 @@ def test_the_outputs_name_the_cluster_as_it_runs(lab: Lab) -> None:
     assert (cluster["name"], cluster["engine"], cluster["kubeconfig"]) == (CLUSTER, lab.engine, str(lab.kubeconfig))
 
 
+def test_every_node_is_open_to_all_pods(lab: Lab) -> None:
+    shown = lab.kubectl("get", "nodes", "--output", "jsonpath={.items[*].spec.taints[*].key}")
+    assert shown == "node-role.kubernetes.io/control-plane"
+
+
 def test_the_versions_are_those_of_the_running_things(lab: Lab) -> None:
     versions = lab.stack.outputs()["versions"]
     assert versions["kubernetes"] == "v1.32.2"
