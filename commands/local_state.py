@@ -1,6 +1,7 @@
-"""Pulumi's files of a stack in a local backend: who holds its lock, and what a killed run left half-written."""
+"""Pulumi's files of a stack in a local backend: who holds its lock, what a killed run left half-written, what stays."""
 
 import json
+import shutil
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,6 +53,13 @@ class LocalState:
         for unnamed in [*self.stacks.glob(f"{self.name}.json*.tmp"), *self.locks.glob("*.tmp")]:
             unnamed.unlink()
         return said
+
+    def forget(self) -> None:
+        """Remove what Pulumi keeps of a stack that it has removed: a megabyte of backups for each run, and more."""
+        for kept in ("backups", "history"):
+            shutil.rmtree(self.place / ".pulumi" / kept / self.project / self.name, ignore_errors=True)
+        for backup in self.stacks.glob(f"{self.name}.json.bak*"):
+            backup.unlink()
 
 
 def local_state(environment: Mapping[str, str], folder: Path, name: str) -> LocalState | None:

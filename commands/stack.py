@@ -74,7 +74,9 @@ class Stack:
 
     def remove(self) -> None:
         """Take the stack's own history away; what it made has to be gone."""
-        self.pulumi("stack", "rm", "--yes", quiet=True)
+        removed = self.pulumi("stack", "rm", "--yes", quiet=True)
+        if not removed.returncode and (state := local_state(os.environ, self.folder, self.name)):
+            state.forget()
 
     def end(self, *, quiet: bool = False) -> int:
         """Down, and its history gone; that stays as long as there is anything that it knows of."""

@@ -88,3 +88,17 @@ def test_a_lock_that_was_cut_off_is_held_by_nobody(state: LocalState) -> None:
     assert not state.held()
     (state.locks / "other.json").write_text(json.dumps({"pid": os.getpid(), "hostname": socket.gethostname()}))
     assert state.held()
+
+
+def test_of_a_stack_that_is_forgotten_nothing_stays_and_of_others_all(state: LocalState) -> None:
+    (state.stacks / "dev.json").unlink()  # as Pulumi leaves it
+    kept = [
+        state.place / ".pulumi" / kind / "lab" / name for kind in ("backups", "history") for name in ("dev", "dev2")
+    ]
+    for folder in kept:
+        folder.mkdir(parents=True)
+        (folder / "one.json").write_text(CHECKPOINT)
+    state.forget()
+    assert {path.name for path in state.stacks.glob("*.json*")} == {"dev.json.attrs", "dev2.json", "dev2.json.attrs"}
+    assert [folder.name for folder in kept if folder.exists()] == ["dev2", "dev2"]
+    state.forget()

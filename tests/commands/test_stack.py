@@ -90,6 +90,18 @@ def test_remove_takes_the_stack_and_the_config_that_pulumi_wrote_for_it(pulumi: 
     assert pulumi.calls == ["pulumi stack rm --yes --stack dev --non-interactive"]
 
 
+@pytest.mark.parametrize("failed", [False, True])
+def test_the_backups_of_a_stack_go_with_it_and_stay_with_one_that_cannot_be_removed(
+    pulumi: Bench, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, failed: bool
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
+    backups = tmp_path / ".pulumi/backups/lab/dev"
+    backups.mkdir(parents=True)
+    pulumi.on("pulumi stack rm *", "exit 255" if failed else "")
+    stack.remove()
+    assert backups.exists() == failed
+
+
 def test_outputs_are_what_pulumi_says_they_are(pulumi: Bench, stack: Stack) -> None:
     pulumi.on("pulumi stack output *", """echo '{"net1_address": "10.23.0.100", "attachments": []}'""")
     assert stack.outputs() == {"net1_address": "10.23.0.100", "attachments": []}

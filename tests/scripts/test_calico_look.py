@@ -4,6 +4,7 @@ import pytest
 
 from tests.scripts.conftest import Bench
 
+WAIT = "kubectl --namespace calico-system wait --for=create service/calico-typha --timeout *"
 PATCH = "kubectl --namespace calico-system patch service calico-typha *publishNotReadyAddresses*true*"
 PODS = "kubectl --namespace calico-system get pods *"
 TOUCH = "kubectl --namespace calico-system annotate pods *"
@@ -13,15 +14,17 @@ INSTALLATION = "kubectl --namespace calico-system get installation default *"
 @pytest.fixture
 def calico(bench: Bench) -> Bench:
     bench.environment |= {"SECONDS_AT_MOST": "20"}
+    bench.on(WAIT, '[ ! -e "$BENCH/never" ]')
     return bench
 
 
 def test_typhas_service_gets_its_endpoints_as_soon_as_it_is_there(calico: Bench) -> None:
-    calico.on(PATCH, "exit 1", "")
+    calico.on(PATCH)
     calico.on(PODS)
     calico.on(INSTALLATION, "printf True")
     assert calico.run("calico-look").returncode == 0
-    assert [call for call in calico.calls if "patch" in call] == calico.calls[:2]
+    assert [call.split()[3] for call in calico.calls[:2]] == ["wait", "patch"]
+    assert "--timeout 20s" in calico.calls[0]
 
 
 def test_only_pods_that_are_not_ready_are_touched(calico: Bench) -> None:
@@ -52,6 +55,14 @@ def test_what_cannot_be_asked_ends_nothing_and_the_time_does(calico: Bench) -> N
 
 
 def test_an_operator_that_makes_no_typha_is_left_alone_after_the_time(calico: Bench) -> None:
-    calico.environment["SECONDS_AT_MOST"] = "1"
-    calico.on(PATCH, "exit 1")
+    (calico.folder / "never").touch()
     assert calico.run("calico-look").returncode == 0
+    assert len(calico.calls) == 1
+
+
+def test_a_service_that_cannot_be_patched_keeps_nobody_from_looking_on(calico: Bench) -> None:
+    calico.on(PATCH, "exit 1")
+    calico.on(PODS)
+    calico.on(INSTALLATION, "printf True")
+    assert calico.run("calico-look").returncode == 0
+    assert "installation" in calico.calls[-1]
