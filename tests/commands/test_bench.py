@@ -18,7 +18,7 @@ from commands.stack import Stack
 from components.engines import ENGINES
 from components.macvlan_networks import bridge_name
 from components.settings import LabSettings
-from tests.lab_config import lab, network
+from tests.lab_config import ROOT, lab, network
 from tests.scripts.conftest import Bench
 
 # As `pulumi up --non-interactive` v3.274.1 prints them, in this order; what else it prints is beside them.
@@ -126,12 +126,24 @@ def test_a_preview_that_fails_is_no_time(tools: Bench, project: Path, prints: st
     assert ended.value.code == said
 
 
-def test_the_empty_program_is_previewed_three_times_and_its_stack_goes(tools: Bench, tmp_path: Path) -> None:
+def test_the_lab_and_the_empty_program_are_previewed_by_turns_and_the_stack_of_that_goes(
+    tools: Bench, tmp_path: Path
+) -> None:
     tools.on("pulumi *", 'cp Pulumi.yaml __main__.py "$BENCH"')
-    assert len(bench.empty_program(tmp_path)) == 3
-    assert [call.split(" --")[0] for call in tools.calls] == [
+    times = iter([5.0, 1.5, 3.0, 0.9, 4.0, 1.2, 3.5, 1.0, 6.0, 2.0])
+    asked: list[str] = []
+
+    def seconds_of(word: str, stack: Stack) -> float:
+        asked.append(f"{word} {stack.name}")
+        stack.pulumi(word)
+        return next(times)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench, "seconds_of", seconds_of)
+        assert bench.by_turns(Stack(name="ours", folder=ROOT), tmp_path) == (3.0, 0.9)
+    assert asked == ["preview ours", "preview bench"] * 5
+    assert [call.split(" --")[0] for call in (tools.calls[0], tools.calls[-1])] == [
         "pulumi stack select",
-        *["pulumi preview"] * 3,
         "pulumi stack rm",
     ]
     assert yaml.safe_load(tools.left("Pulumi.yaml")) == {"name": "kalico-bench-empty", "runtime": "python"}
@@ -142,7 +154,7 @@ def test_the_stack_of_the_empty_program_goes_even_if_its_preview_fails(tools: Be
     tools.on("pulumi preview *", "exit 1")
     tools.on("pulumi *")
     with pytest.raises(SystemExit):
-        bench.empty_program(tmp_path)
+        bench.by_turns(Stack(name="ours", folder=ROOT), tmp_path)
     assert tools.calls[-1].startswith("pulumi stack rm ")
 
 
@@ -405,8 +417,7 @@ def test_the_bench_takes_the_seeds_lab_down_before_its_own_and_ends_with_the_tab
         *("stack select", "config get clusterName", "destroy"),
         "stack select",
         "up",
-        *["preview"] * 3,
-        *("stack select", *["preview"] * 3, "stack rm"),
+        *("stack select", *["preview", "preview"] * bench.TURNS, "stack rm"),
         *("stack select", "config get clusterName", "destroy", "stack rm"),
     ]
     programs = [call.split()[0] for call in bench_stack.calls]
