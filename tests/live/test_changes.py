@@ -17,7 +17,7 @@ from components.config import settings_of
 from components.settings import Source
 from components.upstream import fetch
 from components.workspace import cache_folder
-from tests.live.conftest import TESTED, WORKER, Lab, attachments, changed, previewed_and_done, run
+from tests.live.conftest import CLUSTER, TESTED, WORKER, Lab, attachments, changed, previewed_and_done, run
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
@@ -272,6 +272,7 @@ def test_a_network_of_the_bridge_plugin_takes_its_bridge_with_it(lab: Lab, confi
 
 def test_one_more_worker_replaces_the_cluster_and_has_a_range_of_its_own(lab: Lab, config: dict[str, Any]) -> None:
     config["kalico:workers"] = 2
+    config["kalico:quickReadiness"] = True  # for the time that it saves
     config["kalico:networks"] = [config["kalico:networks"][0]]
     there = {"image": "alpine", "command": ["sleep", "inf"], "networks": ["e2e-net"]}
     config["kalico:pods"] = [
@@ -296,6 +297,18 @@ def test_one_more_worker_replaces_the_cluster_and_has_a_range_of_its_own(lab: La
         lab.kubectl("exec", "samplepod", "--", "ping", "-c", "1", "-w", "10", "-I", "net1", addresses[pod])
 
 
+def test_a_worker_that_is_drained_and_comes_back_hands_out_its_own_part_of_the_range(lab: Lab) -> None:
+    lab.kubectl("drain", f"{WORKER}2", "--force", "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=120s")
+    lab.kubectl("uncordon", f"{WORKER}2")
+    # Who else was there, CoreDNS for one.
+    lab.kubectl("wait", "--for=condition=Ready", "pods", "--all", "--all-namespaces", "--timeout=180s")
+    far = {"elsewhere/far-1", "elsewhere/far-2"}
+    assert previewed_and_done(lab.stack) == {"pods-elsewhere.far-1", "pods-elsewhere.far-2", *TESTED}
+    addresses = [each["ips"][0] for each in attachments(lab) if each["pod"] in far]
+    assert all(215 <= ipaddress.IPv4Address(address).packed[3] <= 230 for address in addresses)
+    assert len(set(addresses)) == 2
+
+
 def test_a_workers_own_config_that_somebody_edits_is_put_back(lab: Lab) -> None:
     file = "/etc/cni/multus/net.d/kalico-e2e-net.conflist"
     run(lab.engine, "exec", f"{WORKER}2", "sh", "-c", f"echo >>{file}")
@@ -316,6 +329,37 @@ def test_a_pod_that_gets_another_node_or_command_is_replaced_and_no_other(lab: L
     config["kalico:pods"][0]["command"] = ["sleep", "3600"]
     assert changed(lab, config) == {"pods-samplepod", *TESTED}
     assert lab.kubectl("exec", "samplepod", "--", "cat", "/proc/1/cmdline").split("\0")[:2] == ["sleep", "3600"]
+
+
+def test_what_bnk_reads_of_the_workers_is_the_address_that_they_have_and_goes(lab: Lab, config: dict[str, Any]) -> None:
+    key = "k8s.ovn.org/node-primary-ifaddr"
+
+    def annotated() -> dict[str, str | None]:
+        nodes = json.loads(lab.kubectl("get", "nodes", "--output", "json"))["items"]
+        found = {node["metadata"]["name"]: node["metadata"]["annotations"].get(key) for node in nodes}
+        assert found.pop(f"{CLUSTER}-control-plane") is None
+        return found
+
+    def given(*addresses: str) -> dict[str, str]:
+        config["kalico:networks"][0]["nodeAddresses"] = list(addresses)
+        assert changed(lab, config) >= {"node-annotations-bnk", "joins-e2e-net", "attachments-e2e-net"}
+        for worker, address in zip((WORKER, f"{WORKER}2"), addresses, strict=True):
+            (interface, _) = _nodes(lab)[worker]
+            shown = run(lab.engine, "exec", worker, "ip", "-4", "-oneline", "address", "show", "dev", interface)
+            assert f" {address}/16 " in shown
+        told = lab.stack.outputs()["node_annotations"]
+        assert annotated() == {node: told[node][key] for node in told}
+        return {node: json.loads(told[node][key])["ipv4"] for node in told}
+
+    config["kalico:nodeAnnotations"] = {"bnk": True}
+    assert given("10.33.0.21", "10.33.0.22") == {WORKER: "10.33.0.21/16", f"{WORKER}2": "10.33.0.22/16"}
+    assert given("10.33.0.31", "10.33.0.32") == {WORKER: "10.33.0.31/16", f"{WORKER}2": "10.33.0.32/16"}
+    lab.kubectl("annotate", "--overwrite", "node", WORKER, f"{key}=somebody's")
+    assert previewed_and_done(lab.stack) == {"node-annotations-bnk"}
+    assert annotated()[WORKER] == '{"ipv4":"10.33.0.31/16"}'
+    del config["kalico:nodeAnnotations"], config["kalico:networks"][0]["nodeAddresses"]
+    assert changed(lab, config) >= {"node-annotations-bnk", "joins-e2e-net"}
+    assert annotated() == {WORKER: None, f"{WORKER}2": None}
 
 
 def test_a_worker_may_leave_a_network_and_the_network_itself_stays(lab: Lab, config: dict[str, Any]) -> None:
