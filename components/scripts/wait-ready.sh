@@ -11,13 +11,14 @@ trap 'rm -rf "$folder"' EXIT
 
 # THING STATUS COMMAND...: the first line of what the command says; it has to end with STATUS.
 told() {
-  local thing=$1 status=$2 errors="$folder/$1.errors" said ended=0
+  local thing=$1 status=$2 errors="$folder/$1.errors" said ended=0 all
   shift 2
   said=$("$@" 2>"$errors" </dev/null) || ended=$?
+  all=$said$(<"$errors")
   # Some tell it on stderr, where kubectl may have a log line of its own (E1125 18:22:01.305152 ...).
   [ -n "$said" ] || said=$(grep -vE '^[IWE][0-9]{4} ' "$errors") || true
   if [ "$ended" -ne "$status" ] || [ -z "$said" ]; then
-    echo "cannot tell the version of $thing: $said$(<"$errors")" >&2
+    echo "cannot tell the version of $thing: $all" >&2
     exit 1
   fi
   printf '%s %s\n' "$thing" "${said%%$'\n'*}"

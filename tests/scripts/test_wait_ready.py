@@ -116,3 +116,4 @@ def test_a_thing_that_does_not_say_what_it_is_is_an_error(cluster: Bench, silent
     assert done.returncode == 1
     assert "cannot tell the version of " in done.stderr
     assert ("no route" in done.stderr) == ("no route" in answer)
+    assert done.stderr.count("no route") == answer.count("no route")
