@@ -7,6 +7,7 @@ SHELL := /bin/bash
 STACK ?= dev
 CYCLES ?= 10
 KILLS ?= 20
+ROUNDS ?= 3
 export KALICO_STACK := $(STACK)
 ifneq ($(ENGINE),)
 export KALICO_ENGINE := $(ENGINE)
@@ -50,9 +51,9 @@ e2e: $(READY) ## a lab of its own for real: up, checks from inside, no-change pr
 	@$(PYTHON) -m supply lab --leases
 	@$(ENVIRONMENT); $(FOUND_ENGINE); trap 'python -m supply docker-stop --idle' EXIT; pytest -v -m live --maxfail 3 tests/live
 
-bench: $(READY) ## the seed's shell steps and `up`, side by side on the same images (QUICK=1: with quickReadiness)
+bench: $(READY) ## the seed's shell steps and `up`, by turns on the same images (ROUNDS=3; QUICK=1: with quickReadiness)
 	@$(PYTHON) -m supply lab
-	@$(ENVIRONMENT); $(FOUND_ENGINE); trap 'python -m supply docker-stop --idle' EXIT; python -m commands.bench $(if $(QUICK),--quick)
+	@$(ENVIRONMENT); $(FOUND_ENGINE); trap 'python -m supply docker-stop --idle' EXIT; python -m commands.bench --rounds $(ROUNDS) $(if $(QUICK),--quick)
 
 soak: $(READY) ## up and down again and again, and `up` killed at many moments: what is left (CYCLES=10 KILLS=20)
 	@$(PYTHON) -m supply lab

@@ -1,15 +1,19 @@
-"""`make bench`: the seed's shell steps and `pulumi up`, one after the other on the same images, and where time goes."""
+"""`make bench`: the seed's shell steps and `pulumi up`, by turns on the same images, and where time goes.
+
+How long Calico's probes take is luck, up to half a minute of it: both run several times, and each figure is the median.
+"""
 
 import argparse
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,21 +56,27 @@ TURNS = 5
 
 def main(words: Sequence[str] = ()) -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, choices=range(1, 21), default=3, metavar="N", help="1 to 20 of both")
     parser.add_argument("--quick", action="store_true", help="`up` with quickReadiness; the seed's steps have no such")
     asked = parser.parse_args(words)
     config = own_config(OURS, OWN) | {"engine": found_engine()}
     settings = settings_of(config)
     if asked.quick:
         config["quickReadiness"] = True
+    seed: list[dict[str, float]] = []
+    ours: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
-        seed = seed_steps(settings, Path(folder))
-        stack = own_stack("bench", Path(folder), config)
-        try:
-            ours = up(stack)
-            previews = by_turns(stack, Path(folder))
-        finally:
-            failed = stack.end()
-    print(report(settings, seed, ours, *previews))
+        for left in reversed(range(asked.rounds)):
+            seed.append(seed_steps(settings, Path(folder)))
+            stack = own_stack("bench", Path(folder), config)
+            try:
+                ours.append(up(stack))
+                previews = None if left else by_turns(stack, Path(folder))
+            finally:
+                failed = stack.end()
+            if failed:
+                break
+    print(report(settings, seed, ours, previews))
     if failed:
         sys.exit("the bench's own lab is not gone")
     return 0
@@ -187,28 +197,53 @@ def by_turns(stack: Stack, folder: Path) -> tuple[float, float]:
 
 
 def report(
-    settings: LabSettings, seed: Mapping[str, float], ours: Mapping[str, float], preview: float, empty: float
+    settings: LabSettings,
+    seed: Sequence[Mapping[str, float]],
+    ours: Sequence[Mapping[str, float]],
+    previews: tuple[float, float] | None,
 ) -> str:
-    def row(name: str) -> str:
-        left, right = seed.get(name), ours.get(name)
-        shown = [f"{value:.1f} s" if value is not None else "" for value in (left, right)]
-        ratio = f"{right / left:.2f}" if left and right and name in ("net1", "all Ready") else ""
-        return f"| {name} | {shown[0]} | {shown[1]} | {ratio} |"
+    """`previews`: the lab's and the empty program's; None where the rounds ended before."""
 
-    all_times = {**seed, **ours}
-    times = [row(name) for name in sorted(all_times, key=all_times.__getitem__)]
-    return "\n".join(
-        [
-            "",
-            f"on {settings.engine}, {settings.workers} worker, {settings.node_image}; seconds since the start",
-            "",
-            "| until | seed's steps | pulumi up | ratio |",
-            "|---|---|---|---|",
-            *times,
-            "",
-            f"no-op preview {preview:.1f} s, of an empty program {empty:.1f} s: {preview / empty:.1f} x",
-        ]
-    )
+    def row(name: str) -> str:
+        left, right = columns[0].get(name), columns[1].get(name)
+        ratio = f"{right.middle / left.middle:.2f}" if left and right and name in ("net1", "all Ready") else ""
+        return f"| {name} | {left or ''} | {right or ''} | {ratio} |"
+
+    columns = [figures(rounds) for rounds in (seed, ours)]
+    all_figures = columns[0] | columns[1]
+    lines = [
+        "",
+        f"on {settings.engine}, {settings.workers} worker, {settings.node_image}; seconds since the start"
+        + (f", the median of {len(seed)} (least to most)" if len(seed) > 1 else ""),
+        "",
+        "| until | seed's steps | pulumi up | ratio |",
+        "|---|---|---|---|",
+        *(row(name) for name in sorted(all_figures, key=lambda name: all_figures[name].middle)),
+    ]
+    if previews:
+        preview, empty = previews
+        lines += ["", f"no-op preview {preview:.1f} s, of an empty program {empty:.1f} s: {preview / empty:.1f} x"]
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The seconds that one thing took in each round."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def middle(self) -> float:
+        return statistics.median(self.seconds)
+
+    def __str__(self) -> str:
+        spread = f" ({min(self.seconds):.1f} to {max(self.seconds):.1f})" if len(self.seconds) > 1 else ""
+        return f"{self.middle:.1f} s{spread}"
+
+
+def figures(rounds: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
+    names = dict.fromkeys(name for each in rounds for name in each)
+    return {name: Figure(tuple(each[name] for each in rounds if name in each)) for name in names}
 
 
 if __name__ == "__main__":

@@ -163,7 +163,7 @@ def test_a_report_has_both_columns_in_the_order_of_time_and_ratios_of_what_means
     ours = {"cluster": 33.0, "CNI plugins": 41.0, "nodes attachable": 55.0, "net1": 60.0, "all Ready": 160.0}
     settings = lab(engine="podman", nodeImage="kindest/node:v1.32.2")
     assert (
-        report(settings, seed, ours, 6.26, 2.5)
+        report(settings, [seed], [ours], (6.26, 2.5))
         == """
 on podman, 1 worker, kindest/node:v1.32.2; seconds since the start
 
@@ -178,6 +178,19 @@ on podman, 1 worker, kindest/node:v1.32.2; seconds since the start
 
 no-op preview 6.3 s, of an empty program 2.5 s: 2.5 x"""
     )
+
+
+def test_a_report_of_several_rounds_has_medians_their_spread_and_the_ratio_of_the_medians() -> None:
+    seed = [{"net1": seconds} for seconds in (50.0, 90.0, 70.0)]
+    ours = [{"net1": seconds} for seconds in (37.0, 35.0, 42.0)]
+    told = report(lab(engine="podman", nodeImage="kindest/node:v1.32.2"), seed, ours, None)
+    assert told.splitlines()[1:] == [
+        "on podman, 1 worker, kindest/node:v1.32.2; seconds since the start, the median of 3 (least to most)",
+        "",
+        "| until | seed's steps | pulumi up | ratio |",
+        "|---|---|---|---|",
+        "| net1 | 70.0 s (50.0 to 90.0) | 37.0 s (35.0 to 42.0) | 0.53 |",
+    ]
 
 
 def test_timed_lines_are_shown_and_given_as_they_come(
@@ -412,7 +425,7 @@ def test_the_bench_takes_the_seeds_lab_down_before_its_own_and_ends_with_the_tab
     bench_stack: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bench_stack.on("podman info *", "echo false")
-    assert bench.main() == 0
+    assert bench.main(["--rounds", "1"]) == 0
     assert pulumi_words(bench_stack) == [
         *("stack select", "config get clusterName", "destroy"),
         "stack select",
@@ -431,6 +444,21 @@ def test_the_bench_takes_the_seeds_lab_down_before_its_own_and_ends_with_the_tab
     rows = {line.split(" | ")[0].removeprefix("| ") for line in table[-2].splitlines()[2:]}
     assert rows == {*SEED_STEPS, *LAYERS, "self-test"}
     assert re.fullmatch(r"no-op preview \d\.\d s, of an empty program \d\.\d s: \d+\.\d x\n", table[-1])
+
+
+def test_each_round_is_both_labs_anew_and_the_last_has_the_previews(
+    bench_stack: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench_stack.on("podman info *", "echo false")
+    assert bench.main(["--rounds", "2"]) == 0
+    words = pulumi_words(bench_stack)
+    once = ["stack select", "config get clusterName", "destroy", "stack select", "up"]
+    gone = ["stack select", "config get clusterName", "destroy", "stack rm"]
+    assert words[: len(once + gone + once)] == once + gone + once
+    assert words.count("preview") == 2 * bench.TURNS
+    assert words[-len(gone) :] == gone
+    assert sum(call.startswith("kind create") for call in bench_stack.calls) == 2
+    assert ", the median of 2 (least to most)\n" in capsys.readouterr().out
 
 
 def test_the_bench_shares_no_name_or_subnet_with_the_default_lab_and_is_like_it_otherwise() -> None:
@@ -453,14 +481,16 @@ def test_what_an_earlier_bench_left_and_does_not_go_ends_the_bench_before_its_ow
     assert "up" not in pulumi_words(bench_stack)
 
 
+@pytest.mark.parametrize("rounds", [1, 2])
 def test_a_lab_of_the_bench_that_does_not_go_fails_after_the_table_and_keeps_its_history(
-    bench_stack: Bench, capsys: pytest.CaptureFixture[str]
+    bench_stack: Bench, capsys: pytest.CaptureFixture[str], rounds: int
 ) -> None:
     bench_stack.on("podman info *", "echo false")
     bench_stack.on("pulumi destroy *", "", "exit 4")
     with pytest.raises(SystemExit, match="the bench's own lab is not gone"):
-        bench.main()
-    assert "no-op preview" in capsys.readouterr().out
+        bench.main(["--rounds", str(rounds)])
+    assert ("no-op preview" in capsys.readouterr().out) == (rounds == 1)
+    assert sum(call.startswith("kind create") for call in bench_stack.calls) == 1
     assert pulumi_words(bench_stack)[-1] == "destroy"
 
 
