@@ -34,6 +34,8 @@ RANGES = "kalico/ranges"
 """The annotation of a NAD whose config lies on the nodes: which worker hands out what."""
 LEASES = "kalico/leases"
 """The annotation of a NAD whose pods get leases of the lab's own server, which nothing else of the NAD tells."""
+CONFS = "/etc/cni/multus/net.d"
+"""Where Multus looks on a node for the config of a NAD that has none, by its name."""
 MASTER = "@MASTER@"
 """Stands for the node's interface in a config that is written on that node."""
 
@@ -126,12 +128,14 @@ class Attachments(pulumi.ComponentResource):
 
     def _conf_on_nodes(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> pulumi.Resource:
         joined = args.joins.made.get(network.name, args.cluster.running)
+        thing, file = f"conf.{network.name}", f"{CONFS}/kalico-{network.name}.conflist"
         return scripts.run(
             f"{name}-{network.name}-conf",
             create="attachment-conf",
-            delete="attachment-conf-delete",
-            environment=args.workspace.environment | {"NETWORK": network.name},
-            because=partial(args.drift.in_nodes, f"conf.{network.name}", network.nodes),
+            delete="node-files-delete",
+            environment=args.workspace.environment
+            | {"NETWORK": network.name, "FILE": file, "REMOVED": f"{file} /run/kalico/{thing}"},
+            because=partial(args.drift.in_nodes, thing, network.nodes),
             lines=confs(network, args.cluster_subnets),
             triggers=[joined.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[joined]),

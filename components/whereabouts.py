@@ -16,7 +16,8 @@ from components.settings import WhereaboutsSettings
 from components.workspace import Workspace
 
 FOLDER = "/etc/cni/net.d/whereabouts.d"
-FILES = (f"{FOLDER}/whereabouts.kubeconfig", f"{FOLDER}/whereabouts.conf", "/opt/cni/bin/whereabouts")
+PLUGIN = "/opt/cni/bin/whereabouts"
+FILES = (f"{FOLDER}/whereabouts.kubeconfig", f"{FOLDER}/whereabouts.conf", PLUGIN)
 """What its daemon puts on a node, in that order."""
 
 SCHEDULE = "*/5 * * * *"
@@ -59,19 +60,40 @@ class Whereabouts(pulumi.ComponentResource):
             for manifest in settings.manifests
             for document in upstream.documents(manifest, args.workspace.cache)
         ]
-        objects, daemon = register(self, name, daemon_documents(published, settings.image))
+        objects, daemon = register(
+            self,
+            name,
+            daemon_documents(published, settings.image),
+            before_workloads=lambda _: self._left(name, args),
+        )
         self.files = scripts.run(
             f"{name}-files",
             create="daemon-files",
-            delete="daemon-files-delete",
+            delete="node-files-delete",  # nobody then asks for its files; that is also the first half of a repair
             environment=args.workspace.environment
-            | {"DAEMON": "whereabouts", "FILES": " ".join(FILES), "SECONDS_AT_MOST": "300"},
+            | {
+                "DAEMON": "whereabouts",
+                "FILES": " ".join(FILES),
+                "SECONDS_AT_MOST": "300",
+                "REMOVED": "/run/kalico/whereabouts",
+            },
             because=partial(args.drift.in_nodes, "whereabouts", args.cluster.nodes),
             lines=args.cluster.nodes,
             triggers=[args.cluster.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*objects, *daemon], deleted_with=args.cluster.made),
         )
         self.register_outputs({})
+
+    def _left(self, name: str, args: WhereaboutsArgs) -> local.Command:
+        """The daemon leaves what it has put on the nodes: made before it, so that it goes when that is gone."""
+        return scripts.run(
+            f"{name}-left",
+            delete="node-files-delete",
+            environment=args.workspace.environment | {"REMOVED": f"{FOLDER} {PLUGIN}"},
+            lines=args.cluster.nodes,
+            triggers=[args.cluster.id],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.cluster.running], deleted_with=args.cluster.made),
+        )
 
 
 def daemon_documents(documents: list[dict[str, Any]], image: str) -> list[dict[str, Any]]:

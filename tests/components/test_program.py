@@ -620,9 +620,11 @@ def test_each_node_is_given_its_config_with_its_range_and_a_place_for_its_interf
     command = two_workers[NODE_CONF]
     assert (command.inputs["create"], command.inputs["delete"]) == (
         script("attachment-conf"),
-        script("attachment-conf-delete"),
+        script("node-files-delete"),
     )
-    assert command.inputs["environment"] == labs_environment(cache) | {"NETWORK": "ext-net"}
+    file = "/etc/cni/multus/net.d/kalico-ext-net.conflist"
+    own = {"NETWORK": "ext-net", "FILE": file, "REMOVED": f"{file} /run/kalico/conf.ext-net"}
+    assert command.inputs["environment"] == labs_environment(cache) | own
     lines = [line.split(" ", 1) for line in command.inputs["stdin"].splitlines()]
     configs = {node: json.loads(text) for node, text in lines}
     assert {

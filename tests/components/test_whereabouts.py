@@ -17,6 +17,7 @@ from tests.components.test_program import (
     NAD_KIND,
     POD,
     PROVIDER,
+    RUNNING,
     labs_environment,
     made_from,
     reasons,
@@ -59,6 +60,7 @@ MANIFESTS = {
 
 COMPONENT = "Whereabouts whereabouts"
 FILES_THERE = "Command whereabouts-files"
+LEFT_ON_NODES = "Command whereabouts-left"
 WORKLOAD = "DaemonSet whereabouts-whereabouts"
 OBJECTS = {
     "ServiceAccount whereabouts-whereabouts",
@@ -75,6 +77,7 @@ SAID = STDOUT | {
     "attachments-lan-conf": "",
     "attachments-ext-net-conf": "",
     "whereabouts-files": "",
+    "whereabouts-left": "",
 }
 
 
@@ -119,10 +122,10 @@ def test_a_lab_that_does_not_ask_for_it_has_nothing_of_it_and_reads_no_file(run_
 
 def test_each_of_its_objects_is_a_resource_and_its_daemon_comes_after_all_others(shared: Run) -> None:
     found = {label for label in shared.labels if "whereabouts" in label.lower()}
-    assert found == OBJECTS | {COMPONENT, WORKLOAD, FILES_THERE}
+    assert found == OBJECTS | {COMPONENT, WORKLOAD, FILES_THERE, LEFT_ON_NODES}
     for label in OBJECTS | {WORKLOAD}:
         assert (shared[label].parent, shared[label].provider) == (COMPONENT, PROVIDER)
-    assert shared[WORKLOAD].depends_on == OBJECTS
+    assert shared[WORKLOAD].depends_on == OBJECTS | {LEFT_ON_NODES}
     assert shared[COMPONENT].deleted_with == KIND
 
 
@@ -133,12 +136,27 @@ def test_its_daemon_runs_the_pinned_image(shared: Run) -> None:
 
 def test_the_plugin_and_its_files_are_awaited_on_every_node(shared: Run, cache: Path) -> None:
     command = shared[FILES_THERE]
-    assert command.inputs["create"] == script("daemon-files")
-    own = {"DAEMON": "whereabouts", "FILES": " ".join(FILES), "SECONDS_AT_MOST": "300"}
+    assert (command.inputs["create"], command.inputs["delete"]) == (script("daemon-files"), script("node-files-delete"))
+    own = {
+        "DAEMON": "whereabouts",
+        "FILES": " ".join(FILES),
+        "SECONDS_AT_MOST": "300",
+        "REMOVED": "/run/kalico/whereabouts",
+    }
     assert command.inputs["environment"] == labs_environment(cache) | own
     assert command.inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
     assert command.inputs["triggers"] == ["the-clusters-uid", made_from("daemon-files", command.inputs)]
     assert command.depends_on == {KIND, WORKLOAD, *OBJECTS}
+    assert command.deleted_with == KIND
+
+
+def test_what_the_daemon_put_on_the_nodes_goes_when_the_daemon_is_gone(shared: Run) -> None:
+    command = shared[LEFT_ON_NODES]
+    assert command.inputs["delete"] == script("node-files-delete")
+    assert command.inputs["environment"]["REMOVED"] == "/etc/cni/net.d/whereabouts.d /opt/cni/bin/whereabouts"
+    assert command.inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
+    assert "create" not in command.inputs
+    assert command.depends_on == {KIND, RUNNING}
     assert command.deleted_with == KIND
 
 

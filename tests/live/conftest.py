@@ -1,5 +1,6 @@
 """One real lab for all live tests, beside whatever else runs: a stack, a cluster and subnets of its own."""
 
+import hashlib
 import ipaddress
 import json
 import os
@@ -8,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from commands.leftovers import Snapshot, run_folder, snapshot
 from commands.own_lab import found_engine
 from commands.stack import Stack
 from components.engines import ENGINES
+from components.settings import Source
+from components.upstream import fetch
 from components.workspace import cache_folder
 
 CLUSTER = "kalico-e2e"
@@ -144,6 +148,51 @@ def changed(lab: Lab, config: dict[str, Any]) -> set[str]:
     assert lab.stack.config_file
     lab.stack.config_file.write_text(yaml.safe_dump({"config": config}))
     return previewed_and_done(lab.stack)
+
+
+def stays(lab: Lab, *pods: str) -> Callable[[], bool]:
+    """Whether these pods are still the same containers."""
+
+    def containers() -> list[str]:
+        return [lab.pod(pod)["status"]["containerStatuses"][0]["containerID"] for pod in pods]
+
+    before = containers()
+    return lambda: containers() == before
+
+
+def published(source: Source) -> Path:
+    """The file that the lab takes for it."""
+    return fetch(source, cache_folder(dict(os.environ)))
+
+
+def of_ones_own(file: Path) -> dict[str, str]:
+    """As config names it."""
+    return {"source": str(file), "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+
+
+def with_labelled_role(source: Source, role: str, folder: Path) -> dict[str, str]:
+    """A copy of an upstream manifest that differs in one ClusterRole's label, as config names it."""
+    documents = [each for each in yaml.safe_load_all(published(source).read_text()) if each]
+    (found,) = [each for each in documents if (each["kind"], each["metadata"]["name"]) == ("ClusterRole", role)]
+    found["metadata"]["labels"] = {"e2e": "own"}
+    file = folder / f"{role}.yaml"
+    file.write_text(yaml.safe_dump_all(documents))
+    return of_ones_own(file)
+
+
+def label(lab: Lab, role: str) -> str:
+    return lab.kubectl("get", "clusterrole", role, "--output", "jsonpath={.metadata.labels.e2e}")
+
+
+@contextmanager
+def named_otherwise(engine: str, image: str) -> Iterator[str]:
+    """Another name of an image that is there."""
+    name = "localhost/kalico-e2e:own"
+    run(engine, "tag", image, name)
+    try:
+        yield name
+    finally:
+        run(engine, "rmi", "--force", name)
 
 
 def attachments(lab: Lab) -> list[dict[str, Any]]:

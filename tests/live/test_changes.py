@@ -1,12 +1,10 @@
 """A change of config: what the preview says is what `up` does, and what need not go stays running."""
 
 import copy
-import hashlib
 import ipaddress
 import json
-import os
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,22 @@ import pytest
 import yaml
 
 from components.config import settings_of
-from components.settings import Source
-from components.upstream import fetch
-from components.workspace import cache_folder
-from tests.live.conftest import CLUSTER, TESTED, WORKER, Lab, attachments, changed, previewed_and_done, run
+from components.engines import ENGINES
+from tests.live.conftest import (
+    CLUSTER,
+    TESTED,
+    WORKER,
+    Lab,
+    attachments,
+    changed,
+    label,
+    of_ones_own,
+    previewed_and_done,
+    published,
+    run,
+    stays,
+    with_labelled_role,
+)
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
@@ -26,16 +36,6 @@ SECOND = {
     "subnet": "10.35.0.0/16",
     "ipam": {"type": "host-local", "rangeStart": "10.35.0.10", "rangeEnd": "10.35.0.19"},
 }
-
-
-def stays(lab: Lab, *pods: str) -> Callable[[], bool]:
-    """Whether these pods are still the same containers."""
-
-    def containers() -> list[str]:
-        return [lab.pod(pod)["status"]["containerStatuses"][0]["containerID"] for pod in pods]
-
-    before = containers()
-    return lambda: containers() == before
 
 
 def test_another_range_reattaches_the_pods_of_the_network_and_nothing_else(lab: Lab, config: dict[str, Any]) -> None:
@@ -100,33 +100,18 @@ def test_another_parent_and_subnet_replace_the_network_and_what_is_on_it(
     assert lab.net1().startswith("10.33.0.")
 
 
-def published(key: str) -> Path:
-    """The file that the lab takes for a source."""
-    sources: dict[str, Source] = vars(settings_of({}))
-    return fetch(sources[key], cache_folder(dict(os.environ)))
-
-
-def of_ones_own(file: Path) -> dict[str, str]:
-    return {"source": str(file), "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
-
-
 def test_another_manifest_changes_its_objects_in_place_and_pods_run_on(
     lab: Lab, config: dict[str, Any], tmp_path: Path
 ) -> None:
     same = stays(lab, "samplepod")
-    for key, source, kind, name in (
-        ("kalico:multusManifest", "multus_manifest", "ClusterRole", "multus"),
-        ("kalico:calicoManifest", "calico_manifest", "ClusterRole", "tigera-operator"),
+    settings = settings_of({})
+    for layer, source, role in (
+        ("multus", settings.multus_manifest, "multus"),
+        ("calico", settings.calico_manifest, "tigera-operator"),
     ):
-        documents = [each for each in yaml.safe_load_all(published(source).read_text()) if each]
-        (role,) = [each for each in documents if (each["kind"], each["metadata"]["name"]) == (kind, name)]
-        role["metadata"]["labels"] = {"e2e": "own"}
-        file = tmp_path / f"{source}.yaml"
-        file.write_text(yaml.safe_dump_all(documents))
-        config[key] = of_ones_own(file)
-        layer = key.removeprefix("kalico:").removesuffix("Manifest")
-        assert changed(lab, config) == {f"{layer}-{name}", "readiness-report"}
-        assert lab.kubectl("get", kind, name, "--output", "jsonpath={.metadata.labels.e2e}") == "own"
+        config[f"kalico:{layer}Manifest"] = with_labelled_role(source, role, tmp_path)
+        assert changed(lab, config) == {f"{layer}-{role}", "readiness-report"}
+        assert label(lab, role) == "own"
     assert same()
     del config["kalico:multusManifest"], config["kalico:calicoManifest"]
     changed(lab, config)
@@ -136,7 +121,7 @@ def test_another_archive_of_plugins_is_unpacked_and_pods_run_on(
     lab: Lab, config: dict[str, Any], tmp_path: Path
 ) -> None:
     same = stays(lab, "samplepod")
-    with tarfile.open(published("cni_plugins")) as whole:
+    with tarfile.open(published(settings_of({}).cni_plugins)) as whole:
         whole.extractall(tmp_path / "plugins", filter="data")
     (tmp_path / "plugins/e2e-own").write_text("of this archive alone\n")
     with tarfile.open(tmp_path / "own.tgz", "w:gz", compresslevel=1) as own:
@@ -151,13 +136,17 @@ def test_another_archive_of_plugins_is_unpacked_and_pods_run_on(
     changed(lab, config)
 
 
-def test_another_cluster_name_is_refused_as_long_as_the_lab_is_there(lab: Lab, config: dict[str, Any]) -> None:
+@pytest.mark.parametrize("key", ["clusterName", "engine"])
+def test_another_lab_is_refused_as_long_as_this_one_is_there(lab: Lab, config: dict[str, Any], key: str) -> None:
+    """On a machine where the other engine does not run, that is a second reason."""
+    (other,) = ENGINES.keys() - {lab.engine}
+    changes = {"clusterName": "e2e-other", "engine": other}
     assert lab.stack.config_file
-    lab.stack.config_file.write_text(yaml.safe_dump({"config": config | {"kalico:clusterName": "e2e-other"}}))
+    lab.stack.config_file.write_text(yaml.safe_dump({"config": config | {f"kalico:{key}": changes[key]}}))
     preview = lab.stack.pulumi("preview", quiet=True)
     lab.stack.config_file.write_text(yaml.safe_dump({"config": config}))
     assert preview.returncode
-    assert "e2e-net" in preview.stdout
+    assert ("e2e-net" if key == "clusterName" else other) in preview.stdout
     assert "nothing was touched" in preview.stdout
 
 

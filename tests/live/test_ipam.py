@@ -5,10 +5,12 @@ import ipaddress
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.config import settings_of
 from tests.live.conftest import (
     CLUSTER,
     CONFIG,
@@ -19,8 +21,12 @@ from tests.live.conftest import (
     attachments,
     changed,
     eventually,
+    label,
+    named_otherwise,
     previewed_and_done,
     run,
+    stays,
+    with_labelled_role,
 )
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
@@ -232,3 +238,41 @@ def test_a_range_without_an_address_left_says_so_and_what_waits_for_one_is_what_
     assert previewed_and_done(lab.stack) == {"pods-near", *TESTED}
     assert lab.stack.check() == 0
     assert leases(lab, network) == before
+
+
+def test_what_whereabouts_and_the_servers_are_made_of_can_be_changed_while_pods_run_on(
+    lab: Lab, config: dict[str, Any], tmp_path: Path
+) -> None:
+    same = stays(lab, "near", "far")
+    settings = settings_of({"networks": [SHARED]})
+    assert settings.whereabouts
+    (daemon, *_), role = settings.whereabouts.manifests, "whereabouts-cni"
+    with named_otherwise(lab.engine, settings.dhcp_server_image) as image:
+        config["kalico:dhcpServerImage"] = image
+        assert changed(lab, config) == {"leases-e2e-leased-server", *TESTED}
+        assert image in run(lab.engine, "inspect", "--format", "{{.Config.Image}}", SERVER)
+        del config["kalico:dhcpServerImage"]
+        config["kalico:whereaboutsManifest"] = with_labelled_role(daemon, role, tmp_path)
+        assert changed(lab, config) == {"leases-e2e-leased-server", f"whereabouts-{role}", "readiness-report", *TESTED}
+    assert label(lab, role) == "own"
+    assert same()
+
+
+@pytest.mark.long
+def test_a_worker_that_is_lost_gives_its_address_back(lab: Lab) -> None:
+    """Within a turn of the reconciler, which comes every five minutes."""
+    assert allocations(lab) == {"default/near", "default/far"}
+    run(lab.engine, "rm", "--force", f"{WORKER}2")
+    lab.kubectl("delete", "node", f"{WORKER}2")
+    eventually(lambda: allocations(lab) == {"default/near"}, seconds=480)
+    previewed_and_done(lab.stack)
+
+
+def test_the_last_network_of_whereabouts_takes_along_what_is_on_the_nodes(lab: Lab, config: dict[str, Any]) -> None:
+    config["kalico:networks"].remove(SHARED)
+    for each in config["kalico:pods"]:
+        each["networks"].remove("e2e-shared")
+    changed(lab, config)
+    for node in (f"{CLUSTER}-control-plane", WORKER, f"{WORKER}2"):
+        assert "whereabouts" not in run(lab.engine, "exec", node, "ls", "/opt/cni/bin", "/etc/cni/net.d", "/run/kalico")
+    assert lab.stack.outputs()["self_test"]["failed"] == 0

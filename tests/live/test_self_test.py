@@ -1,8 +1,10 @@
 """The lab proves itself: what its self-test says of a lab that works, and of one that does not."""
 
+from typing import Any
+
 import pytest
 
-from tests.live.conftest import PEER, TESTED, Lab, previewed_and_done, run
+from tests.live.conftest import PEER, TESTED, Lab, changed, previewed_and_done, run
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
@@ -30,4 +32,13 @@ def test_a_neighbour_that_is_gone_is_all_that_is_reported_until_up_brings_it_bac
     failed = [line for line in capfd.readouterr().out.splitlines() if line.startswith("FAIL")]
     assert {line.split(":")[0] for line in failed} == {f"FAIL  samplepod net1 {way} the peer" for way in ("to", "from")}
     assert previewed_and_done(lab.stack) == {"peers-e2e-net", *TESTED}
+    assert lab.stack.outputs()["self_test"]["failed"] == 0
+
+
+def test_it_can_be_left_out_and_nothing_else_changes(lab: Lab, config: dict[str, Any]) -> None:
+    config["kalico:selfTest"] = False
+    assert changed(lab, config) == {"self-test", *TESTED}
+    assert "self_test" not in lab.stack.outputs()
+    del config["kalico:selfTest"]
+    assert changed(lab, config) == {"self-test", *TESTED}
     assert lab.stack.outputs()["self_test"]["failed"] == 0

@@ -16,7 +16,7 @@ STARTS = dict(zip(NODES, ("10.23.0.10", "10.23.0.20"), strict=True))
 @pytest.fixture
 def joined(nodes: Bench) -> Bench:
     """Nodes with what a join notes in them."""
-    nodes.environment |= {"NETWORK": "ext-net"}
+    nodes.environment |= {"NETWORK": "ext-net", "FILE": FILE}
     for name, interface in INTERFACES.items():
         mark = in_node(nodes, name, "/run/kalico/join.ext-net")
         mark.parent.mkdir()
@@ -56,7 +56,7 @@ def test_the_mark_is_the_reason_and_the_sum_of_what_was_written(joined: Bench) -
 
 
 def test_a_config_without_a_master_is_written_where_nothing_has_joined(nodes: Bench) -> None:
-    nodes.environment |= {"NETWORK": "ext-net"}
+    nodes.environment |= {"NETWORK": "ext-net", "FILE": FILE}
     for name in NODES:
         in_node(nodes, name, "/run/kalico").mkdir()
     done = write(nodes, master="br-ext-net")

@@ -1,4 +1,4 @@
-"""attachment-conf-delete.sh: a network's config goes from the nodes that run; of others there is none that matters."""
+"""node-files-delete.sh: files of the lab's go from the nodes that run; of others there are none that matter."""
 
 import subprocess
 
@@ -6,34 +6,39 @@ import pytest
 
 from tests.scripts.conftest import NODES, Bench, in_node
 
-FILES = ("/etc/cni/multus/net.d/kalico-ext-net.conflist", "/run/kalico/conf.ext-net")
-OTHERS = ("/etc/cni/multus/net.d/kalico-lan.conflist", "/run/kalico/conf.lan", "/run/kalico/join.ext-net")
+FILES = ("/etc/cni/multus/net.d/kalico-ext-net.conflist", "/etc/cni/net.d/whereabouts.d/whereabouts.conf")
+MARK = "/run/kalico/conf.ext-net"
+OTHERS = ("/etc/cni/multus/net.d/kalico-lan.conflist", "/run/kalico/conf.lan", "/etc/cni/net.d/00-multus.conf")
+REMOVED = f"{FILES[0]} /etc/cni/net.d/whereabouts.d {MARK}"
 RUNNING = "podman inspect --format {{.State.Running}} "
 
 
 @pytest.fixture
 def configured(nodes: Bench) -> Bench:
-    nodes.environment |= {"NETWORK": "ext-net"}
+    nodes.environment |= {"REMOVED": REMOVED}
     for name in NODES:
-        for file in (*FILES, *OTHERS):
+        for file in (*FILES, MARK, *OTHERS):
             in_node(nodes, name, file).parent.mkdir(parents=True, exist_ok=True)
             in_node(nodes, name, file).touch()
     return nodes
 
 
-def delete(bench: Bench) -> subprocess.CompletedProcess[str]:
-    return bench.run("attachment-conf-delete", stdin="".join(f'{name} {{"type": "macvlan"}}\n' for name in NODES))
+def delete(bench: Bench, **values: str) -> subprocess.CompletedProcess[str]:
+    """By lines that tell more than the node."""
+    lines = "".join(f'{name} {{"type": "macvlan"}}\n' for name in NODES)
+    return bench.run("node-files-delete", stdin=lines, **values)
 
 
 def left(bench: Bench, name: str) -> set[str]:
-    return {file for file in (*FILES, *OTHERS) if in_node(bench, name, file).exists()}
+    return {file for file in (*FILES, MARK, *OTHERS) if in_node(bench, name, file).exists()}
 
 
-def test_the_config_and_its_mark_go_from_every_node_and_nothing_else_does(configured: Bench) -> None:
+def test_files_and_folders_go_from_every_node_and_nothing_else_does(configured: Bench) -> None:
     configured.on(f"{RUNNING}*", "cat; echo true")
     done = delete(configured)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert [left(configured, name) for name in NODES] == [set(OTHERS)] * 2
+    assert not in_node(configured, NODES[0], "/etc/cni/net.d/whereabouts.d").exists()
 
 
 def test_gone_already_is_fine(configured: Bench) -> None:
@@ -52,8 +57,14 @@ def test_a_node_that_does_not_run_is_passed_over(configured: Bench, answer: str)
     assert left(configured, "lab-worker2") == set(OTHERS)
 
 
-def test_a_config_that_does_not_go_is_an_error(configured: Bench) -> None:
+def test_a_file_that_does_not_go_is_an_error(configured: Bench) -> None:
     configured.on(f"{RUNNING}*", "echo true")
     configured.on("podman exec * rm *", "echo 'read-only file system' >&2; exit 1")
     done = delete(configured)
     assert (done.returncode, done.stderr) == (1, "read-only file system\n")
+
+
+@pytest.mark.parametrize("name", ["ENGINE", "REMOVED"])
+def test_it_does_nothing_without_all_it_has_to_know(configured: Bench, name: str) -> None:
+    assert delete(configured, **{name: ""}).returncode != 0
+    assert configured.calls == []
