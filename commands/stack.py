@@ -54,15 +54,15 @@ class Stack:
         """The self-test as `up` left its plan, on the lab as it is now."""
         cluster = self.setting("clusterName")
         run = leftovers.run_folder(os.environ, cluster)
-        plan, engine = run / "checks.json", run / "engine"
-        if not plan.exists() or not engine.exists():
+        plan, record = run / "checks.json", run / "engine"
+        # A killed run leaves the record empty.
+        engine = ENGINES.get(record.read_text().strip()) if record.exists() else None
+        if not plan.exists() or not engine:
             print(
                 "no self-test has been planned here: `up` has not come as far, or `selfTest` is false", file=sys.stderr
             )
             return 1
-        workspace = Workspace(
-            engine=ENGINES[engine.read_text().strip()], cluster_name=cluster, cache=cache_folder(dict(os.environ))
-        )
+        workspace = Workspace(engine=engine, cluster_name=cluster, cache=cache_folder(dict(os.environ)))
         return subprocess.run(
             [sys.executable, "-m", "components.checks.run"],
             cwd=ROOT,

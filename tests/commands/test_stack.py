@@ -432,6 +432,14 @@ def test_a_plan_of_another_checkout_or_one_that_was_cut_off_is_said_to_be_made_a
     assert "`make up` writes it anew" in capfd.readouterr().err
 
 
+def test_check_of_a_lab_whose_engine_a_killed_run_did_not_come_to_note_says_the_same(
+    pulumi: Bench, stack: Stack, run_folder_of_lab: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run_folder_of_lab / "engine").write_text("")
+    assert stack.check() == 1
+    assert capsys.readouterr().err.startswith("no self-test has been planned here")
+
+
 @pytest.mark.parametrize("missing", ["engine", "checks.json"])
 def test_check_of_a_lab_without_a_plan_says_so(
     pulumi: Bench, stack: Stack, run_folder_of_lab: Path, missing: str, capfd: pytest.CaptureFixture[str]
