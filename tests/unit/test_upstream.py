@@ -6,11 +6,12 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components.settings import Source
-from components.upstream import UpstreamError, documents, fetch
+from components.upstream import UpstreamError, documents, fetch, lean
 
 CONTENT = b"kind: Namespace\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -148,6 +149,26 @@ def test_descriptions_go_from_kinds_alone_and_empty_documents_from_all(tmp_path:
     assert json.loads(kept.read_text()) == expected
     kept.write_text('[{"kind": "Kept"}]')
     assert documents(source, tmp_path / "cache") == [{"kind": "Kept"}]
+
+
+@pytest.mark.parametrize(
+    ("subresources", "status"),
+    [
+        ({"status": {}}, {"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+        ({}, {"properties": {"phase": {"type": "string"}}}),
+    ],
+    ids=["its controller's alone", "anybody's"],
+)
+def test_a_status_is_of_any_shape_where_users_cannot_write_it(
+    subresources: dict[str, Any], status: dict[str, Any]
+) -> None:
+    spec = {"properties": {"replicas": {"type": "integer"}}}
+    own = {"properties": {"phase": {"type": "string"}}}
+    schema = {"openAPIV3Schema": {"properties": {"spec": spec, "status": own}}}
+    crd = {"spec": {"versions": [{"subresources": subresources, "schema": schema}]}}
+    [version] = lean(crd)["spec"]["versions"]
+    assert version["schema"]["openAPIV3Schema"]["properties"] == {"spec": spec, "status": status}
+    assert schema["openAPIV3Schema"]["properties"]["status"] is own
 
 
 def test_what_another_version_of_the_program_kept_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
