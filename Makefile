@@ -47,7 +47,7 @@ test: $(READY) ## style, types and unit tests; seconds once set up
 	@$(PYTHON) -m supply tools
 	@$(ENVIRONMENT); ruff format --check . ; ruff check . ; mypy ; pytest -q
 
-e2e: $(READY) ## a lab of its own for real: up, checks from inside, no-change preview, restart, down, nothing left (LONG=1: and a worker lost)
+e2e: $(READY) ## a lab of its own for real: up, checks from inside, no-change preview, restart, down, nothing left (LONG=1: more rows of the tables)
 	@$(PYTHON) -m supply lab --leases
 	@$(ENVIRONMENT); $(FOUND_ENGINE); trap 'python -m supply docker-stop --idle' EXIT; pytest -v -m 'live$(if $(LONG),, and not long)' --maxfail 3 tests/live
 

@@ -37,6 +37,8 @@ ORDER = (
     "test_drift",
     "test_changes",
     "test_ipam",
+    "test_rows",
+    "test_layers_that_go",
     "test_cluster_changes",
     "test_down",
 )
@@ -198,6 +200,21 @@ def named_otherwise(engine: str, image: str) -> Iterator[str]:
 def attachments(lab: Lab) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = lab.stack.outputs()["attachments"]
     return found
+
+
+def allocations(lab: Lab) -> set[str]:
+    """The pods that have an address of whereabouts."""
+    pools = json.loads(lab.kubectl("get", "ippools.whereabouts.cni.cncf.io", "--all-namespaces", "--output", "json"))
+    return {lease["podref"] for pool in pools["items"] for lease in pool["spec"].get("allocations", {}).values()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Of drift."""
+
+    happens: Callable[[Lab], object]
+    repaired: set[str]
+    """What is made again, and nothing else."""
 
 
 def run(*words: str) -> str:

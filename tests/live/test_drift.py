@@ -1,8 +1,6 @@
 """What happens to the lab behind Pulumi's back: the preview shows it, `up` does that, and the lab works again."""
 
 import ipaddress
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
 
@@ -12,6 +10,7 @@ from tests.live.conftest import (
     RANGE,
     TESTED,
     WORKER,
+    Case,
     Lab,
     check_routes,
     eventually,
@@ -33,13 +32,6 @@ STARTED = {
     "readiness-report",
     *JOINED,
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    happens: Callable[[Lab], object]
-    repaired: set[str]
-    """What is made again, and nothing else."""
 
 
 CASES = {

@@ -18,6 +18,7 @@ from tests.live.conftest import (
     TESTED,
     WORKER,
     Lab,
+    allocations,
     attachments,
     changed,
     eventually,
@@ -92,12 +93,6 @@ def test_each_address_is_one_of_its_types_own(lab: Lab) -> None:
     shown = lab.kubectl("exec", "near", "--", "ip", "-6", "address", "show", "dev", "net1")
     assert f"inet6 {both['near'][1]}/64" in shown
     lab.kubectl("exec", "near", "--", "ping", "-6", "-c", "1", "-w", "5", "-I", "net1", both["far"][1])
-
-
-def allocations(lab: Lab) -> set[str]:
-    """The pods that have an address of whereabouts."""
-    pools = json.loads(lab.kubectl("get", "ippools.whereabouts.cni.cncf.io", "--all-namespaces", "--output", "json"))
-    return {lease["podref"] for pool in pools["items"] for lease in pool["spec"].get("allocations", {}).values()}
 
 
 def test_the_versions_tell_what_the_types_need(lab: Lab) -> None:
@@ -249,30 +244,10 @@ def test_what_whereabouts_and_the_servers_are_made_of_can_be_changed_while_pods_
     (daemon, *_), role = settings.whereabouts.manifests, "whereabouts-cni"
     with named_otherwise(lab.engine, settings.dhcp_server_image) as image:
         config["kalico:dhcpServerImage"] = image
-        assert changed(lab, config) == {"leases-e2e-leased-server", *TESTED}
+        assert changed(lab, config) == {"leases-e2e-leased", "readiness-report", *TESTED}
         assert image in run(lab.engine, "inspect", "--format", "{{.Config.Image}}", SERVER)
         del config["kalico:dhcpServerImage"]
         config["kalico:whereaboutsManifest"] = with_labelled_role(daemon, role, tmp_path)
-        assert changed(lab, config) == {"leases-e2e-leased-server", f"whereabouts-{role}", "readiness-report", *TESTED}
+        assert changed(lab, config) == {"leases-e2e-leased", f"whereabouts-{role}", "readiness-report", *TESTED}
     assert label(lab, role) == "own"
     assert same()
-
-
-@pytest.mark.long
-def test_a_worker_that_is_lost_gives_its_address_back(lab: Lab) -> None:
-    """Within a turn of the reconciler, which comes every five minutes."""
-    assert allocations(lab) == {"default/near", "default/far"}
-    run(lab.engine, "rm", "--force", f"{WORKER}2")
-    lab.kubectl("delete", "node", f"{WORKER}2")
-    eventually(lambda: allocations(lab) == {"default/near"}, seconds=480)
-    previewed_and_done(lab.stack)
-
-
-def test_the_last_network_of_whereabouts_takes_along_what_is_on_the_nodes(lab: Lab, config: dict[str, Any]) -> None:
-    config["kalico:networks"].remove(SHARED)
-    for each in config["kalico:pods"]:
-        each["networks"].remove("e2e-shared")
-    changed(lab, config)
-    for node in (f"{CLUSTER}-control-plane", WORKER, f"{WORKER}2"):
-        assert "whereabouts" not in run(lab.engine, "exec", node, "ls", "/opt/cni/bin", "/etc/cni/net.d", "/run/kalico")
-    assert lab.stack.outputs()["self_test"]["failed"] == 0

@@ -1,0 +1,221 @@
+"""The rows of the README's tables that the other live tests have no need of, on two workers and all IPAM types.
+
+They take a quarter of an hour more than the half that `make e2e` has: `make e2e LONG=1`.
+"""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from tests.live.conftest import (
+    CLUSTER,
+    TESTED,
+    WORKER,
+    Case,
+    Lab,
+    allocations,
+    attachments,
+    changed,
+    eventually,
+    previewed_and_done,
+    run,
+    stays,
+)
+
+pytestmark = [pytest.mark.live, pytest.mark.long, pytest.mark.timeout(900)]
+
+SERVER = f"{CLUSTER}-dhcp-e2e-leased"
+PEER = f"{CLUSTER}-peer-e2e-static"
+PODS = {"pods-near", "pods-far"}
+
+
+def attached(network: str) -> set[str]:
+    """What is made anew where a network's pods are attached anew, on two workers."""
+    return {f"attachments-{network}-conf", f"attachments-{network}", *PODS, *TESTED}
+
+
+@pytest.fixture
+def static(config: dict[str, Any]) -> dict[str, Any]:
+    return network(config, "e2e-static")
+
+
+def network(config: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in config["kalico:networks"] if each["name"] == name)
+    return found
+
+
+def shown(lab: Lab, pod: str, *words: str) -> str:
+    return lab.kubectl("exec", pod, "--", *words)
+
+
+def test_routes_and_a_gateway_are_the_pods(lab: Lab, config: dict[str, Any], static: dict[str, Any]) -> None:
+    static["routes"] = [{"dst": "10.99.0.0/16", "gw": "10.41.0.3"}]
+    static["ipam"]["routes"] = [{"dst": "10.98.0.0/16"}]
+    assert changed(lab, config) == attached("e2e-static")
+    routes = shown(lab, "near", "ip", "route").splitlines()
+    assert any(line.startswith("10.99.0.0/16 via 10.41.0.3 dev net2") for line in routes)
+    assert any(line.startswith("10.98.0.0/16 via 10.41.0.1 dev net2") for line in routes)
+    del static["routes"], static["ipam"]["routes"]
+    static["gateway"] = "10.41.0.2"
+    touched = changed(lab, config)
+    assert touched >= attached("e2e-static")
+    assert lab.engine == "docker" or touched == attached("e2e-static")
+    assert "via 10.41.0.2 dev net2" in shown(lab, "near", "ip", "route", "get", "192.0.2.7", "from", "10.41.0.7")
+
+
+def test_a_peer_comes_moves_and_goes_by_itself(lab: Lab, config: dict[str, Any], static: dict[str, Any]) -> None:
+    same = stays(lab, "near", "far")
+    of_the_peer = {"peers-e2e-static", *TESTED}
+    static["peer"] = {"address": "10.41.0.77"}
+    assert changed(lab, config) == of_the_peer
+    shown(lab, "near", "ping", "-c", "1", "-w", "10", "-I", "net2", "10.41.0.77")
+    del static["peer"]
+    assert changed(lab, config) == of_the_peer
+    assert PEER not in run(lab.engine, "ps", "--all", "--format", "{{.Names}}").split()
+    static["peer"] = True
+    assert changed(lab, config) == of_the_peer
+    assert same()
+
+
+def test_a_peer_that_is_the_gateway_and_moves_takes_the_default_route_along(lab: Lab, config: dict[str, Any]) -> None:
+    network(config, "e2e-leased")["peer"] = {"address": "10.44.0.200"}
+    assert changed(lab, config) >= {"peers-e2e-leased", *attached("e2e-leased")}
+    (near,) = [each["ips"][0] for each in attachments(lab) if (each["pod"], each["network"]) == ("near", "e2e-leased")]
+    way = shown(lab, "near", "ip", "route", "get", "192.0.2.7", "from", near)
+    assert "via 10.44.0.200 " in way
+
+
+def test_another_lease_time_replaces_the_server_and_attaches_anew(lab: Lab, config: dict[str, Any]) -> None:
+    network(config, "e2e-leased")["ipam"]["leaseTime"] = "3m"
+    assert changed(lab, config) == {"leases-e2e-leased", "readiness-report", *attached("e2e-leased")}
+    assert lab.stack.outputs()["self_test"]["failed"] == 0
+
+
+def test_the_seeds_default_route_is_there_beside_eth0s_and_the_plan_warns_of_it(
+    lab: Lab, config: dict[str, Any], static: dict[str, Any]
+) -> None:
+    static["defaultRoute"] = "literal"
+    assert changed(lab, config) == attached("e2e-static")
+    routes = [line for line in shown(lab, "near", "ip", "route").splitlines() if line.startswith("default ")]
+    assert len(routes) == 2
+    assert "two default routes" in lab.stack.pulumi("preview", quiet=True).stdout
+    del static["defaultRoute"]
+    changed(lab, config)
+
+
+def test_another_plugin_takes_the_network_and_its_joins_and_comes_back(
+    lab: Lab, config: dict[str, Any], static: dict[str, Any]
+) -> None:
+    before = copy.deepcopy(static)
+    static["plugin"] = "bridge"
+    del static["peer"], static["gateway"]
+    touched = changed(lab, config)
+    of_the_network = {"networks-e2e-static", "joins-e2e-static", "peers-e2e-static"}
+    assert touched >= {*of_the_network, "attachments-e2e-static-bridges", *attached("e2e-static")}
+    assert not touched & {"cluster-kind", "networks-e2e-net", "joins-e2e-net"}
+    assert "e2e-static" not in run(lab.engine, "network", "ls", "--format", "{{.Name}}").split()
+    static.clear()
+    static.update(before)
+    assert changed(lab, config) == touched
+    assert lab.stack.outputs()["self_test"]["failed"] == 0
+
+
+def test_one_pod_more_of_a_kind_and_another_namespace_touch_no_other_pod(lab: Lab, config: dict[str, Any]) -> None:
+    same = stays(lab, "near", "far")
+    many = {"name": "many", "image": "alpine", "command": ["sleep", "inf"], "networks": ["e2e-leased"], "count": 1}
+    config["kalico:pods"].append(many)
+    assert changed(lab, config) == {"pods-many-1", *TESTED}
+    many["count"] = 2
+    assert changed(lab, config) == {"pods-many-2", *TESTED}
+    many["namespace"] = "apart"
+    assert changed(lab, config) >= {"pods-many-1", "pods-many-2", "pods-apart.many-1", "pods-apart.many-2", *TESTED}
+    config["kalico:pods"].remove(many)
+    changed(lab, config)
+    assert same()
+
+
+def test_what_bnk_reads_comes_and_goes_and_nothing_else_does(lab: Lab, config: dict[str, Any]) -> None:
+    network(config, "e2e-net")["nodeAddresses"] = ["10.33.0.21", "10.33.0.22"]
+    changed(lab, config)
+    config["kalico:nodeAnnotations"] = {"bnk": True}
+    assert {name for name in changed(lab, config) if name != "node-annotations"} == {"node-annotations-bnk"}
+    del config["kalico:nodeAnnotations"]
+    assert {name for name in changed(lab, config) if name != "node-annotations"} == {"node-annotations-bnk"}
+
+
+def bridge_of(lab: Lab, network: str) -> str:
+    """The parent of an island."""
+    (found,) = [
+        option for option in _words(run(lab.engine, "network", "inspect", network)) if option.startswith("kalico-")
+    ]
+    return found
+
+
+def _words(text: str) -> set[str]:
+    """All texts in some JSON."""
+    found: set[str] = set()
+    todo = [json.loads(text)]
+    while todo:
+        match todo.pop():
+            case dict() as mapping:
+                todo += mapping.values()
+            case list() as items:
+                todo += items
+            case str() as word:
+                found.add(word)
+    return {word for word in found if not word.startswith(CLUSTER)}
+
+
+CASES = {
+    "a peer is removed": Case(
+        happens=lambda lab: run(lab.engine, "rm", "--force", PEER), repaired={"peers-e2e-static", *TESTED}
+    ),
+    "the DHCP server is removed": Case(
+        happens=lambda lab: run(lab.engine, "rm", "--force", SERVER),
+        repaired={"leases-e2e-leased", "readiness-report", *TESTED},
+    ),
+    "the DHCP server is stopped": Case(
+        happens=lambda lab: run(lab.engine, "stop", "--time", "1", SERVER),
+        repaired={"leases-e2e-leased", "readiness-report", *TESTED},
+    ),
+    "an interface is taken out of a pod's annotation": Case(
+        happens=lambda lab: lab.kubectl("annotate", "pod", "near", "k8s.v1.cni.cncf.io/network-status-"),
+        repaired={"pods-near", *TESTED},
+    ),
+    "whereabouts' plugin and conf are deleted": Case(
+        happens=lambda lab: lab.in_node("rm", "-r", "/etc/cni/net.d/whereabouts.d"),
+        repaired={"whereabouts-files"},
+    ),
+}
+
+
+@pytest.mark.parametrize("refreshed", [False, True], ids=["up alone", "refresh and up"])
+@pytest.mark.parametrize("what", CASES)
+def test_the_lab_is_repaired_as_the_preview_says_when(lab: Lab, what: str, refreshed: bool) -> None:
+    case = CASES[what]
+    case.happens(lab)
+    if refreshed:
+        done = lab.stack.pulumi("refresh", "--yes", "--skip-preview", quiet=True)
+        assert done.returncode == 0, done.stdout
+    assert previewed_and_done(lab.stack) == case.repaired
+    assert lab.stack.check() == 0
+
+
+def test_an_islands_bridge_that_is_gone_comes_back_with_all_that_is_on_it(lab: Lab) -> None:
+    run("ip", "link", "delete", bridge_of(lab, "e2e-static"))
+    touched = previewed_and_done(lab.stack)
+    assert touched >= {"networks-e2e-static", "peers-e2e-static", "joins-e2e-static", *attached("e2e-static")}
+    assert not touched & {"cluster-kind", "networks-e2e-net"}
+    eventually(lambda: lab.stack.check() == 0, seconds=60)
+
+
+def test_a_worker_that_is_lost_gives_its_address_back(lab: Lab) -> None:
+    """Within a turn of the reconciler, which comes every five minutes."""
+    assert allocations(lab) == {"default/near", "default/far"}
+    run(lab.engine, "rm", "--force", f"{WORKER}2")
+    lab.kubectl("delete", "node", f"{WORKER}2")
+    eventually(lambda: allocations(lab) == {"default/near"}, seconds=480)
+    assert "cluster-kind" in previewed_and_done(lab.stack)
+    assert lab.stack.check() == 0
