@@ -26,6 +26,7 @@ LINKS = {"eth1@peer": "veth peer name peer", "eth1": "bridge"}
 def make_all(nodes: Bench, link: str = "eth1@peer", because: str = "", address: str = "") -> None:
     """Have all scripts leave their marks, as a first `up` does."""
     nodes.environment |= {"BECAUSE": because, "NETWORK": "ext-net", "SECONDS_AT_MOST": "20", "ARCH": "amd64"}
+    nodes.environment |= {"FILE": "/etc/cni/multus/net.d/kalico-ext-net.conflist"}
     nodes.environment |= {"ROUTES_PLUGIN": "#!/bin/bash\n", "DAEMON": "multus", "FILES": MULTUS}
     nodes.on("podman exec * uname -m", "echo x86_64")
     nodes.on("podman exec * kubelet --version", "echo Kubernetes v1.32.2")
