@@ -9,6 +9,7 @@ from components.settings.checks import subnets
 from components.settings.faults import Fault
 from components.settings.lab import LabSettings
 from components.settings.networks import NetworkSettings
+from components.settings.plugins import Macvlan
 
 LEAST_PREFIX = 8
 """Of a route to a subnet; VPNs set less, such as 0.0.0.0/1, in the place of a default route."""
@@ -83,8 +84,31 @@ FEATURES = {
 """By kind of link, as `ip link add type` names it; and IPv6."""
 
 
+def asks_kernel(network: NetworkSettings) -> bool:
+    """Whether a network that is made may ask the kernel for more than a macvlan, which it has: a plugin is changed on
+    the network as it is, and a bridge may yet have to be made."""
+    return network.plugin.name != Macvlan.name
+
+
+def asks_parent(network: NetworkSettings) -> bool:
+    return network.parent is not None and network.mtu is not None
+
+
+def standing_faults(
+    settings: LabSettings, features: frozenset[str] | None, links: Mapping[str, int], made: Collection[str]
+) -> tuple[Fault, ...]:
+    """What the machine has not for networks that are `made`, by what it tells of itself in files.
+
+    `features`: of the kernel, None where nobody asks for one. `links`: with their MTU.
+    """
+    missing = () if features is None else missing_features(settings, features, made)
+    mtus = [_mtu_faults(f"networks[{i}]", network, links) for i, network in enumerate(settings.networks)]
+    return (*missing, *(fault for faults in mtus for fault in faults))
+
+
 def missing_features(settings: LabSettings, available: frozenset[str], made: Collection[str] = ()) -> tuple[Fault, ...]:
-    """What networks ask of the kernel and it does not have. `available`: names of FEATURES. `made`: not looked at."""
+    """What networks ask of the kernel and it does not have. `available`: names of FEATURES. `made`: of these networks
+    the pods' plugin alone is asked for; a network of the engine's has the rest."""
     return tuple(
         Fault(
             key=f"networks[{i}].{feature.key}",
@@ -92,22 +116,23 @@ def missing_features(settings: LabSettings, available: frozenset[str], made: Col
             remedy=f"load it (modprobe {feature.module}), take a kernel that has it, or leave it out",
         )
         for i, network in enumerate(settings.networks)
-        if network.name not in made
         for name, feature in FEATURES.items()
+        if network.name not in made or not network.plugin.on_network or feature.key == "plugin"
         if feature.wanted(network) and name not in available
     )
 
 
 def machine_faults(
-    settings: LabSettings, machine: MachineFacts, made: Collection[str] | None = None
+    settings: LabSettings, machine: MachineFacts, made: Collection[str] | None = None, moved: Collection[str] = ()
 ) -> tuple[Fault, ...]:
     """What the machine is in the way of, the kernel's missing features among it.
 
-    `made`: of a lab that has its cluster, the networks that are there too; then only the others are looked at.
+    `made`: of a lab that has its cluster, the networks that are there too; then only the others are looked at, and of
+    the cluster's subnets those with a key in `moved`.
     The lab's own networks, kind's (which has the cluster's name) among them, are in nobody's way.
     """
     others = [each for each in machine.engine_networks if settings.cluster_name not in (each.name, each.lab)]
-    faults = list(missing_features(settings, machine.features, made or ()))
+    faults = list(standing_faults(settings, machine.features, machine.links, made or ()))
     new = {i: network for i, network in enumerate(settings.networks) if network.name not in (made or ())}
     for i, network in new.items():
         faults += _parent_faults(f"networks[{i}]", network, machine, others)
@@ -122,7 +147,7 @@ def machine_faults(
         for side in network.sides
     }
     for key, subnet in subnets(settings.pod_subnet, settings.service_subnet, settings.networks):
-        if made is not None and key not in parents:
+        if made is not None and key not in parents and key not in moved:
             continue
         for where in _overlapping(subnet, machine, others, parents.get(key, set())):
             faults.append(Fault(key=key, problem=f"{subnet} overlaps {where}", remedy="take another subnet"))
@@ -155,11 +180,15 @@ def _parent_faults(
     if network.mode.takes_parent_whole and link == machine.default_link:
         problem = f"{network.mode} takes {link} whole, and the machine's default route is on it"
         faults.append(Fault(key=f"{key}.mode", problem=problem, remedy="take another mode or another parent"))
-    on = link if link in machine.links else parent
-    if network.mtu and network.mtu > machine.links[on]:
-        problem = f"{network.mtu} is more than {on}'s own {machine.links[on]}"
-        faults.append(Fault(key=f"{key}.mtu", problem=problem, remedy=f"give less or raise that of {on}"))
     return faults
+
+
+def _mtu_faults(key: str, network: NetworkSettings, links: Mapping[str, int]) -> list[Fault]:
+    on = network.link if network.link in links else network.parent
+    if on is None or on not in links or not network.mtu or network.mtu <= links[on]:
+        return []
+    problem = f"{network.mtu} is more than {on}'s own {links[on]}"
+    return [Fault(key=f"{key}.mtu", problem=problem, remedy=f"give less or raise that of {on}")]
 
 
 def _node_range_faults(key: str, network: NetworkSettings) -> list[Fault]:

@@ -201,6 +201,35 @@ def test_of_a_lab_that_has_its_cluster_only_the_new_networks_are_looked_at() -> 
         assert found == [key for key in every if key.split(".")[0] in asked]
 
 
+def test_of_a_cluster_that_is_there_a_subnet_is_looked_at_when_it_moves() -> None:
+    settings = lab(podSubnet="172.17.0.0/16", serviceSubnet="192.168.0.0/16")
+    moves: list[set[str]] = [set(), {"podSubnet"}, {"serviceSubnet"}, {"podSubnet", "serviceSubnet"}]
+    for moved in moves:
+        assert {fault.key for fault in machine_faults(settings, MACHINE, {"ext-net"}, moved)} == moved
+
+
+def test_a_plugin_is_asked_for_on_a_network_that_is_there_and_all_else_it_has() -> None:
+    lan = {"name": "lan", "subnet": "10.40.0.0/16", "subnet6": "fd40::/64", "parent": "eth7", "vlan": 5}
+    settings = lab(networks=[lan | {"plugin": "ipvlan"}], pods=[])
+    [fault] = machine_faults(settings, replace(MACHINE, features=frozenset()), {"lan"})
+    assert fault.key == "networks[0].plugin"
+    assert fault.problem == "lan needs ipvlan, and the kernel has none (module ipvlan)"
+
+
+def test_of_a_bridge_on_each_node_nobody_knows_whether_it_is_there() -> None:
+    own = {"name": "own", "subnet": "10.40.0.0/16", "subnet6": "fd40::/64", "plugin": "bridge"}
+    settings = lab(networks=[own], pods=[])
+    found = machine_faults(settings, replace(MACHINE, features=frozenset()), {"own"})
+    assert [fault.key for fault in found] == ["networks[0].plugin", "networks[0].subnet6"]
+
+
+def test_an_mtu_is_at_most_that_of_the_link_on_a_network_that_is_there_too() -> None:
+    settings = lab(networks=[network(parent="eth0", mtu=1501)])
+    assert machine_faults(settings, MACHINE, {"ext-net"}) == machine_faults(settings, MACHINE)
+    gone = replace(MACHINE, links={"eth7": 1500})
+    assert machine_faults(settings, gone, {"ext-net"}) == ()  # `drift` says so
+
+
 @pytest.mark.parametrize(("route", "count"), [("0.0.0.0/1", 0), ("10.0.0.0/7", 0), ("10.0.0.0/8", 2)])
 def test_a_vpns_halves_of_a_default_route_are_no_subnets(route: str, count: int) -> None:
     machine = replace(MACHINE, routes=((IPv4Network(route), "tun0"),))
