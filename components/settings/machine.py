@@ -129,9 +129,11 @@ def machine_faults(
 
     `made`: of a lab that has its cluster, the networks that are there too; then only the others are looked at, and of
     the cluster's subnets those with a key in `moved`.
-    The lab's own networks, kind's (which has the cluster's name) among them, are in nobody's way.
+    The lab's own networks are in nobody's way, since config says where the next are. kind's, which has the cluster's
+    name and the nodes' addresses, is in the way of subnets alone: where another is taken, it stays or comes again.
     """
-    others = [each for each in machine.engine_networks if settings.cluster_name not in (each.name, each.lab)]
+    apart = [each for each in machine.engine_networks if each.lab != settings.cluster_name]
+    others = [each for each in apart if each.name != settings.cluster_name]
     faults = list(standing_faults(settings, machine.features, machine.links, made or ()))
     new = {i: network for i, network in enumerate(settings.networks) if network.name not in (made or ())}
     for i, network in new.items():
@@ -149,7 +151,7 @@ def machine_faults(
     for key, subnet in subnets(settings.pod_subnet, settings.service_subnet, settings.networks):
         if made is not None and key not in parents and key not in moved:
             continue
-        for where in _overlapping(subnet, machine, others, parents.get(key, set())):
+        for where in _overlapping(subnet, machine, apart, parents.get(key, set())):
             faults.append(Fault(key=key, problem=f"{subnet} overlaps {where}", remedy="take another subnet"))
     return tuple(faults)
 

@@ -180,9 +180,25 @@ def test_what_a_lab_has_already_is_not_in_its_own_way() -> None:
         engines("ext-net", "10.23.0.0/16", parent="eth7", lab="kalico"), engines("kalico", "10.89.0.0/24")
     )
     machine = replace(machine, routes=(*machine.routes, (IPv4Network("10.89.0.0/24"), "podman1")))
-    changes: dict[str, Any] = {"networks": [network(parent="eth7")], "podSubnet": "10.89.0.0/16"}
+    changes: dict[str, Any] = {"networks": [network(parent="eth7")]}
     assert said(machine, **changes) == []
-    assert len(said(machine, **changes, clusterName="another")) == 4
+    assert len(said(machine, **changes, clusterName="another")) == 3
+
+
+def test_what_is_new_in_a_lab_does_not_take_the_nodes_own_addresses_from_them() -> None:
+    machine = with_networks(engines("ext-net", "10.23.0.0/16", lab="kalico"), engines("kalico", "10.89.0.0/24"))
+    machine = replace(machine, routes=(*machine.routes, (IPv4Network("10.89.0.0/24"), "podman1")))
+    lan = {"name": "lan", "subnet": "10.89.0.0/16", "ipam": {"rangeEnd": "10.89.7.9"}}
+    told = "{}: 10.89.0.0/16 overlaps the engine's network 'kalico' 10.89.0.0/24; take another subnet"
+
+    def found(made: set[str], moved: set[str], **changes: Any) -> list[str]:
+        return [str(fault) for fault in machine_faults(lab(**changes), machine, made, moved)]
+
+    two = {"networks": [network(), lan]}
+    assert found({"ext-net"}, set(), **two) == [told.format("networks[1].subnet")]
+    assert found({"ext-net", "lan"}, set(), **two) == []
+    assert found({"ext-net"}, {"podSubnet"}, podSubnet="10.89.0.0/16") == [told.format("podSubnet")]
+    assert found({"ext-net"}, set(), podSubnet="10.89.0.0/16") == []
 
 
 def test_of_a_lab_that_has_its_cluster_only_the_new_networks_are_looked_at() -> None:
