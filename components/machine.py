@@ -18,6 +18,10 @@ UP, REJECT = 0x1, 0x200
 ANYCAST, LOCAL = 0x00100000, 0x80000000
 """Of a route to an address of the machine's own, from linux/ipv6_route.h."""
 ON_EVERY_LINK = tuple(map(ipaddress.IPv6Network, ("fe80::/10", "ff00::/8")))
+ETHERNET = "1"
+"""The kind of a link, from linux/if_arp.h; the only one that macvlan and ipvlan lie on."""
+PORTS = {"brport": "a port of a bridge", "bonding_slave": "a part of a bond"}
+"""What hands a link's frames to another link, by what the kernel tells of it beside the link."""
 CAP_NET_ADMIN = 12
 """The capability that making links takes, from linux/capability.h."""
 
@@ -27,6 +31,7 @@ def facts(engine: Engine, root: Path = Path("/")) -> MachineFacts:
     routes = _text(root / "proc/net/route") or ""
     return MachineFacts(
         links=mtus(root),
+        carries_none=carries_none(root),
         default_link=default_link(routes),
         routes=routes_of(routes) + routes6_of(_text(root / "proc/net/ipv6_route") or ""),
         engine=engine.name,
@@ -47,6 +52,19 @@ def mtus(root: Path = Path("/")) -> dict[str, int]:
     # (The kernel puts files beside the links there, such as bonding_masters.)
     read = {path.name: _text(path / "mtu") for path in folder.iterdir()} if folder.is_dir() else {}
     return {name: int(text) for name, text in read.items() if text}
+
+
+def carries_none(root: Path = Path("/")) -> dict[str, str]:
+    """The links on which the kernel makes no macvlan or ipvlan, and why; one that does not tell its kind is none."""
+    found = {}
+    for name in mtus(root):
+        link = root / "sys/class/net" / name
+        ports = [port for told, port in PORTS.items() if (link / told).exists()]
+        if (_text(link / "type") or ETHERNET).strip() != ETHERNET:
+            found[name] = "not of Ethernet"
+        elif ports:
+            found[name] = ports[0]
+    return found
 
 
 def makes_links(root: Path = Path("/")) -> bool:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from components.settings.blocks import Subnet
 from components.settings.checks import subnets
@@ -31,6 +31,8 @@ class EngineNetwork:
 class MachineFacts:
     links: Mapping[str, int]
     """With their MTU."""
+    carries_none: Mapping[str, str] = field(default_factory=dict)
+    """Those on which the kernel makes no macvlan or ipvlan, and why (it is ...)."""
     default_link: str | None
     """The link of the default route."""
     routes: tuple[tuple[Subnet, str], ...]
@@ -166,14 +168,19 @@ def _parent_faults(
     faults = []
     if link not in machine.links:
         if parent not in machine.links:
-            near = difflib.get_close_matches(parent, machine.links, n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"take one of: {', '.join(sorted(machine.links))}"
+            able = [name for name in machine.links if name not in machine.carries_none]
+            near = difflib.get_close_matches(parent, able, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"take one of: {', '.join(sorted(able))}"
             return [Fault(key=f"{key}.parent", problem=f"the machine has no interface {parent!r}", remedy=remedy)]
         # docker takes what follows the first dot for the tag.
         if not machine.makes_vlans or "." in parent:
             problem = f"{machine.engine} does not make {link}, and the machine has none"
             remedy = f"make it first (ip link add link {parent} name {link} up type vlan id {network.vlan})"
             faults.append(Fault(key=f"{key}.vlan", problem=problem, remedy=remedy))
+    # (A tagged interface takes its frames before the one that it lies on hands them to a bridge or a bond.)
+    if link in machine.carries_none:
+        problem = f"{link} is {machine.carries_none[link]}, and nothing can be on it"
+        faults.append(Fault(key=f"{key}.parent", problem=problem, remedy="take another parent"))
     for other in others:
         if other.parent == link:
             problem = f"{link} is the parent of the engine's network {other.name!r}"

@@ -12,6 +12,7 @@ import pytest
 
 from components.engines import ENGINES, EngineError
 from components.machine import (
+    carries_none,
     default_link,
     engine_networks,
     facts,
@@ -330,6 +331,7 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "sys/class/net/bonding_masters").touch()
     (tmp_path / "sys/class/net/eth0/mtu").write_text("1400\n")
     (tmp_path / "sys/class/net/lo/mtu").write_text("65536\n")
+    (tmp_path / "sys/class/net/lo/type").write_text("772\n")
     (tmp_path / "proc/net/route").write_text(ROUTES)
     (tmp_path / "proc/net/ipv6_route").write_text(ROUTES6)
     (tmp_path / "proc/net/if_inet6").touch()
@@ -345,6 +347,28 @@ def test_links_are_those_that_the_kernel_lists(root: Path) -> None:
 def test_a_link_that_goes_while_it_is_read_is_none(root: Path) -> None:
     (root / "sys/class/net/eth0/mtu").unlink()
     assert mtus(root) == {"lo": 65536}
+
+
+def test_a_link_of_another_kind_or_that_is_a_part_of_another_carries_no_macvlan(root: Path) -> None:
+    for name, kind, beside in (
+        ("eth1", "1", []),
+        ("wg0", "65534", []),
+        ("veth0", "1", ["brport"]),
+        ("eth2", "1", ["bonding_slave", "master"]),
+        ("eth3", "1", ["master"]),  # as of a VRF
+    ):
+        link = root / "sys/class/net" / name
+        for folder in beside:
+            (link / folder).mkdir(parents=True)
+        link.mkdir(exist_ok=True)
+        (link / "mtu").write_text("1500\n")
+        (link / "type").write_text(f"{kind}\n")
+    assert carries_none(root) == {
+        "eth2": "a part of a bond",
+        "lo": "not of Ethernet",
+        "veth0": "a port of a bridge",
+        "wg0": "not of Ethernet",
+    }
 
 
 def test_a_kernel_that_was_started_without_ipv6_has_none_whatever_it_was_built_with(root: Path) -> None:
@@ -387,6 +411,7 @@ def test_all_facts_come_together(root: Path, install: Install) -> None:
     install("podman", f"cat <<'END'\n{PODMAN}END")
     assert facts(ENGINES["podman"], root) == MachineFacts(
         links={"eth0": 1400, "lo": 65536},
+        carries_none={"lo": "not of Ethernet"},
         default_link="eth0",
         routes=(*routes_of(ROUTES), *routes6_of(ROUTES6)),
         engine="podman",

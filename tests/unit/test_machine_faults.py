@@ -12,6 +12,7 @@ from tests.lab_config import lab, network
 
 MACHINE = MachineFacts(
     links={"lo": 65536, "eth0": 1500, "eth7": 9000},
+    carries_none={"lo": "not of Ethernet"},
     default_link="eth0",
     routes=(
         (IPv4Network("192.168.1.0/24"), "eth0"),
@@ -60,7 +61,23 @@ def test_a_parent_that_is_missing_is_named_with_one_that_is_like_it() -> None:
         "networks[0].parent: the machine has no interface 'eth1'; did you mean eth7?"
     ]
     assert said(networks=[network(parent="wlan")]) == [
-        "networks[0].parent: the machine has no interface 'wlan'; take one of: eth0, eth7, lo"
+        "networks[0].parent: the machine has no interface 'wlan'; take one of: eth0, eth7"
+    ]
+
+
+def test_a_parent_that_carries_no_macvlan_is_refused_where_the_network_is_new() -> None:
+    on_lo = lab(networks=[network(parent="lo")])
+    assert [str(fault) for fault in machine_faults(on_lo, MACHINE)] == [
+        "networks[0].parent: lo is not of Ethernet, and nothing can be on it; take another parent"
+    ]
+    assert machine_faults(on_lo, MACHINE, {"ext-net"}) == ()
+
+
+def test_a_tagged_interface_on_a_port_of_a_bridge_is_a_parent() -> None:
+    machine = replace(MACHINE, carries_none={"eth7": "a port of a bridge"})
+    assert said(machine, networks=[network(parent="eth7", vlan=5)]) == []
+    assert said(machine, networks=[network(parent="eth7")]) == [
+        "networks[0].parent: eth7 is a port of a bridge, and nothing can be on it; take another parent"
     ]
 
 
