@@ -1,11 +1,12 @@
 """What of a lab cannot be on the machine at hand. Pure: others gather the facts."""
 
 import difflib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from components.settings.blocks import Subnet
+from components.settings.blocks import Address, Subnet, within
 from components.settings.checks import subnets
+from components.settings.families import key_of
 from components.settings.faults import Fault
 from components.settings.lab import LabSettings
 from components.settings.networks import NetworkSettings
@@ -33,6 +34,8 @@ class MachineFacts:
     """With their MTU."""
     carries_none: Mapping[str, str] = field(default_factory=dict)
     """Those on which the kernel makes no macvlan or ipvlan, and why (it is ...)."""
+    neighbours: tuple[tuple[Address, str, str], ...] = ()
+    """Addresses that are in use on a link, that link, and whose they are: the machine's own, and its routers'."""
     default_link: str | None
     """The link of the default route."""
     routes: tuple[tuple[Subnet, str], ...]
@@ -140,6 +143,7 @@ def machine_faults(
     new = {i: network for i, network in enumerate(settings.networks) if network.name not in (made or ())}
     for i, network in new.items():
         faults += _parent_faults(f"networks[{i}]", network, machine, others)
+        faults += _neighbour_faults(i, settings, machine.neighbours)
         if machine.addresses_nodes and network.plugin.on_network:
             faults += _node_range_faults(f"networks[{i}]", network)
         if network.plugin.on_network and any(other.name == network.name for other in others):
@@ -190,6 +194,33 @@ def _parent_faults(
         problem = f"{network.mode} takes {link} whole, and the machine's default route is on it"
         faults.append(Fault(key=f"{key}.mode", problem=problem, remedy="take another mode or another parent"))
     return faults
+
+
+def _neighbour_faults(i: int, settings: LabSettings, neighbours: Sequence[tuple[Address, str, str]]) -> Iterator[Fault]:
+    """What a network would give to somebody besides the one on its very link who has it already."""
+    network = settings.networks[i]
+    here = {address: whose for address, link, whose in neighbours if link == network.link}
+    for side in network.sides:
+        for address, whose in here.items():
+            if side.span and within(address, side.span):
+                problem = f"the range {side.span[0]} to {side.span[1]} has {address}, which is {whose}"
+                remedy = f"leave it out by `{side.key('rangeStart')}` and `{side.key('rangeEnd')}`"
+                yield Fault(key=f"networks[{i}].ipam", problem=problem, remedy=remedy)
+    given = [(f"networks[{i}].nodeAddresses[{j}]", address.ip) for j, address in enumerate(network.node_addresses)]
+    if network.peer:
+        given += [(f"networks[{i}].peer", address.ip) for address in network.peer.addresses]
+    if network.dhcp_server:
+        given.append((f"networks[{i}].ipam.server", network.dhcp_server.address.ip))
+    given += [
+        (f"pods[{j}].networks[{k}].{key_of('address', address.version)}", address.ip)
+        for j, pod in enumerate(settings.pods)
+        for k, attachment in enumerate(pod.networks)
+        if attachment.network == network.name
+        for address in attachment.addresses
+    ]
+    for key, address in given:
+        if address in here:
+            yield Fault(key=key, problem=f"{address} is {here[address]}", remedy="take another one")
 
 
 def _mtu_faults(key: str, network: NetworkSettings, links: Mapping[str, int]) -> list[Fault]:

@@ -4,7 +4,7 @@ import gzip
 import os
 import subprocess
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,10 @@ from components.machine import (
     links,
     makes_links,
     mtus,
+    own_addresses,
+    own_addresses6,
+    routers6_of,
+    routers_of,
     routes6_of,
     routes_of,
 )
@@ -294,6 +298,45 @@ def test_the_default_link_is_that_of_the_default_route_with_the_lowest_metric() 
     assert default_link("") is None
 
 
+def test_routers_are_the_gateways_of_default_routes() -> None:
+    assert routers_of(ROUTES) == {(IPv4Address("192.0.2.1"), "eth0"), (IPv4Address("192.0.2.1"), "wlan0")}
+    assert routers_of(ROUTES.replace("010200C0", "00000000")) == set()
+    assert routers6_of(ROUTES6) == {(IPv6Address("fd00::1"), "eth0")}
+
+
+# Of Linux's own text, the parts that tell something: a network of the engine's, the loopback, and the uplink's.
+TRIE = """\
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+     +-- 10.89.0.0/23 3 0 6
+        |-- 10.89.0.0
+           /24 link UNICAST
+        |-- 10.89.0.1
+           /32 host LOCAL
+        |-- 10.89.0.255
+           /32 link BROADCAST
+     |-- 127.0.0.1
+        /32 host LOCAL
+     |-- 192.0.2.2
+        /32 host LOCAL
+"""
+IF_INET6 = """\
+fd000000000000000000000000000002 04 40 00 82     eth0
+00000000000000000000000000000001 01 80 10 80       lo
+"""
+
+
+def test_the_machines_own_addresses_are_on_the_links_of_their_nearest_routes() -> None:
+    own = {(IPv4Address("10.89.0.1"), "podman1"), (IPv4Address("192.0.2.2"), "eth0")}
+    assert own_addresses(TRIE + TRIE.replace("Main", "Local"), ROUTES) == own
+    wider = "wlan0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+    assert own_addresses(TRIE, ROUTES + wider) == own
+    assert own_addresses(TRIE, "") == set()
+    assert own_addresses6(IF_INET6) == {(IPv6Address("fd00::2"), "eth0"), (IPv6Address("::1"), "lo")}
+
+
 CONFIG = """\
 CONFIG_MACVLAN=y
 CONFIG_MACVTAP=m
@@ -334,7 +377,8 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "sys/class/net/lo/type").write_text("772\n")
     (tmp_path / "proc/net/route").write_text(ROUTES)
     (tmp_path / "proc/net/ipv6_route").write_text(ROUTES6)
-    (tmp_path / "proc/net/if_inet6").touch()
+    (tmp_path / "proc/net/if_inet6").write_text(IF_INET6.splitlines()[0])
+    (tmp_path / "proc/net/fib_trie").write_text(TRIE)
     return tmp_path
 
 
@@ -412,6 +456,14 @@ def test_all_facts_come_together(root: Path, install: Install) -> None:
     assert facts(ENGINES["podman"], root) == MachineFacts(
         links={"eth0": 1400, "lo": 65536},
         carries_none={"lo": "not of Ethernet"},
+        neighbours=(
+            (IPv4Address("10.89.0.1"), "podman1", "this machine's own"),
+            (IPv4Address("192.0.2.2"), "eth0", "this machine's own"),
+            (IPv6Address("fd00::2"), "eth0", "this machine's own"),
+            (IPv4Address("192.0.2.1"), "eth0", "the router of this machine's default route"),
+            (IPv4Address("192.0.2.1"), "wlan0", "the router of this machine's default route"),
+            (IPv6Address("fd00::1"), "eth0", "the router of this machine's default route"),
+        ),
         default_link="eth0",
         routes=(*routes_of(ROUTES), *routes6_of(ROUTES6)),
         engine="podman",

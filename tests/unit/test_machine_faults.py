@@ -1,7 +1,7 @@
 """What of a lab cannot be on a machine, by facts about it that others gather."""
 
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
 import pytest
@@ -288,6 +288,44 @@ def test_a_network_may_be_the_machines_own_by_its_very_parent() -> None:
 def test_a_network_is_not_the_machines_own_by_any_other(changes: dict[str, Any]) -> None:
     assert said(**lan(**changes)) == [
         "networks[0].subnet: 192.168.1.0/24 overlaps the machine's route to 192.168.1.0/24 by eth0; take another subnet"
+    ]
+
+
+def on_the_lan(whose: str, *addresses: str, link: str = "eth0") -> MachineFacts:
+    return replace(MACHINE, neighbours=tuple((ip_address(each), link, whose) for each in addresses))
+
+
+def test_a_range_on_a_parent_leaves_out_who_is_there_as_far_as_the_machine_knows() -> None:
+    machine = on_the_lan("the router of this machine's default route", "192.168.1.20", "192.168.1.21")
+    assert said(machine, **lan(parent="eth0")) == [
+        "networks[0].ipam: the range 192.168.1.10 to 192.168.1.20 has 192.168.1.20, which is the router of this "
+        "machine's default route; leave it out by `rangeStart` and `rangeEnd`"
+    ]
+    assert machine_faults(lab(**lan(parent="eth0")), machine, {"lan"}) == ()
+    for elsewhere in (replace(machine, neighbours=()), on_the_lan("anybody's", "192.168.1.20", link="eth7")):
+        assert said(elsewhere, **lan(parent="eth0")) == []
+    assert said(on_the_lan("anybody's", "192.168.1.20"), **lan(parent="eth0", vlan=5)) == []
+    six = lan(parent="eth0", subnet6="fd40::/64", ipam={"rangeStart": "192.168.1.10", "rangeEnd": "192.168.1.19"})
+    assert said(on_the_lan("anybody's", "fd40::100", "fd40::2", "192.168.1.20"), **six) == [
+        "networks[0].ipam: the range fd40::100 to fd40::ffff has fd40::100, which is anybody's; "
+        "leave it out by `rangeStart6` and `rangeEnd6`"
+    ]
+
+
+def test_nobody_on_a_parent_gets_an_address_that_the_machine_knows_to_be_anothers() -> None:
+    machine = on_the_lan("this machine's own", "192.168.1.5", "192.168.1.6", "192.168.1.7")
+    one = lan(parent="eth0", peer={"address": "192.168.1.5"}, nodeAddresses=["192.168.1.6"], ipam={"type": "static"})[
+        "networks"
+    ]
+    pods = [{"name": "one", "image": "alpine", "networks": [{"name": "lan", "address": "192.168.1.7"}]}]
+    assert said(machine, networks=one, pods=pods) == [
+        "networks[0].nodeAddresses[0]: 192.168.1.6 is this machine's own; take another one",
+        "networks[0].peer: 192.168.1.5 is this machine's own; take another one",
+        "pods[0].networks[0].address: 192.168.1.7 is this machine's own; take another one",
+    ]
+    leased = {"type": "dhcp", "server": {"address": "192.168.1.5"}, "rangeStart": "192.168.1.9"}
+    assert said(machine, **lan(parent="eth0", ipam=leased)) == [
+        "networks[0].ipam.server: 192.168.1.5 is this machine's own; take another one"
     ]
 
 
