@@ -18,7 +18,18 @@ from typing import Any
 import pulumi
 
 from components import machine
-from components.annotations import BECAUSE, CONTENT, NAMESPACE, NODE_ADDRESS, annotations_of, asked_for, digest, given
+from components.annotations import (
+    ASKED,
+    BECAUSE,
+    CONTENT,
+    NAMESPACE,
+    NETWORKS,
+    NODE_ADDRESS,
+    annotations_of,
+    asked_for,
+    digest,
+    given,
+)
 from components.engines import LAB_LABEL, Engine, EngineError, last_line, put
 from components.node_look import NodeLook, State, look_at_node
 from components.records import Record, records
@@ -171,6 +182,10 @@ def pod_wrong(pod: Mapping[str, Any]) -> str:
         return "it is being deleted"
     if phase in ("Failed", "Succeeded"):
         return f"it has {phase.lower()}"
+    annotations = annotations_of(pod["metadata"])
+    asked = digest(annotations.get(NETWORKS, ""))
+    if annotations.get(ASKED, asked) != asked:  # (A pod of an older checkout has none.)
+        return f"its {NETWORKS} was edited"
     wanted = asked_for(pod["metadata"])
     missing = len(wanted) - len(given(pod["metadata"]))
     return f"it lacks {missing} of {len(wanted)} interfaces" if missing > 0 else ""

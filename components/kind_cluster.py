@@ -53,7 +53,7 @@ class KindCluster(pulumi.ComponentResource):
             f"{name}-kind",
             create="kind-create",
             delete="kind-delete",
-            environment=workspace.environment,
+            environment=workspace.environment | {"SUBNETS": f"{settings.pod_subnet} {settings.service_subnet}"},
             because=partial(args.drift.cluster, self.nodes),
             lines=config.splitlines(),
             opts=pulumi.ResourceOptions(parent=self),

@@ -7,10 +7,11 @@ import gzip
 import ipaddress
 import json
 import os
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 from components.engines import Engine, EngineError, last_line, put
+from components.settings.blocks import Address
 from components.settings.machine import FEATURES, EngineNetwork, MachineFacts
 
 UP, REJECT = 0x1, 0x200
@@ -18,6 +19,10 @@ UP, REJECT = 0x1, 0x200
 ANYCAST, LOCAL = 0x00100000, 0x80000000
 """Of a route to an address of the machine's own, from linux/ipv6_route.h."""
 ON_EVERY_LINK = tuple(map(ipaddress.IPv6Network, ("fe80::/10", "ff00::/8")))
+ETHERNET = "1"
+"""The kind of a link, from linux/if_arp.h; the only one that macvlan and ipvlan lie on."""
+PORTS = {"brport": "a port of a bridge", "bonding_slave": "a part of a bond"}
+"""What hands a link's frames to another link, by what the kernel tells of it beside the link."""
 CAP_NET_ADMIN = 12
 """The capability that making links takes, from linux/capability.h."""
 
@@ -25,10 +30,21 @@ CAP_NET_ADMIN = 12
 def facts(engine: Engine, root: Path = Path("/")) -> MachineFacts:
     """All facts. Raises EngineError where the engine does not tell its networks."""
     routes = _text(root / "proc/net/route") or ""
+    routes6 = _text(root / "proc/net/ipv6_route") or ""
+    own = {
+        *own_addresses(_text(root / "proc/net/fib_trie") or "", routes),
+        *own_addresses6(_text(root / "proc/net/if_inet6") or ""),
+    }
+    routers = {*routers_of(routes), *routers6_of(routes6)} - own
     return MachineFacts(
         links=mtus(root),
+        carries_none=carries_none(root),
+        neighbours=(
+            *((*each, "this machine's own") for each in sorted(own, key=str)),
+            *((*each, "the router of this machine's default route") for each in sorted(routers, key=str)),
+        ),
         default_link=default_link(routes),
-        routes=routes_of(routes) + routes6_of(_text(root / "proc/net/ipv6_route") or ""),
+        routes=routes_of(routes) + routes6_of(routes6),
         engine=engine.name,
         makes_vlans=engine.makes_vlans,
         addresses_nodes=engine.addresses_nodes,
@@ -47,6 +63,19 @@ def mtus(root: Path = Path("/")) -> dict[str, int]:
     # (The kernel puts files beside the links there, such as bonding_masters.)
     read = {path.name: _text(path / "mtu") for path in folder.iterdir()} if folder.is_dir() else {}
     return {name: int(text) for name, text in read.items() if text}
+
+
+def carries_none(root: Path = Path("/")) -> dict[str, str]:
+    """The links on which the kernel makes no macvlan or ipvlan, and why; one that does not tell its kind is none."""
+    found = {}
+    for name in mtus(root):
+        link = root / "sys/class/net" / name
+        ports = [port for told, port in PORTS.items() if (link / told).exists()]
+        if (_text(link / "type") or ETHERNET).strip() != ETHERNET:
+            found[name] = "not of Ethernet"
+        elif ports:
+            found[name] = ports[0]
+    return found
 
 
 def makes_links(root: Path = Path("/")) -> bool:
@@ -108,6 +137,47 @@ def routes6_of(table: str) -> tuple[tuple[IPv6Network, str], ...]:
         if told and subnet.prefixlen and not any(subnet.overlaps(each) for each in ON_EVERY_LINK):
             found.append((subnet, link))
     return tuple(found)
+
+
+def routers_of(table: str) -> set[tuple[Address, str]]:
+    """The gateways of the default routes in the text of /proc/net/route, with their links."""
+    found: set[tuple[Address, str]] = set()
+    for line in table.splitlines()[1:]:
+        link, destination, gateway, flags, _, _, _, mask, *_ = line.split()
+        if int(flags, 16) & (UP | REJECT) == UP and int(destination, 16) == int(mask, 16) == 0 != int(gateway, 16):
+            found.add((_address(gateway), link))
+    return found
+
+
+def routers6_of(table: str) -> set[tuple[Address, str]]:
+    """The same of IPv6, in the text of /proc/net/ipv6_route; most are of a link's own kind (fe80::)."""
+    found: set[tuple[Address, str]] = set()
+    for line in table.splitlines():
+        _, length, _, _, gateway, *_, flags, link = line.split()
+        if int(flags, 16) & (UP | REJECT) == UP and int(length, 16) == 0 != int(gateway, 16):
+            found.add((IPv6Address(bytes.fromhex(gateway)), link))
+    return found
+
+
+def own_addresses(trie: str, table: str) -> set[tuple[Address, str]]:
+    """The machine's own addresses, in the text of /proc/net/fib_trie, which says of no link: with those of the nearest
+    routes in that of /proc/net/route. One without a route is on no link."""
+    routes = routes_of(table)
+    found: set[tuple[Address, str]] = set()
+    address = None
+    for line in trie.splitlines():
+        if "|--" in line:
+            address = IPv4Address(line.split()[-1])
+        elif address and line.split()[:3] == ["/32", "host", "LOCAL"]:
+            near = [(subnet.prefixlen, link) for subnet, link in routes if address in subnet]
+            found |= {(address, link) for length, link in near if length == max(near)[0]}
+    return found
+
+
+def own_addresses6(text: str) -> set[tuple[Address, str]]:
+    """The same of IPv6, in the text of /proc/net/if_inet6."""
+    told = [line.split() for line in text.splitlines()]
+    return {(IPv6Address(bytes.fromhex(address)), link) for address, *_, link in told}
 
 
 def _routes(table: str) -> list[tuple[IPv4Network, str, int]]:

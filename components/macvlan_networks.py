@@ -52,6 +52,7 @@ class MacvlanNetworks(pulumi.ComponentResource):
                 "BRIDGE": bridge_name(args.workspace.cluster_name, network.name),
                 "PARENT": network.link or "",
                 "SUBNET": " ".join(str(side.subnet) for side in network.sides),
+                "MODE": network.mode.value,
                 "MTU": str(network.mtu) if (network.mtu or 0) > LINKS_MTU and not network.parent else "",
                 "ISLAND": "engine" if engine.makes_islands else "bridge",
             },

@@ -10,6 +10,7 @@ import pulumi
 
 from components import scripts
 from components.annotations import (
+    ASKED,
     CONTENT,
     NAMESPACE,
     NETWORK_STATUS,
@@ -105,6 +106,7 @@ def pod_document(pod: PodSettings) -> dict[str, Any]:
     if pod.networks:
         annotations = {
             NETWORKS: networks_annotation(pod),
+            ASKED: digest(networks_annotation(pod)),
             # Ready alone would do without net1. (Brackets: this JSONPath knows no backslash.)
             "pulumi.com/waitFor": json.dumps(
                 ["condition=Ready", f"jsonpath={{.metadata.annotations['{NETWORK_STATUS}']}}"]

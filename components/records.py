@@ -12,7 +12,9 @@ class Record:
     parent: str = ""
     """Of a network: the link that it lies on, '' where the engine has one of its own."""
     subnet: str = ""
-    """Of a network: the one of each family, with a blank between two."""
+    """Of a network: the one of each family, with a blank between two; of the cluster: the pods' and the services'."""
+    mode: str = ""
+    """Of a network: that of the nodes' interfaces on it."""
 
 
 def records(run: Path) -> dict[str, Record]:
@@ -22,5 +24,6 @@ def records(run: Path) -> dict[str, Record]:
 
 
 def read(text: str) -> Record:
-    because, parent, subnet, *_ = [*text.split("\n"), "", ""]
-    return Record(because=because, parent=parent, subnet=subnet)
+    # (An older checkout wrote fewer lines.)
+    because, parent, subnet, mode, *_ = [*text.split("\n"), "", "", ""]
+    return Record(because=because, parent=parent, subnet=subnet, mode=mode)

@@ -10,6 +10,7 @@ from components import machine, upstream
 from components.engines import Engine, EngineError, Standing, choose, unfit
 from components.records import records
 from components.settings import ConfigError, LabSettings, NetworkSettings, machine_faults
+from components.settings.machine import asks_kernel, asks_parent, standing_faults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,19 +77,38 @@ def find_workspace(settings: LabSettings) -> Workspace:
 def check_machine(settings: LabSettings, engine: Engine, run: Path | None) -> None:
     """Raises ConfigError for what the machine is in the way of, among what is not made yet.
 
-    `run`: the live files of a lab that was made; None where there is none.
+    `run`: the live files of a lab that was made; None where there is none. Where all is made, what no record tells of
+    (the pods' plugin, an MTU) is compared with what files of the machine tell, and no process is started.
     """
-    made = None if run is None else {network.name for network in settings.networks if is_made(network, run)}
-    if made == {network.name for network in settings.networks}:
-        return
-    if faults := machine_faults(settings, machine.facts(engine), made):
+    networks = settings.networks
+    made = None if run is None else {network.name for network in networks if is_made(network, run)}
+    moved = () if run is None else moved_subnets(settings, run)
+    if made != {network.name for network in networks} or moved:
+        faults = machine_faults(settings, machine.facts(engine), made, moved)
+    else:
+        features = machine.features() if any(map(asks_kernel, networks)) else None
+        links = machine.mtus() if any(map(asks_parent, networks)) else {}
+        faults = standing_faults(settings, features, links, made)
+    if faults:
         raise ConfigError(faults)
 
 
 def is_made(network: NetworkSettings, run: Path) -> bool:
-    """Whether the lab with these live files has made the network, with the subnets and on the link that config says."""
-    if not network.plugin.on_network:  # the pods' plugin makes it, in their node: no record, nothing of the machine
-        return True
+    """Whether the lab with these live files has made the network, with the subnets, on the link and in the mode that
+    config says."""
     record = records(run).get(f"network.{network.name}")
+    if record is None:
+        # A bridge is made by the pods' plugin in their node, and nothing tells of it before the cluster is asked.
+        return not network.plugin.on_network
     subnets = [str(side.subnet) for side in network.sides]
-    return record is not None and network.link in (None, record.parent) and record.subnet.split() == subnets
+    there = network.link in (None, record.parent) and record.subnet.split() == subnets
+    return there and record.mode in ("", network.mode)
+
+
+def moved_subnets(settings: LabSettings, run: Path) -> tuple[str, ...]:
+    """The keys of the cluster's subnets that are others than those with which it was made, as far as its record tells:
+    it is then made anew."""
+    record = records(run).get("cluster")
+    said = {"podSubnet": str(settings.pod_subnet), "serviceSubnet": str(settings.service_subnet)}
+    was = record.subnet.split() if record else []
+    return tuple(key for (key, subnet), made in zip(said.items(), was, strict=False) if subnet != made)

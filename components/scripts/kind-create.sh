@@ -2,6 +2,7 @@
 # Makes the kind cluster CLUSTER on ENGINE; prints its identity. Reads the kind config on stdin.
 # Does: make it anew where an earlier run of this lab left a part of one; keep its kubeconfig in RUN, for its owner only;
 # taint the nodes until wait-attachable finds their network working.
+# RUN/because/cluster keeps BECAUSE, why this runs, and SUBNETS, the pods' and the services'.
 # Does not: touch the user's kubeconfig, kind's shared network, or a cluster of that name that the lab did not make.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}"
@@ -59,6 +60,6 @@ fi
 # A pod that starts before Felix works finds no way to the API, and many try it again only 30 s later.
 kubectl --kubeconfig "$RUN/kubeconfig" taint nodes --all kalico/no-network:NoSchedule >/dev/null
 mkdir -p "$RUN/because"
-printf '%s\n' "${BECAUSE:-}" >"$RUN/because/cluster" # why this runs
+printf '%s\n' "${BECAUSE:-}" '' "${SUBNETS:-}" >"$RUN/because/cluster"
 chmod 0600 "$RUN/kubeconfig"
 kubectl --kubeconfig "$RUN/kubeconfig" get namespace kube-system --output 'jsonpath={.metadata.uid}'

@@ -4,7 +4,8 @@
 # the kernel has one, else on the bridge BRIDGE, which is made here and has no port. MTU: what the island has to carry,
 # where that is more than a link has by itself; it is then always a bridge.
 # RUN/networks/NETWORK remembers it from before the first step, for the clean-up after a run that was killed.
-# RUN/because/network.NETWORK keeps BECAUSE, why this runs, the parent, and SUBNET (10.23.0.0/16; of two families both).
+# RUN/because/network.NETWORK keeps BECAUSE, why this runs, the parent, SUBNET (10.23.0.0/16; of two families both) and
+# MODE, which is also among those words.
 # Does not touch a network of that name that the lab (label kalico=CLUSTER) did not make.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${BRIDGE:?}" "${RUN:?}"
@@ -32,7 +33,8 @@ rm -f "$RUN/because/network.$NETWORK" # of what was there before
 (umask 077 && mkdir -p "$RUN/networks" && printf '%s %s\n' "$ENGINE" "$BRIDGE" >"$RUN/networks/$NETWORK")
 
 keep() {
-  (umask 077 && mkdir -p "$RUN/because" && printf '%s\n' "${BECAUSE:-}" "$1" "${SUBNET:-}" >"$RUN/because/network.$NETWORK")
+  (umask 077 && mkdir -p "$RUN/because" &&
+    printf '%s\n' "${BECAUSE:-}" "$1" "${SUBNET:-}" "${MODE:-}" >"$RUN/because/network.$NETWORK")
 }
 
 refusal=

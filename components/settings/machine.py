@@ -1,14 +1,16 @@
 """What of a lab cannot be on the machine at hand. Pure: others gather the facts."""
 
 import difflib
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from components.settings.blocks import Subnet
+from components.settings.blocks import Address, Subnet, within
 from components.settings.checks import subnets
+from components.settings.families import key_of
 from components.settings.faults import Fault
 from components.settings.lab import LabSettings
 from components.settings.networks import NetworkSettings
+from components.settings.plugins import Macvlan
 
 LEAST_PREFIX = 8
 """Of a route to a subnet; VPNs set less, such as 0.0.0.0/1, in the place of a default route."""
@@ -30,6 +32,10 @@ class EngineNetwork:
 class MachineFacts:
     links: Mapping[str, int]
     """With their MTU."""
+    carries_none: Mapping[str, str] = field(default_factory=dict)
+    """Those on which the kernel makes no macvlan or ipvlan, and why (it is ...)."""
+    neighbours: tuple[tuple[Address, str, str], ...] = ()
+    """Addresses that are in use on a link, that link, and whose they are: the machine's own, and its routers'."""
     default_link: str | None
     """The link of the default route."""
     routes: tuple[tuple[Subnet, str], ...]
@@ -83,8 +89,31 @@ FEATURES = {
 """By kind of link, as `ip link add type` names it; and IPv6."""
 
 
+def asks_kernel(network: NetworkSettings) -> bool:
+    """Whether a network that is made may ask the kernel for more than a macvlan, which it has: a plugin is changed on
+    the network as it is, and a bridge may yet have to be made."""
+    return network.plugin.name != Macvlan.name
+
+
+def asks_parent(network: NetworkSettings) -> bool:
+    return network.parent is not None and network.mtu is not None
+
+
+def standing_faults(
+    settings: LabSettings, features: frozenset[str] | None, links: Mapping[str, int], made: Collection[str]
+) -> tuple[Fault, ...]:
+    """What the machine has not for networks that are `made`, by what it tells of itself in files.
+
+    `features`: of the kernel, None where nobody asks for one. `links`: with their MTU.
+    """
+    missing = () if features is None else missing_features(settings, features, made)
+    mtus = [_mtu_faults(f"networks[{i}]", network, links) for i, network in enumerate(settings.networks)]
+    return (*missing, *(fault for faults in mtus for fault in faults))
+
+
 def missing_features(settings: LabSettings, available: frozenset[str], made: Collection[str] = ()) -> tuple[Fault, ...]:
-    """What networks ask of the kernel and it does not have. `available`: names of FEATURES. `made`: not looked at."""
+    """What networks ask of the kernel and it does not have. `available`: names of FEATURES. `made`: of these networks
+    the pods' plugin alone is asked for; a network of the engine's has the rest."""
     return tuple(
         Fault(
             key=f"networks[{i}].{feature.key}",
@@ -92,25 +121,29 @@ def missing_features(settings: LabSettings, available: frozenset[str], made: Col
             remedy=f"load it (modprobe {feature.module}), take a kernel that has it, or leave it out",
         )
         for i, network in enumerate(settings.networks)
-        if network.name not in made
         for name, feature in FEATURES.items()
+        if network.name not in made or not network.plugin.on_network or feature.key == "plugin"
         if feature.wanted(network) and name not in available
     )
 
 
 def machine_faults(
-    settings: LabSettings, machine: MachineFacts, made: Collection[str] | None = None
+    settings: LabSettings, machine: MachineFacts, made: Collection[str] | None = None, moved: Collection[str] = ()
 ) -> tuple[Fault, ...]:
     """What the machine is in the way of, the kernel's missing features among it.
 
-    `made`: of a lab that has its cluster, the networks that are there too; then only the others are looked at.
-    The lab's own networks, kind's (which has the cluster's name) among them, are in nobody's way.
+    `made`: of a lab that has its cluster, the networks that are there too; then only the others are looked at, and of
+    the cluster's subnets those with a key in `moved`.
+    The lab's own networks are in nobody's way, since config says where the next are. kind's, which has the cluster's
+    name and the nodes' addresses, is in the way of subnets alone: where another is taken, it stays or comes again.
     """
-    others = [each for each in machine.engine_networks if settings.cluster_name not in (each.name, each.lab)]
-    faults = list(missing_features(settings, machine.features, made or ()))
+    apart = [each for each in machine.engine_networks if each.lab != settings.cluster_name]
+    others = [each for each in apart if each.name != settings.cluster_name]
+    faults = list(standing_faults(settings, machine.features, machine.links, made or ()))
     new = {i: network for i, network in enumerate(settings.networks) if network.name not in (made or ())}
     for i, network in new.items():
         faults += _parent_faults(f"networks[{i}]", network, machine, others)
+        faults += _neighbour_faults(i, settings, machine.neighbours)
         if machine.addresses_nodes and network.plugin.on_network:
             faults += _node_range_faults(f"networks[{i}]", network)
         if network.plugin.on_network and any(other.name == network.name for other in others):
@@ -122,9 +155,9 @@ def machine_faults(
         for side in network.sides
     }
     for key, subnet in subnets(settings.pod_subnet, settings.service_subnet, settings.networks):
-        if made is not None and key not in parents:
+        if made is not None and key not in parents and key not in moved:
             continue
-        for where in _overlapping(subnet, machine, others, parents.get(key, set())):
+        for where in _overlapping(subnet, machine, apart, parents.get(key, set())):
             faults.append(Fault(key=key, problem=f"{subnet} overlaps {where}", remedy="take another subnet"))
     return tuple(faults)
 
@@ -139,14 +172,19 @@ def _parent_faults(
     faults = []
     if link not in machine.links:
         if parent not in machine.links:
-            near = difflib.get_close_matches(parent, machine.links, n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"take one of: {', '.join(sorted(machine.links))}"
+            able = [name for name in machine.links if name not in machine.carries_none]
+            near = difflib.get_close_matches(parent, able, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"take one of: {', '.join(sorted(able))}"
             return [Fault(key=f"{key}.parent", problem=f"the machine has no interface {parent!r}", remedy=remedy)]
         # docker takes what follows the first dot for the tag.
         if not machine.makes_vlans or "." in parent:
             problem = f"{machine.engine} does not make {link}, and the machine has none"
             remedy = f"make it first (ip link add link {parent} name {link} up type vlan id {network.vlan})"
             faults.append(Fault(key=f"{key}.vlan", problem=problem, remedy=remedy))
+    # (A tagged interface takes its frames before the one that it lies on hands them to a bridge or a bond.)
+    if link in machine.carries_none:
+        problem = f"{link} is {machine.carries_none[link]}, and nothing can be on it"
+        faults.append(Fault(key=f"{key}.parent", problem=problem, remedy="take another parent"))
     for other in others:
         if other.parent == link:
             problem = f"{link} is the parent of the engine's network {other.name!r}"
@@ -155,11 +193,42 @@ def _parent_faults(
     if network.mode.takes_parent_whole and link == machine.default_link:
         problem = f"{network.mode} takes {link} whole, and the machine's default route is on it"
         faults.append(Fault(key=f"{key}.mode", problem=problem, remedy="take another mode or another parent"))
-    on = link if link in machine.links else parent
-    if network.mtu and network.mtu > machine.links[on]:
-        problem = f"{network.mtu} is more than {on}'s own {machine.links[on]}"
-        faults.append(Fault(key=f"{key}.mtu", problem=problem, remedy=f"give less or raise that of {on}"))
     return faults
+
+
+def _neighbour_faults(i: int, settings: LabSettings, neighbours: Sequence[tuple[Address, str, str]]) -> Iterator[Fault]:
+    """What a network would give to somebody besides the one on its very link who has it already."""
+    network = settings.networks[i]
+    here = {address: whose for address, link, whose in neighbours if link == network.link}
+    for side in network.sides:
+        for address, whose in here.items():
+            if side.span and within(address, side.span):
+                problem = f"the range {side.span[0]} to {side.span[1]} has {address}, which is {whose}"
+                remedy = f"leave it out by `{side.key('rangeStart')}` and `{side.key('rangeEnd')}`"
+                yield Fault(key=f"networks[{i}].ipam", problem=problem, remedy=remedy)
+    given = [(f"networks[{i}].nodeAddresses[{j}]", address.ip) for j, address in enumerate(network.node_addresses)]
+    if network.peer:
+        given += [(f"networks[{i}].peer", address.ip) for address in network.peer.addresses]
+    if network.dhcp_server:
+        given.append((f"networks[{i}].ipam.server", network.dhcp_server.address.ip))
+    given += [
+        (f"pods[{j}].networks[{k}].{key_of('address', address.version)}", address.ip)
+        for j, pod in enumerate(settings.pods)
+        for k, attachment in enumerate(pod.networks)
+        if attachment.network == network.name
+        for address in attachment.addresses
+    ]
+    for key, address in given:
+        if address in here:
+            yield Fault(key=key, problem=f"{address} is {here[address]}", remedy="take another one")
+
+
+def _mtu_faults(key: str, network: NetworkSettings, links: Mapping[str, int]) -> list[Fault]:
+    on = network.link if network.link in links else network.parent
+    if on is None or on not in links or not network.mtu or network.mtu <= links[on]:
+        return []
+    problem = f"{network.mtu} is more than {on}'s own {links[on]}"
+    return [Fault(key=f"{key}.mtu", problem=problem, remedy=f"give less or raise that of {on}")]
 
 
 def _node_range_faults(key: str, network: NetworkSettings) -> list[Fault]:

@@ -291,7 +291,7 @@ def test_a_command_runs_in_strict_bash_and_says_only_what_goes_wrong(program: Ru
 
 def test_the_cluster_is_made_from_its_config_on_stdin(program: Run, cache: Path) -> None:
     inputs = program[KIND].inputs
-    assert inputs["environment"] == labs_environment(cache, NEW)
+    assert inputs["environment"] == labs_environment(cache, NEW) | {"SUBNETS": "10.24.0.0/16 10.96.0.0/16"}
     assert yaml.safe_load(inputs["stdin"]) == kind_config(lab())
     assert inputs["triggers"] == [made_from("kind-create", inputs)]
 
@@ -325,6 +325,7 @@ def test_the_network_is_made_of_the_engines_words_on_stdin(program: Run, cache: 
         "BRIDGE": bridge_name("kalico", "ext-net"),
         "PARENT": "",
         "SUBNET": "10.23.0.0/16",
+        "MODE": "bridge",
         "MTU": "",
         "ISLAND": "bridge",
     }

@@ -94,9 +94,10 @@ def test_the_engine_is_remembered_before_the_cluster_is_made(kind: Bench, run_fo
 
 
 @pytest.mark.parametrize("because", ["", "2026-01-02T03:04:05Z node lab-worker is gone"])
-def test_a_cluster_that_was_made_keeps_the_reason(kind: Bench, run_folder: Path, because: str) -> None:
-    assert fresh(kind).run("kind-create", stdin="kind: Cluster\n", BECAUSE=because).returncode == 0
-    assert records(run_folder) == {"cluster": Record(because=because)}
+def test_a_cluster_that_was_made_keeps_the_reason_and_its_subnets(kind: Bench, run_folder: Path, because: str) -> None:
+    told = {"BECAUSE": because, "SUBNETS": "10.24.0.0/16 10.96.0.0/16"}
+    assert fresh(kind).run("kind-create", stdin="kind: Cluster\n", **told).returncode == 0
+    assert records(run_folder) == {"cluster": Record(because=because, subnet=told["SUBNETS"])}
     assert mode(run_folder / "because") == 0o700
     assert mode(run_folder / "because/cluster") == 0o600
 

@@ -72,10 +72,11 @@ def test_a_network_that_was_made_is_known_by_its_record(
     absent(network).on("ip link *")
     network.on(CREATE)
     assert not is_made(settings, run_folder)
-    values = {"PARENT": settings.link or "", "SUBNET": str(settings.subnet), "BECAUSE": "a reason"}
+    values = {"PARENT": settings.link or "", "SUBNET": str(settings.subnet), "MODE": "bridge", "BECAUSE": "a reason"}
     assert create(network, **values).returncode == 0
     assert is_made(settings, run_folder)
     assert not is_made(lab(networks=[described(**given, subnet="10.23.0.0/17")]).networks[0], run_folder)
+    assert not is_made(lab(networks=[described(**given, mode="private")]).networks[0], run_folder)
 
 
 @pytest.mark.parametrize(

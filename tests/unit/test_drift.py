@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.annotations import CONTENT, NODE_ADDRESS, asked_for, digest
+from components.annotations import CONTENT, NODE_ADDRESS, asked_for, digest, given
 from components.drift import (
     NADS,
     PODS,
@@ -288,10 +288,45 @@ def test_a_pod_is_wrong_when_it_ended_or_goes_or_lacks_an_interface(seen: dict[s
     assert pod_wrong(seen) == wrong
 
 
+EDITED = "its k8s.v1.cni.cncf.io/networks was edited"
+
+
+@pytest.mark.parametrize(
+    ("networks", "wrong"),
+    [
+        ("ext-net", ""),
+        ("lan", EDITED),
+        ("", EDITED),
+        (None, EDITED),
+        ("[x", EDITED),
+        ('["a"]', EDITED),
+        ('[{"name": "ext-net", "mac": "02:00:00:00:00:01"}]', EDITED),
+    ],
+)
+def test_a_pod_is_wrong_when_it_asks_for_other_networks_than_it_was_made_with(networks: str | None, wrong: str) -> None:
+    seen = pod("ext-net", 1)
+    annotations = seen["metadata"]["annotations"] | {"kalico/asked": digest("ext-net")}
+    annotations["k8s.v1.cni.cncf.io/networks"] = networks
+    seen["metadata"]["annotations"] = {key: value for key, value in annotations.items() if value is not None}
+    assert pod_wrong(seen) == wrong
+
+
+@pytest.mark.parametrize(
+    "status", ["", "[", "null", "{}", "7", '["a"]', '[{"name": "lan"}]', '[{"name": 7, "interface": "net1"}]', "[null]"]
+)
+def test_a_pod_whose_interfaces_nobody_can_read_has_none(status: str) -> None:
+    metadata = pod("ext-net")["metadata"]
+    metadata["annotations"]["k8s.v1.cni.cncf.io/network-status"] = status
+    assert given(metadata) == []
+    assert pod_wrong({"metadata": metadata}) == "it lacks 1 of 1 interfaces"
+
+
 @pytest.mark.parametrize(
     ("annotation", "networks"),
     [
         ("", []),
+        ("[x", []),
+        ('["a", {"name": 7}, {"name": "lan"}]', ["lan"]),
         ("ext-net", ["ext-net"]),
         ("ext-net,lan", ["ext-net", "lan"]),
         (' [{"name": "ext-net", "mac": "02:00:00:00:00:01"}, {"name": "lan"}]', ["ext-net", "lan"]),

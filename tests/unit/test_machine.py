@@ -4,7 +4,7 @@ import gzip
 import os
 import subprocess
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from components.engines import ENGINES, EngineError
 from components.machine import (
+    carries_none,
     default_link,
     engine_networks,
     facts,
@@ -20,6 +21,10 @@ from components.machine import (
     links,
     makes_links,
     mtus,
+    own_addresses,
+    own_addresses6,
+    routers6_of,
+    routers_of,
     routes6_of,
     routes_of,
 )
@@ -293,6 +298,45 @@ def test_the_default_link_is_that_of_the_default_route_with_the_lowest_metric() 
     assert default_link("") is None
 
 
+def test_routers_are_the_gateways_of_default_routes() -> None:
+    assert routers_of(ROUTES) == {(IPv4Address("192.0.2.1"), "eth0"), (IPv4Address("192.0.2.1"), "wlan0")}
+    assert routers_of(ROUTES.replace("010200C0", "00000000")) == set()
+    assert routers6_of(ROUTES6) == {(IPv6Address("fd00::1"), "eth0")}
+
+
+# Of Linux's own text, the parts that tell something: a network of the engine's, the loopback, and the uplink's.
+TRIE = """\
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+     +-- 10.89.0.0/23 3 0 6
+        |-- 10.89.0.0
+           /24 link UNICAST
+        |-- 10.89.0.1
+           /32 host LOCAL
+        |-- 10.89.0.255
+           /32 link BROADCAST
+     |-- 127.0.0.1
+        /32 host LOCAL
+     |-- 192.0.2.2
+        /32 host LOCAL
+"""
+IF_INET6 = """\
+fd000000000000000000000000000002 04 40 00 82     eth0
+00000000000000000000000000000001 01 80 10 80       lo
+"""
+
+
+def test_the_machines_own_addresses_are_on_the_links_of_their_nearest_routes() -> None:
+    own = {(IPv4Address("10.89.0.1"), "podman1"), (IPv4Address("192.0.2.2"), "eth0")}
+    assert own_addresses(TRIE + TRIE.replace("Main", "Local"), ROUTES) == own
+    wider = "wlan0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+    assert own_addresses(TRIE, ROUTES + wider) == own
+    assert own_addresses(TRIE, "") == set()
+    assert own_addresses6(IF_INET6) == {(IPv6Address("fd00::2"), "eth0"), (IPv6Address("::1"), "lo")}
+
+
 CONFIG = """\
 CONFIG_MACVLAN=y
 CONFIG_MACVTAP=m
@@ -330,9 +374,11 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "sys/class/net/bonding_masters").touch()
     (tmp_path / "sys/class/net/eth0/mtu").write_text("1400\n")
     (tmp_path / "sys/class/net/lo/mtu").write_text("65536\n")
+    (tmp_path / "sys/class/net/lo/type").write_text("772\n")
     (tmp_path / "proc/net/route").write_text(ROUTES)
     (tmp_path / "proc/net/ipv6_route").write_text(ROUTES6)
-    (tmp_path / "proc/net/if_inet6").touch()
+    (tmp_path / "proc/net/if_inet6").write_text(IF_INET6.splitlines()[0])
+    (tmp_path / "proc/net/fib_trie").write_text(TRIE)
     return tmp_path
 
 
@@ -345,6 +391,28 @@ def test_links_are_those_that_the_kernel_lists(root: Path) -> None:
 def test_a_link_that_goes_while_it_is_read_is_none(root: Path) -> None:
     (root / "sys/class/net/eth0/mtu").unlink()
     assert mtus(root) == {"lo": 65536}
+
+
+def test_a_link_of_another_kind_or_that_is_a_part_of_another_carries_no_macvlan(root: Path) -> None:
+    for name, kind, beside in (
+        ("eth1", "1", []),
+        ("wg0", "65534", []),
+        ("veth0", "1", ["brport"]),
+        ("eth2", "1", ["bonding_slave", "master"]),
+        ("eth3", "1", ["master"]),  # as of a VRF
+    ):
+        link = root / "sys/class/net" / name
+        for folder in beside:
+            (link / folder).mkdir(parents=True)
+        link.mkdir(exist_ok=True)
+        (link / "mtu").write_text("1500\n")
+        (link / "type").write_text(f"{kind}\n")
+    assert carries_none(root) == {
+        "eth2": "a part of a bond",
+        "lo": "not of Ethernet",
+        "veth0": "a port of a bridge",
+        "wg0": "not of Ethernet",
+    }
 
 
 def test_a_kernel_that_was_started_without_ipv6_has_none_whatever_it_was_built_with(root: Path) -> None:
@@ -387,6 +455,15 @@ def test_all_facts_come_together(root: Path, install: Install) -> None:
     install("podman", f"cat <<'END'\n{PODMAN}END")
     assert facts(ENGINES["podman"], root) == MachineFacts(
         links={"eth0": 1400, "lo": 65536},
+        carries_none={"lo": "not of Ethernet"},
+        neighbours=(
+            (IPv4Address("10.89.0.1"), "podman1", "this machine's own"),
+            (IPv4Address("192.0.2.2"), "eth0", "this machine's own"),
+            (IPv6Address("fd00::2"), "eth0", "this machine's own"),
+            (IPv4Address("192.0.2.1"), "eth0", "the router of this machine's default route"),
+            (IPv4Address("192.0.2.1"), "wlan0", "the router of this machine's default route"),
+            (IPv6Address("fd00::1"), "eth0", "the router of this machine's default route"),
+        ),
         default_link="eth0",
         routes=(*routes_of(ROUTES), *routes6_of(ROUTES6)),
         engine="podman",

@@ -1,7 +1,7 @@
 """What of a lab cannot be on a machine, by facts about it that others gather."""
 
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from tests.lab_config import lab, network
 
 MACHINE = MachineFacts(
     links={"lo": 65536, "eth0": 1500, "eth7": 9000},
+    carries_none={"lo": "not of Ethernet"},
     default_link="eth0",
     routes=(
         (IPv4Network("192.168.1.0/24"), "eth0"),
@@ -60,7 +61,23 @@ def test_a_parent_that_is_missing_is_named_with_one_that_is_like_it() -> None:
         "networks[0].parent: the machine has no interface 'eth1'; did you mean eth7?"
     ]
     assert said(networks=[network(parent="wlan")]) == [
-        "networks[0].parent: the machine has no interface 'wlan'; take one of: eth0, eth7, lo"
+        "networks[0].parent: the machine has no interface 'wlan'; take one of: eth0, eth7"
+    ]
+
+
+def test_a_parent_that_carries_no_macvlan_is_refused_where_the_network_is_new() -> None:
+    on_lo = lab(networks=[network(parent="lo")])
+    assert [str(fault) for fault in machine_faults(on_lo, MACHINE)] == [
+        "networks[0].parent: lo is not of Ethernet, and nothing can be on it; take another parent"
+    ]
+    assert machine_faults(on_lo, MACHINE, {"ext-net"}) == ()
+
+
+def test_a_tagged_interface_on_a_port_of_a_bridge_is_a_parent() -> None:
+    machine = replace(MACHINE, carries_none={"eth7": "a port of a bridge"})
+    assert said(machine, networks=[network(parent="eth7", vlan=5)]) == []
+    assert said(machine, networks=[network(parent="eth7")]) == [
+        "networks[0].parent: eth7 is a port of a bridge, and nothing can be on it; take another parent"
     ]
 
 
@@ -180,9 +197,25 @@ def test_what_a_lab_has_already_is_not_in_its_own_way() -> None:
         engines("ext-net", "10.23.0.0/16", parent="eth7", lab="kalico"), engines("kalico", "10.89.0.0/24")
     )
     machine = replace(machine, routes=(*machine.routes, (IPv4Network("10.89.0.0/24"), "podman1")))
-    changes: dict[str, Any] = {"networks": [network(parent="eth7")], "podSubnet": "10.89.0.0/16"}
+    changes: dict[str, Any] = {"networks": [network(parent="eth7")]}
     assert said(machine, **changes) == []
-    assert len(said(machine, **changes, clusterName="another")) == 4
+    assert len(said(machine, **changes, clusterName="another")) == 3
+
+
+def test_what_is_new_in_a_lab_does_not_take_the_nodes_own_addresses_from_them() -> None:
+    machine = with_networks(engines("ext-net", "10.23.0.0/16", lab="kalico"), engines("kalico", "10.89.0.0/24"))
+    machine = replace(machine, routes=(*machine.routes, (IPv4Network("10.89.0.0/24"), "podman1")))
+    lan = {"name": "lan", "subnet": "10.89.0.0/16", "ipam": {"rangeEnd": "10.89.7.9"}}
+    told = "{}: 10.89.0.0/16 overlaps the engine's network 'kalico' 10.89.0.0/24; take another subnet"
+
+    def found(made: set[str], moved: set[str], **changes: Any) -> list[str]:
+        return [str(fault) for fault in machine_faults(lab(**changes), machine, made, moved)]
+
+    two = {"networks": [network(), lan]}
+    assert found({"ext-net"}, set(), **two) == [told.format("networks[1].subnet")]
+    assert found({"ext-net", "lan"}, set(), **two) == []
+    assert found({"ext-net"}, {"podSubnet"}, podSubnet="10.89.0.0/16") == [told.format("podSubnet")]
+    assert found({"ext-net"}, set(), podSubnet="10.89.0.0/16") == []
 
 
 def test_of_a_lab_that_has_its_cluster_only_the_new_networks_are_looked_at() -> None:
@@ -199,6 +232,35 @@ def test_of_a_lab_that_has_its_cluster_only_the_new_networks_are_looked_at() -> 
         asked = [f"networks[{i}]" for i, name in enumerate(["ext-net", "lan"]) if name not in made]
         found = [fault.key for fault in machine_faults(settings, machine, made)]
         assert found == [key for key in every if key.split(".")[0] in asked]
+
+
+def test_of_a_cluster_that_is_there_a_subnet_is_looked_at_when_it_moves() -> None:
+    settings = lab(podSubnet="172.17.0.0/16", serviceSubnet="192.168.0.0/16")
+    moves: list[set[str]] = [set(), {"podSubnet"}, {"serviceSubnet"}, {"podSubnet", "serviceSubnet"}]
+    for moved in moves:
+        assert {fault.key for fault in machine_faults(settings, MACHINE, {"ext-net"}, moved)} == moved
+
+
+def test_a_plugin_is_asked_for_on_a_network_that_is_there_and_all_else_it_has() -> None:
+    lan = {"name": "lan", "subnet": "10.40.0.0/16", "subnet6": "fd40::/64", "parent": "eth7", "vlan": 5}
+    settings = lab(networks=[lan | {"plugin": "ipvlan"}], pods=[])
+    [fault] = machine_faults(settings, replace(MACHINE, features=frozenset()), {"lan"})
+    assert fault.key == "networks[0].plugin"
+    assert fault.problem == "lan needs ipvlan, and the kernel has none (module ipvlan)"
+
+
+def test_of_a_bridge_on_each_node_nobody_knows_whether_it_is_there() -> None:
+    own = {"name": "own", "subnet": "10.40.0.0/16", "subnet6": "fd40::/64", "plugin": "bridge"}
+    settings = lab(networks=[own], pods=[])
+    found = machine_faults(settings, replace(MACHINE, features=frozenset()), {"own"})
+    assert [fault.key for fault in found] == ["networks[0].plugin", "networks[0].subnet6"]
+
+
+def test_an_mtu_is_at_most_that_of_the_link_on_a_network_that_is_there_too() -> None:
+    settings = lab(networks=[network(parent="eth0", mtu=1501)])
+    assert machine_faults(settings, MACHINE, {"ext-net"}) == machine_faults(settings, MACHINE)
+    gone = replace(MACHINE, links={"eth7": 1500})
+    assert machine_faults(settings, gone, {"ext-net"}) == ()  # `drift` says so
 
 
 @pytest.mark.parametrize(("route", "count"), [("0.0.0.0/1", 0), ("10.0.0.0/7", 0), ("10.0.0.0/8", 2)])
@@ -226,6 +288,44 @@ def test_a_network_may_be_the_machines_own_by_its_very_parent() -> None:
 def test_a_network_is_not_the_machines_own_by_any_other(changes: dict[str, Any]) -> None:
     assert said(**lan(**changes)) == [
         "networks[0].subnet: 192.168.1.0/24 overlaps the machine's route to 192.168.1.0/24 by eth0; take another subnet"
+    ]
+
+
+def on_the_lan(whose: str, *addresses: str, link: str = "eth0") -> MachineFacts:
+    return replace(MACHINE, neighbours=tuple((ip_address(each), link, whose) for each in addresses))
+
+
+def test_a_range_on_a_parent_leaves_out_who_is_there_as_far_as_the_machine_knows() -> None:
+    machine = on_the_lan("the router of this machine's default route", "192.168.1.20", "192.168.1.21")
+    assert said(machine, **lan(parent="eth0")) == [
+        "networks[0].ipam: the range 192.168.1.10 to 192.168.1.20 has 192.168.1.20, which is the router of this "
+        "machine's default route; leave it out by `rangeStart` and `rangeEnd`"
+    ]
+    assert machine_faults(lab(**lan(parent="eth0")), machine, {"lan"}) == ()
+    for elsewhere in (replace(machine, neighbours=()), on_the_lan("anybody's", "192.168.1.20", link="eth7")):
+        assert said(elsewhere, **lan(parent="eth0")) == []
+    assert said(on_the_lan("anybody's", "192.168.1.20"), **lan(parent="eth0", vlan=5)) == []
+    six = lan(parent="eth0", subnet6="fd40::/64", ipam={"rangeStart": "192.168.1.10", "rangeEnd": "192.168.1.19"})
+    assert said(on_the_lan("anybody's", "fd40::100", "fd40::2", "192.168.1.20"), **six) == [
+        "networks[0].ipam: the range fd40::100 to fd40::ffff has fd40::100, which is anybody's; "
+        "leave it out by `rangeStart6` and `rangeEnd6`"
+    ]
+
+
+def test_nobody_on_a_parent_gets_an_address_that_the_machine_knows_to_be_anothers() -> None:
+    machine = on_the_lan("this machine's own", "192.168.1.5", "192.168.1.6", "192.168.1.7")
+    one = lan(parent="eth0", peer={"address": "192.168.1.5"}, nodeAddresses=["192.168.1.6"], ipam={"type": "static"})[
+        "networks"
+    ]
+    pods = [{"name": "one", "image": "alpine", "networks": [{"name": "lan", "address": "192.168.1.7"}]}]
+    assert said(machine, networks=one, pods=pods) == [
+        "networks[0].nodeAddresses[0]: 192.168.1.6 is this machine's own; take another one",
+        "networks[0].peer: 192.168.1.5 is this machine's own; take another one",
+        "pods[0].networks[0].address: 192.168.1.7 is this machine's own; take another one",
+    ]
+    leased = {"type": "dhcp", "server": {"address": "192.168.1.5"}, "rangeStart": "192.168.1.9"}
+    assert said(machine, **lan(parent="eth0", ipam=leased)) == [
+        "networks[0].ipam.server: 192.168.1.5 is this machine's own; take another one"
     ]
 
 

@@ -60,6 +60,7 @@ def test_the_default_pod_is_the_seeds_awaited_until_it_is_attached() -> None:
             "namespace": "default",
             "annotations": {
                 "k8s.v1.cni.cncf.io/networks": "ext-net",
+                "kalico/asked": "2df796c6902f",
                 "pulumi.com/waitFor": '["condition=Ready", '
                 "\"jsonpath={.metadata.annotations['k8s.v1.cni.cncf.io/network-status']}\"]",
                 "kalico/content": "94befbe9e422",

@@ -26,14 +26,21 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def made(
-    cache: Path, engine: str, parents: Mapping[str, str], cluster: str = "kalico", subnet: str = "10.23.0.0/16"
+    cache: Path,
+    engine: str,
+    parents: Mapping[str, str],
+    cluster: str = "kalico",
+    subnet: str = "10.23.0.0/16",
+    cluster_subnets: str | None = None,
+    mode: str | None = None,
 ) -> None:
-    """A lab's records: its engine, and the links of its networks by name."""
+    """A lab's records: its engine, and the links of its networks by name. None: a line that older checkouts left out"""
     because = cache / "run" / cluster / "because"
     because.mkdir(parents=True)
     (because.parent / "engine").write_text(f"{engine}\n")
     for name, parent in parents.items():
-        (because / f"network.{name}").write_text(f"\n{parent}\n{subnet}\n")
+        (because / f"network.{name}").write_text(f"\n{parent}\n{subnet}\n" + (f"{mode}\n" if mode else ""))
+    (because / "cluster").write_text("\n" + (f"\n{cluster_subnets}\n" if cluster_subnets else ""))
 
 
 def podman(cache: Path, networks: Networks = ()) -> None:
@@ -127,7 +134,7 @@ def machine(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One with podman, on which somebody else has a network on eth7."""
     podman(cache, [THEIRS])
     monkeypatch.setenv("PATH", str(cache / "bin"))
-    monkeypatch.setattr("components.machine.mtus", lambda root: {"eth7": 1500, "eth8": 1500})
+    monkeypatch.setattr("components.machine.mtus", lambda root=None: {"eth7": 1500, "eth8": 1500})
     monkeypatch.setattr("components.machine.features", lambda root=None: frozenset(FEATURES))
     monkeypatch.setattr("components.machine.makes_links", lambda: True)
     return cache
@@ -192,6 +199,68 @@ def test_a_bridge_of_each_nodes_own_is_no_question_in_a_lab_that_runs(machine: P
     bridge = {"name": "own", "subnet": "10.40.0.0/24", "plugin": "bridge"}
     made(machine, "podman", {"ext-net": "eth7"})
     assert find_workspace(lab(networks=[*ON_ETH7["networks"], bridge])).engine is ENGINES["podman"]
+    assert not (machine / "asked").exists()
+
+
+AS_MADE = "10.24.0.0/16 10.96.0.0/16"
+
+
+@pytest.mark.parametrize(
+    ("cluster_subnets", "changes", "told"),
+    [
+        (AS_MADE, {}, None),
+        (None, {"podSubnet": "10.25.0.0/16"}, None),
+        ("10.25.0.0/16 10.96.0.0/16", {}, "podSubnet: 10.24.0.0/16 overlaps the engine's network 'theirs'"),
+        ("10.24.0.0/16 10.97.0.0/16", {}, None),
+        (AS_MADE, {"podSubnet": "10.30.0.0/16", "serviceSubnet": "10.24.0.0/16"}, "serviceSubnet: 10.24.0.0/16 over"),
+    ],
+    ids=["as made", "not told", "pods", "what was there stays", "services"],
+)
+def test_a_cluster_that_gets_another_subnet_is_looked_at_again(
+    machine: Path, cluster_subnets: str | None, changes: dict[str, Any], told: str | None
+) -> None:
+    made(machine, "podman", {"ext-net": "eth7"}, cluster_subnets=cluster_subnets)
+    if told is None:
+        assert find_workspace(lab(**ON_ETH7, **changes)).engine is ENGINES["podman"]
+    else:
+        with pytest.raises(pulumi.RunError, match=rf"^1 fault .*\n.*{told}"):
+            find_workspace(lab(**ON_ETH7, **changes))
+    assert (machine / "asked").exists() is (cluster_subnets not in (None, AS_MADE) or told is not None)
+
+
+@pytest.mark.parametrize(("mode", "asked"), [("bridge", True), ("passthru", False), (None, False)])
+def test_a_network_that_gets_another_mode_is_looked_at_again(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, mode: str | None, *, asked: bool
+) -> None:
+    monkeypatch.setattr("components.machine.default_link", lambda _: "eth8")
+    made(machine, "podman", {"ext-net": "eth8"}, mode=mode)
+    settings = lab(networks=[network(parent="eth8", mode="passthru")], pods=[])
+    if asked:
+        with pytest.raises(pulumi.RunError, match=r"^1 fault .*\n.*networks\[0\].mode: passthru takes eth8 whole"):
+            find_workspace(settings)
+    else:
+        assert find_workspace(settings).engine is ENGINES["podman"]
+    assert (machine / "asked").exists() is asked
+
+
+@pytest.mark.parametrize("plugin", ["ipvlan", "bridge"])
+def test_a_plugin_that_the_kernel_has_not_is_refused_in_a_lab_that_runs_without_a_question_to_the_engine(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, plugin: str
+) -> None:
+    made(machine, "podman", {"ext-net": ""}, mode="bridge")
+    changed = lab(networks=[network(without="mode", plugin=plugin)])
+    assert find_workspace(changed).engine is ENGINES["podman"]
+    monkeypatch.setattr("components.machine.features", lambda: frozenset({"macvlan"}))
+    with pytest.raises(pulumi.RunError, match=rf"^1 fault .*\n.*networks\[0\].plugin: ext-net needs {plugin}"):
+        find_workspace(changed)
+    assert not (machine / "asked").exists()
+
+
+def test_an_mtu_that_the_parent_has_not_is_refused_in_a_lab_that_runs(machine: Path) -> None:
+    made(machine, "podman", {"ext-net": "eth7"}, mode="bridge")
+    assert find_workspace(lab(networks=[network(parent="eth7", mtu=1500)])).engine is ENGINES["podman"]
+    with pytest.raises(pulumi.RunError, match=r"^1 fault .*\n.*networks\[0\].mtu: 9000 is more than eth7's own 1500"):
+        find_workspace(lab(networks=[network(parent="eth7", mtu=9000)]))
     assert not (machine / "asked").exists()
 
 
