@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from components.settings.blocks import Address, Interface, Span, Subnet, is_host, node_range
 from components.settings.dhcp import AskedServer, ServerSettings
 from components.settings.families import Side, read_address, refuse_others, side_of
-from components.settings.faults import NOWHERE, Section, shown
+from components.settings.faults import NOWHERE, Section, known, shown
 from components.settings.ipam import IPAM_TYPES, Ipam, WorkerRange, read_ipam
 from components.settings.names import (
     ENGINES_OWN,
@@ -24,6 +24,9 @@ from components.settings.routes import DefaultRoute, Route, by_default, defaults
 
 SHORTEST_PREFIX6, LONGEST_PREFIX6 = 8, 124
 """Of a subnet of IPv6: all that is private is an /8, and with less than 16 addresses only pods have room."""
+SMALLEST, SMALLEST_ON_NODE = 28, 30
+"""The longest prefix of a subnet of IPv4: with room for the nodes' own block, and where they have none."""
+
 LEAST_MTU6 = 1280
 """IPv6's own bound (RFC 8200): with less the kernel takes IPv6 off an interface."""
 
@@ -114,7 +117,8 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     # IPv4 is asked for where there is neither.
     versions = [4] * (section.has("subnet") or not section.has("subnet6")) + [6] * section.has("subnet6")
     asked_peer = read_peer(section, versions)
-    sides = tuple(_side(section, version, asked_peer) for version in versions)
+    smallest = SMALLEST if plugin.on_network else SMALLEST_ON_NODE
+    sides = tuple(_side(section, version, asked_peer, smallest) for version in versions)
     refuse_others(section, ["subnet", "gateway"], versions)
     ipam_section = section.mapping("ipam")
     ipam = read_ipam(ipam_section, sides)
@@ -185,7 +189,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         section.fault(
             "subnet",
             f"{network.subnet} has no block left for the nodes' own addresses beside the pods' range",
-            "shrink the range or take a larger subnet (a /28 at least)",
+            f"shrink the range or take a larger subnet (a /{SMALLEST} at least)",
         )
         return network
     if block is not None:
@@ -197,13 +201,15 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     return replace(network, peer=peer, dhcp_server=server)
 
 
-def _side(section: Section, version: int, peer: AskedPeer | None) -> Side:
-    """What the section says of the network in one family."""
+def _side(section: Section, version: int, peer: AskedPeer | None, smallest: int) -> Side:
+    """What the section says of the network in one family. `smallest`: the longest prefix of IPv4 that has room."""
     key, other = ("subnet6", "subnet") if version == 6 else ("subnet", "subnet6")
     side = Side(subnet=section.subnet(key, version, other))
-    if version == 6 and side.is_known and not SHORTEST_PREFIX6 <= side.subnet.prefixlen <= LONGEST_PREFIX6:
+    if version == 6 and known(side.subnet) and not SHORTEST_PREFIX6 <= side.subnet.prefixlen <= LONGEST_PREFIX6:
         bounds = f"give a /{SHORTEST_PREFIX6} to /{LONGEST_PREFIX6}; a /64 is the rule"
         section.fault(key, f"{side.subnet} is none that a network has", bounds)
+    if version == 4 and known(side.subnet) and not side.is_known:
+        section.fault(key, f"{side.subnet} has no room for hosts", f"take a larger subnet (a /{smallest} at least)")
     if peer and version in peer.gateway_of:
         return replace(side, gateway=peer.gateway(side.hosts))
     return replace(side, gateway=read_address(section, "gateway", version))

@@ -432,14 +432,28 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "a subnet of two addresses",
         {"networks": [{"name": "ext-net", "subnet": "10.23.0.0/31"}]},
         "networks[0].subnet",
-        "10.23.0.0/31 has no block left",
+        "10.23.0.0/31 has no room for hosts",
         "a /28 at least",
+    ),
+    *(
+        (
+            f"a bridge on a /{prefix} with {type_}",
+            {
+                "networks": [STATIC | {"plugin": "bridge", "subnet": f"10.40.0.0/{prefix}", "ipam": {"type": type_}}],
+                "pods": [pod(networks=[ON_LAN | {"address": "10.40.0.0"}])],
+            },
+            "networks[0].subnet",
+            f"10.40.0.0/{prefix} has no room for hosts",
+            "take a larger subnet (a /30 at least)",
+        )
+        for prefix in (31, 32)
+        for type_ in ("static", "host-local")
     ),
     (
         "the last address of all",
         {"networks": [{"name": "ext-net", "subnet": "255.255.255.255/32"}]},
         "networks[0].subnet",
-        "255.255.255.255/32 has no block left",
+        "255.255.255.255/32 has no room for hosts",
         "a /28 at least",
     ),
     # Sources
