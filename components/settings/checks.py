@@ -7,6 +7,7 @@ from components.settings.families import key_of
 from components.settings.faults import Faults, known
 from components.settings.networks import NetworkSettings
 from components.settings.pods import MOST_PODS, PodSettings
+from components.settings.routes import DefaultRoute
 
 
 def check_names(networks: Sequence[NetworkSettings], pods: Sequence[PodSettings], faults: Faults) -> None:
@@ -43,6 +44,38 @@ def subnets(
         for i, network in enumerate(networks)
         for side in network.sides
     ]
+
+
+def check_routes(
+    pod_subnet: Subnet, service_subnet: Subnet, networks: Iterable[tuple[int, NetworkSettings]], faults: Faults
+) -> None:
+    """No route of a network takes pods or services off eth0, which has no more than a default route to them.
+
+    With `net1` by a gateway of IPv4 both have a route by eth0 (kalico-routes): a wider one of the network is then behind it, and one of the
+    same subnet is replaced by it. `literal` has a default route that goes before eth0's anyway. `networks`: with their
+    index in the config.
+    """
+    cluster = [(key, subnet) for key, subnet in subnets(pod_subnet, service_subnet, ()) if known(subnet)]
+    for i, network in networks:
+        way, by_gateway = network.default_route, any(gateway.version == 4 for gateway in network.gateways)
+        if way is DefaultRoute.LITERAL:
+            continue
+        for key, routes in (("ipam.routes", network.ipam.routes), ("routes", network.routes)):
+            for j, dst in enumerate(route.dst for route in routes):
+                kept = [subnet for _, subnet in cluster if dst.prefixlen < subnet.prefixlen]
+                taken = {
+                    name: subnet
+                    for name, subnet in cluster
+                    if known(dst) and dst.prefixlen and dst.overlaps(subnet)
+                    if not (way is DefaultRoute.NET1 and by_gateway and subnet in kept)
+                }
+                if not taken:
+                    continue
+                problem = f"{dst} leads {' and '.join(f'{name} {taken[name]}' for name in taken)} away from eth0"
+                remedy = f"take routes without {' and '.join(map(str, taken.values()))}"
+                if by_gateway and all(subnet in kept for subnet in taken.values()):
+                    remedy += ", or `defaultRoute: net1`, which keeps them on eth0"
+                faults.add(f"networks[{i}].{key}[{j}].dst", problem, remedy)
 
 
 def check_parents(networks: Sequence[NetworkSettings], faults: Faults) -> None:

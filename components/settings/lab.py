@@ -181,6 +181,12 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
     sound_pods = [pod for pod, item in zip(settings.pods, pod_sections, strict=True) if not item.faulty]
     checks.check_names(networks, settings.pods, faults)
     checks.check_overlaps(settings.pod_subnet, settings.service_subnet, networks, faults)
+    checks.check_routes(
+        settings.pod_subnet,
+        settings.service_subnet,
+        [(i, each) for i, each in enumerate(networks) if not network_sections[i].faulty_at("defaultRoute")],
+        faults,
+    )
     checks.check_parents(networks, faults)
     checks.check_duplicates(networks, settings.pods, faults)
     if known_workers:

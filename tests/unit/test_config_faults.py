@@ -668,6 +668,36 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "10.9.0.0/16 is in `ipam.routes` too",
         "say it in one place",
     ),
+    *(
+        (
+            f"a route to {dst} by {key}, and {way}",
+            {"networks": [change({"dst": dst}) | {"defaultRoute": way}]},
+            f"networks[0].{key}[0].dst",
+            f"{dst} leads {taken} away from eth0",
+            remedy,
+        )
+        for key, change in ROUTES.items()
+        for dst, way, taken, remedy in (
+            ("10.96.0.0/16", "source", "serviceSubnet 10.96.0.0/16", "take routes without 10.96.0.0/16"),
+            ("10.24.7.0/24", "none", "podSubnet 10.24.0.0/16", "take routes without 10.24.0.0/16"),
+            ("10.0.0.0/8", "source", "podSubnet 10.24.0.0/16 and serviceSubnet 10.96.0.0/16", "`defaultRoute: net1`"),
+            ("0.0.0.0/1", "none", "podSubnet 10.24.0.0/16 and serviceSubnet 10.96.0.0/16", "`defaultRoute: net1`"),
+            ("10.96.0.0/16", "net1", "serviceSubnet 10.96.0.0/16", "take routes without 10.96.0.0/16"),
+            ("10.24.7.0/24", "net1", "podSubnet 10.24.0.0/16", "take routes without 10.24.0.0/16"),
+        )
+    ),
+    (
+        "a route to the whole cluster by a network whose way out is one of IPv6",
+        {
+            "networks": [
+                network(without="gateway", subnet6="fd23::/64", gateway6="fd23::1", defaultRoute="net1")
+                | {"routes": [{"dst": "10.0.0.0/8", "gw": "10.23.0.2"}]}
+            ]
+        },
+        "networks[0].routes[0].dst",
+        "10.0.0.0/8 leads podSubnet 10.24.0.0/16 and serviceSubnet 10.96.0.0/16 away from eth0",
+        "take routes without 10.24.0.0/16 and 10.96.0.0/16",
+    ),
     (
         "a default route of the network by no gateway",
         {"networks": [network(without="gateway", routes=[EVERYWHERE], defaultRoute="literal")]},

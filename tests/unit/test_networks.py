@@ -167,3 +167,13 @@ def test_the_one_worker_that_joins_needs_no_name_for_a_fixed_address() -> None:
     attachment = {"name": "ext-net", "address": "10.23.0.240"}
     taken = lab(workers=2, networks=[network(nodes=["worker2"])], pods=[pod(networks=[attachment])])
     assert taken.pods[0].nodes == ("kalico-worker2",)
+
+
+@pytest.mark.parametrize(
+    ("way", "dst"),
+    [("net1", "10.0.0.0/8"), ("net1", "0.0.0.0/1"), ("literal", "10.96.0.0/16"), ("source", "10.25.0.0/16")],
+)
+def test_a_route_that_takes_no_more_of_the_cluster_than_the_default_route_is_taken(way: str, dst: str) -> None:
+    """By net1 pods and services have narrower routes of their own by eth0."""
+    [net] = lab(networks=[network(routes=[{"dst": dst}], defaultRoute=way)]).networks
+    assert dst in [str(route.dst) for route in net.routes]
