@@ -51,9 +51,9 @@ def check_routes(
 ) -> None:
     """No route of a network takes pods or services off eth0, which has no more than a default route to them.
 
-    With `net1` by a gateway of IPv4 both have a route by eth0 (kalico-routes): a wider one of the network is then behind it, and one of the
-    same subnet is replaced by it. `literal` has a default route that goes before eth0's anyway. `networks`: with their
-    index in the config.
+    With `net1` by a gateway of IPv4 both have a route by eth0 (kalico-routes): a wider one of the network is then
+    behind it, and one of the same subnet is replaced by it. `literal` has a default route that goes before eth0's
+    anyway. `networks`: with their index in the config.
     """
     cluster = [(key, subnet) for key, subnet in subnets(pod_subnet, service_subnet, ()) if known(subnet)]
     for i, network in networks:

@@ -18,7 +18,7 @@ from components.settings.names import (
     worker_called,
 )
 from components.settings.networks import NetworkSettings
-from components.settings.routes import DefaultRoute
+from components.settings.routes import DefaultRoute, defaults
 
 MOST_PODS = 110
 """What a kubelet runs at most, unless told otherwise."""
@@ -89,11 +89,25 @@ def read_pod(section: Section, networks: Known, workers: Sequence[str]) -> PodSe
     )
     section.closed()
     _check_names(pod, section)
-    outward = [network.name for network in known if network.default_route is DefaultRoute.NET1]
-    if len(outward) > 1:
-        problem = f"{' and '.join(outward)} each take the pod's default route (`defaultRoute: net1`)"
-        section.fault("networks", problem, "attach to one such network, once")
+    _check_ways_out(section, known)
     return replace(pod, networks=attachments)
+
+
+def _check_ways_out(section: Section, networks: Sequence[NetworkSettings]) -> None:
+    """By kalico-routes' `net1` a pod has one default route in a family, whoever else has made one before."""
+    outward = [network for network in networks if network.default_route is DefaultRoute.NET1]
+    families = {gateway.version for network in outward for gateway in network.gateways}
+    others = [
+        network
+        for network in networks
+        if network.default_route is DefaultRoute.LITERAL
+        if any(defaults((*network.ipam.routes, *network.routes), version) for version in families)
+    ]
+    if len(outward) > 1 or others:
+        names = [network.name for network in networks if network in (*outward, *others)]
+        ways = " and ".join(dict.fromkeys(f"`{each.default_route}`" for each in (*outward, *others)))
+        problem = f"{' and '.join(names)} each take the pod's default route (`defaultRoute` is {ways})"
+        section.fault("networks", problem, "attach to one such network, once")
 
 
 def _node(section: Section, workers: Sequence[str]) -> str | None:

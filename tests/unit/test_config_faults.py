@@ -746,6 +746,19 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             ("the same default route twice", ["lan", "lan"]),
         )
     ),
+    *(
+        (
+            f"a default route beside another: {', '.join(names)}",
+            {
+                "networks": [network(defaultRoute="literal"), LAN | OUTWARD],
+                "pods": [pod(networks=names)],
+            },
+            "pods[0].networks",
+            f"{' and '.join(names)} each take the pod's default route (`defaultRoute` is `net1` and `literal`)",
+            "once",
+        )
+        for names in (["ext-net", "lan"], ["lan", "ext-net"])
+    ),
     (
         "the node's block in the way of a route's gateway",
         {

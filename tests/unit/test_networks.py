@@ -177,3 +177,9 @@ def test_a_route_that_takes_no_more_of_the_cluster_than_the_default_route_is_tak
     """By net1 pods and services have narrower routes of their own by eth0."""
     [net] = lab(networks=[network(routes=[{"dst": dst}], defaultRoute=way)]).networks
     assert dst in [str(route.dst) for route in net.routes]
+
+
+def test_default_routes_of_two_families_are_in_nobodys_way() -> None:
+    by_ipv6 = {"name": "six", "subnet6": "fd41::/64", "gateway6": "fd41::1", "defaultRoute": "literal"}
+    [both] = lab(networks=[network(defaultRoute="net1"), by_ipv6], pods=[pod(networks=["ext-net", "six"])]).pods
+    assert [each.network for each in both.networks] == ["ext-net", "six"]
