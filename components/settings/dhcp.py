@@ -41,7 +41,7 @@ class AskedServer:
     ) -> None:
         """`taken`: the addresses that have an owner already, with whose they are."""
         if self.address is None:
-            if parent:
+            if parent and not ipam.faulty_at("server"):
                 problem = f"{parent} may have others on it, and a DHCP server of their own"
                 remedy = "say `server: false` where it has, else give the lab's an address that is free there"
                 ipam.fault("server", problem, remedy)

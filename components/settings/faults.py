@@ -111,9 +111,15 @@ class Section:
         """The same of one key and what is in it."""
         return self._faulty(self.key(name))
 
+    def faulty_beside(self, *names: str) -> bool:
+        """The same of all but these keys and what is in them."""
+        return any(
+            _in(fault.key, self._path) and not any(_in(fault.key, self.key(name)) for name in names)
+            for fault in self._faults.found
+        )
+
     def _faulty(self, path: str) -> bool:
-        inside = (f"{path}.", f"{path}[")
-        return any(fault.key == path or fault.key.startswith(inside) for fault in self._faults.found)
+        return any(_in(fault.key, path) for fault in self._faults.found)
 
     def closed(self, told: Collection[str] = ()) -> None:
         """`told`: keys of which what is wrong was said already."""
@@ -328,6 +334,10 @@ class Section:
             self.fault(name, f"{shown(given)} is not {what}", f"give {what}")
             return nothing
         return value
+
+
+def _in(key: str, path: str) -> bool:
+    return key == path or key.startswith((f"{path}.", f"{path}["))
 
 
 def shown(value: Any) -> str:

@@ -20,7 +20,7 @@ from components.settings.names import (
     RUN_FOLDERS_OWN,
     worker_names,
 )
-from components.settings.networks import NetworkSettings, read_network
+from components.settings.networks import NetworkSettings, is_sound, read_network
 from components.settings.node_annotations import read_node_annotations
 from components.settings.peers import container_name
 from components.settings.pods import PodSettings, read_pod
@@ -139,8 +139,13 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
     network_sections = section.sections("networks")
     networks = tuple(read_network(item, known_workers) for item in network_sections)
     whereabouts = _whereabouts(section, upstream)
-    sound = {i: not item.faulty for i, item in enumerate(network_sections)}
+    sound = {i: is_sound(item) for i, item in enumerate(network_sections)}
     known_networks = {network.name: network if sound[i] else None for i, network in enumerate(networks)}
+    # Those whose workers' own addresses can be told, too.
+    annotated = {
+        network.name: network if sound[i] and not network_sections[i].faulty_at("nodeAddresses") else None
+        for i, network in enumerate(networks)
+    }
     pod_sections = section.sections("pods")
     settings = LabSettings(
         cluster_name=cluster_name,
@@ -171,14 +176,15 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
         networks=networks,
         pods=tuple(read_pod(item, known_networks, known_workers) for item in pod_sections),
         self_test=section.boolean("selfTest", True),
-        annotated_network=read_node_annotations(section.mapping("nodeAnnotations"), known_networks),
+        annotated_network=read_node_annotations(section.mapping("nodeAnnotations"), annotated),
         whereabouts=whereabouts if any(network.ipam.in_cluster for network in networks) else None,
     )
     section.closed()
     _check_cluster(settings, section)
     _check_gates(settings, section)
     _check_images(settings, section)
-    sound_pods = [pod for pod, item in zip(settings.pods, pod_sections, strict=True) if not item.faulty]
+    # Whatever else of a pod could not be read makes it want less than it does.
+    placed = [pod for pod, item in zip(settings.pods, pod_sections, strict=True) if not item.faulty_at("node")]
     checks.check_names(networks, settings.pods, faults)
     checks.check_overlaps(settings.pod_subnet, settings.service_subnet, networks, faults)
     checks.check_routes(
@@ -190,8 +196,8 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
     checks.check_parents(networks, faults)
     checks.check_duplicates(networks, settings.pods, faults)
     if known_workers:
-        checks.check_ranges([(i, network) for i, network in enumerate(networks) if sound[i]], sound_pods, faults)
-        checks.check_count(workers, sound_pods, faults)
+        checks.check_ranges([(i, network) for i, network in enumerate(networks) if sound[i]], placed, faults)
+        checks.check_count(workers, placed, faults)
     faults.raise_if_any()
     return settings
 

@@ -30,6 +30,12 @@ SMALLEST, SMALLEST_ON_NODE = 28, 30
 LEAST_MTU6 = 1280
 """IPv6's own bound (RFC 8200): with less the kernel takes IPv6 off an interface."""
 
+BESIDE_RANGE = ("server", "leaseTime", "routes")
+"""Keys of `ipam` that say nothing of the range."""
+
+BESIDE_PODS = ("parent", "plugin", "mode", "mtu", "vlan", "peer", "nodeAddresses", "defaultRoute", "routes")
+"""Keys of a network that can be faulty and leave what its pods are held against as it is said."""
+
 LEAST_MTU, MOST_MTU = 68, 65535
 """IPv4's own bounds (RFC 791), which are the kernel's: with less than 68 an interface loses its IPv4 addresses.
 
@@ -122,7 +128,9 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     refuse_others(section, ["subnet", "gateway"], versions)
     ipam_section = section.mapping("ipam")
     ipam = read_ipam(ipam_section, sides)
-    spans = () if ipam_section.faulty else ipam.occupies()
+    # A key that is not known may be the range's.
+    ranged = not ipam_section.faulty_beside(*BESIDE_RANGE)
+    spans = ipam.occupies() if ranged else ()
     of_family: dict[int, Span] = {span[0].version: span for span in spans}
     sides = tuple(replace(side, span=of_family.get(side.version)) for side in sides)
     routes = read_routes(section, sides)
@@ -162,7 +170,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
                 section.fault("peer.address", f"{address} is one of `nodeAddresses` too", "take another one")
         if apart := plugin.without_peer(network.parent):
             section.fault("peer", f"{apart} keeps pods apart from it", "take another mode, or drop it")
-    if ipam_section.faulty:
+    if ipam_section.faulty_at("type"):
         return network
     if ipam.by_server and (plugin.shares_mac or not plugin.on_network):
         problem = f"dhcp, and nobody answers it on a {plugin.name} of a node's own"
@@ -174,10 +182,12 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     if ipam.server and leased:
         _check_server(ipam.server, ipam_section, leased, network, asked_peer.addresses[4] if asked_peer else None)
     try:
-        _ = network.ranges
+        _ = network.ranges if ranged else ()
     except ValueError:
         problem = f"the range holds {ipam.capacity()} addresses, and {len(network.nodes)} workers need a part each"
         section.fault("ipam", problem, "widen the range or let fewer join (`nodes`)")
+    if section.faulty_at("plugin"):
+        return network
     others = [*(asked_peer.addresses.values() if asked_peer else ()), ipam.server.address if ipam.server else None]
     others += [route.gw for route in (*ipam.routes, *routes)]
     points = [*network.gateways, *others, *(address.ip for address in network.node_addresses)]
@@ -192,13 +202,22 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
             f"shrink the range or take a larger subnet (a /{SMALLEST} at least)",
         )
         return network
+    found = network
     if block is not None:
-        network = replace(network, node_range=block)
+        found = replace(network, node_range=block)
         occupied.append((block[0], block[-1]))
     peer = asked_peer.placed(sides, occupied) if asked_peer else None
     occupied += [(address.ip, address.ip) for address in peer.addresses] if peer else []
     server = ipam.server.placed(ipam_section, network.subnet, occupied) if ipam.server else None
-    return replace(network, peer=peer, dhcp_server=server)
+    # Where one of these could not be read, others would lie elsewhere.
+    if any(map(section.faulty_at, ("ipam", "routes", "peer", "nodeAddresses"))):
+        return network
+    return replace(found, peer=peer, dhcp_server=server)
+
+
+def is_sound(section: Section) -> bool:
+    """Whether a network's section says well enough what pods are held against."""
+    return not section.faulty_beside(*BESIDE_PODS, *(f"ipam.{key}" for key in BESIDE_RANGE))
 
 
 def _side(section: Section, version: int, peer: AskedPeer | None, smallest: int) -> Side:

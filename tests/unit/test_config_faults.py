@@ -1725,6 +1725,101 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
 ]
 
 
+SMALL = {"rangeStart": "10.40.0.2", "rangeEnd": "10.40.0.3"}
+BESIDE: list[tuple[str, dict[str, Any], str, str]] = [
+    # What is wrong twice, the config's changes, and the two faults by their keys.
+    (
+        "an mtu, and a pod's address",
+        {"networks": [LAN | {"mtu": 3}], "pods": [pod(networks=[ON_LAN | {"address": "10.99.0.7"}])]},
+        "networks[0].mtu",
+        "pods[0].networks[0].address",
+    ),
+    (
+        "a mode, and a pod without an address",
+        {"networks": [STATIC | {"mode": "brid"}], "pods": [pod(networks=["lan"])]},
+        "networks[0].mode",
+        "pods[0].networks[0].address",
+    ),
+    (
+        "a vlan on nothing, and a range for fewer pods",
+        {"networks": [LAN | {"vlan": 7, "ipam": SMALL}], "pods": [pod(networks=["lan"], count=50)]},
+        "networks[0].vlan",
+        "networks[0].ipam",
+    ),
+    (
+        "an mtu, and workers without an address to tell",
+        {"networks": [network(mtu=3)], "nodeAnnotations": {"bnk": True}},
+        "networks[0].mtu",
+        "nodeAnnotations.bnk",
+    ),
+    (
+        "a plugin, and a pod's address",
+        {
+            "networks": [{"name": "lan", "subnet": "10.40.0.0/16", "plugin": "macvtap"}],
+            "pods": [pod(networks=[ON_LAN | {"address": "10.99.0.7"}])],
+        },
+        "networks[0].plugin",
+        "pods[0].networks[0].address",
+    ),
+    (
+        "a lease time, and a server elsewhere",
+        leased(leaseTime="x", server={"address": "10.99.0.1"}),
+        "networks[0].ipam.leaseTime",
+        "networks[0].ipam.server.address",
+    ),
+    (
+        "a plugin, and a server elsewhere",
+        leased(server={"address": "10.99.0.1"}, of_network={"plugin": "macvtap"}),
+        "networks[0].plugin",
+        "networks[0].ipam.server.address",
+    ),
+    (
+        "a lease time, and a plugin that no server answers",
+        leased(leaseTime="x", of_network={"plugin": "bridge"}),
+        "networks[0].ipam.leaseTime",
+        "networks[0].ipam.type",
+    ),
+    (
+        "a lease time, and a peer that is handed out",
+        leased(leaseTime="x", of_network={"peer": {"address": "10.40.0.9"}}),
+        "networks[0].ipam.leaseTime",
+        "networks[0].peer.address",
+    ),
+    (
+        "a route, and a range for fewer workers than join",
+        {"workers": 3, "networks": [LAN | {"ipam": SMALL | {"routes": [{"dst": "x"}]}}], "pods": []},
+        "networks[0].ipam.routes[0].dst",
+        "networks[0].ipam",
+    ),
+    (
+        "a range, and a subnet without room for the nodes",
+        {"networks": [LAN | {"subnet": "10.40.0.0/29", "ipam": {"rangeEnd": "10.41.0.3"}}], "pods": []},
+        "networks[0].ipam.rangeEnd",
+        "networks[0].subnet",
+    ),
+    *(
+        (
+            f"a pod's {key}, and a range for fewer pods",
+            {"networks": [LAN | {"ipam": SMALL}], "pods": [pod(networks=["lan"], count=50, **{key: "A B"})]},
+            f"pods[0].{key}",
+            "networks[0].ipam",
+        )
+        for key in ("image", "namespace")
+    ),
+    (
+        "a pod's image, and more pods than the workers run",
+        {"pods": [pod(name="a", networks=[], count=60, image="A B"), pod(name="b", networks=[], count=60)]},
+        "pods[0].image",
+        "pods",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "one", "other"), [row[1:] for row in BESIDE], ids=[row[0] for row in BESIDE])
+def test_no_fault_hides_another(changes: dict[str, Any], one: str, other: str) -> None:
+    assert {one, other} <= {fault.key for fault in faults(**changes)}
+
+
 @pytest.mark.parametrize(
     ("changes", "key", "problem", "remedy"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
 )
@@ -1765,6 +1860,12 @@ def test_all_faults_come_in_one_message() -> None:
         ("ipam", network() | {"ipam": "host-local"}),
         ("subnet", network(subnet="10.23.0.0", gateway="peer", peer={"address": "10.23.0.7"})),
         ("peer.address", network(gateway="peer", peer={"address": "10.23.7"})),
+        ("nodeAddresses", network(nodeAddresses=[])),
+        ("nodes[0]", network(nodes=["wörker"])),
+        (
+            "ipam.server.address",
+            network(parent="eth7") | {"ipam": {"type": "dhcp", "server": {"address": "10.23.7"}}},
+        ),
     ],
     ids=[
         "subnet",
@@ -1776,10 +1877,28 @@ def test_all_faults_come_in_one_message() -> None:
         "ipam",
         "subnet and a peer",
         "peer",
+        "workers' addresses",
+        "workers",
+        "server",
     ],
 )
 def test_what_could_not_be_read_brings_no_faults_of_its_stand_in(key: str, changes: dict[str, Any]) -> None:
     [fault] = faults(networks=[changes])
+    assert fault.key == f"networks[0].{key}"
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "address"),
+    [
+        ("peer.address", {"peer": {"address": "10.40.7"}}, "10.40.255.254"),
+        ("routes[0].gw", {"routes": [BEYOND | {"gw": "10.40.7"}]}, NODES),
+        ("plugin", {"plugin": "brigde"}, NODES),
+        ("nodes[0]", {"nodes": ["worker9"]}, "10.40.0.7"),
+    ],
+    ids=["peer", "gateway of a route", "plugin", "workers"],
+)
+def test_no_pods_address_is_held_against_a_stand_in(key: str, changes: dict[str, Any], address: str) -> None:
+    [fault] = faults(networks=[STATIC | changes], pods=[pod(networks=[ON_LAN | {"address": address}])])
     assert fault.key == f"networks[0].{key}"
 
 
