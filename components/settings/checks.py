@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from components.settings.blocks import Subnet
+from components.settings.blocks import Subnet, size
 from components.settings.families import key_of
 from components.settings.faults import Faults, known
 from components.settings.networks import NetworkSettings
@@ -122,7 +122,9 @@ def check_ranges(networks: Iterable[tuple[int, NetworkSettings]], pods: Sequence
         ]
         total = sum(want for _, want in wants)
         if total > capacity:
-            faults.add(key, f"the range holds {capacity} addresses, the pods want {total}", "widen the range")
+            first, last = min(network.ipam.occupies(), key=size)
+            problem = f"the range {first} to {last} holds {capacity} addresses, the pods want {total}"
+            faults.add(key, problem, "widen the range")
             continue
         ranges = network.ranges
         for nodes in dict.fromkeys(nodes for nodes, want in wants if want):

@@ -73,7 +73,7 @@ def server_name(cluster_name: str, network_name: str) -> str:
 def read_server(section: Section) -> AskedServer | None:
     """What an `ipam` section says of the lab's own server; None where the network has another."""
     lease_time = _lease_time(section)
-    server = section.switch("server", default=True)
+    server = section.switch("server", True, {4: "address"})
     if server is None:
         return None
     address = server.address("address")

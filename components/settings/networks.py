@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 
-from components.settings.blocks import Address, Interface, Span, Subnet, is_host, node_range
+from components.settings.blocks import Address, Interface, Span, Subnet, is_host, node_range, size
 from components.settings.dhcp import AskedServer, ServerSettings
 from components.settings.families import Side, read_address, refuse_others, side_of
 from components.settings.faults import NOWHERE, Section, known, shown
-from components.settings.ipam import IPAM_TYPES, Ipam, WorkerRange, read_ipam
+from components.settings.ipam import IPAM_KEYS, IPAM_TYPES, Ipam, WorkerRange, read_ipam
 from components.settings.names import (
     ENGINES_OWN,
     INTERFACE,
@@ -154,7 +154,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         node_addresses=read_node_addresses(section, side_of(sides, 4), nodes),
         node_range=NOWHERE,
     )
-    section.closed(told=KEYS)
+    section.closed(told=KEYS, inner={"ipam": IPAM_KEYS, "peer": ("address", "address6", "forward")})
     _check_link(network, section)
     for route in routes:
         if route.dst in [other.dst for other in ipam.routes]:
@@ -184,7 +184,9 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     try:
         _ = network.ranges if ranged else ()
     except ValueError:
-        problem = f"the range holds {ipam.capacity()} addresses, and {len(network.nodes)} workers need a part each"
+        first, last = min(spans, key=size)
+        holds = f"the range {first} to {last} holds {ipam.capacity()} addresses"
+        problem = f"{holds}, and {len(network.nodes)} workers need a part each"
         section.fault("ipam", problem, "widen the range or let fewer join (`nodes`)")
     if section.faulty_at("plugin"):
         return network
@@ -231,6 +233,8 @@ def _side(section: Section, version: int, peer: AskedPeer | None, smallest: int)
         section.fault(key, f"{side.subnet} has no room for hosts", f"take a larger subnet (a /{smallest} at least)")
     if peer and version in peer.gateway_of:
         return replace(side, gateway=peer.gateway(side.hosts))
+    if section.says(side.key("gateway"), "peer"):  # which there is none of, and that is said
+        return side
     return replace(side, gateway=read_address(section, "gateway", version))
 
 

@@ -230,6 +230,9 @@ def _check_part(item: Section, key: str, address: Address, network: NetworkSetti
 
 
 def _check_names(pod: PodSettings, section: Section) -> None:
+    if pod.command and not pod.command[0].strip():
+        remedy = "name one, or drop the key for the image's own"
+        section.fault("command[0]", f"{shown(pod.command[0])} names no program", remedy)
     if pod.name and not LABEL.fullmatch(pod.names[-1]):
         problem = f"Kubernetes refuses {shown(pod.names[-1])}"
         section.fault("name", problem, LABELS_RULE + (f" with -{pod.count} behind" if pod.count else ""))

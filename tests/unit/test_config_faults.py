@@ -32,6 +32,7 @@ WITHOUT_SUBNET: dict[str, dict[str, Any]] = {
 LAN6: dict[str, Any] = {"name": "lan", "subnet6": "fd40::/64"}
 OUTWARD = {"gateway": "10.40.0.254", "defaultRoute": "net1"}
 ON_LAN = {"name": "lan", "address": "10.40.0.7"}
+ON = pod(networks=[ON_LAN])
 NODES = "10.40.254.7"
 
 
@@ -407,14 +408,14 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             "pods": [pod(name=name) for name in ("one", "two", "three")],
         },
         "networks[0].ipam",
-        "the range holds 2 addresses, the pods want 3",
+        "the range 10.23.0.100 to 10.23.0.101 holds 2 addresses, the pods want 3",
         "widen the range",
     ),
     (
         "a pod that wants two interfaces of a range for one",
         {"networks": [network(ipam={"rangeEnd": "10.23.0.100"})], "pods": [pod(networks=["ext-net", "ext-net"])]},
         "networks[0].ipam",
-        "the range holds 1 addresses, the pods want 2",
+        "holds 1 addresses, the pods want 2",
         "widen the range",
     ),
     (
@@ -483,10 +484,71 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             ("calicoVersion", "v3.29.2", "calicoManifest"),
             ("multusVersion", "v4.2.3", "multusManifest"),
             ("cniPluginsVersion", "v1.8.0", "cniPluginsArchive"),
-            ("whereaboutsVersion", "v0.8.0", "whereaboutsManifest"),
-            ("whereaboutsVersion", "v0.8.0", "whereaboutsPoolsManifest"),
-            ("whereaboutsVersion", "v0.8.0", "whereaboutsReservationsManifest"),
         )
+    ),
+    (
+        "a whereaboutsVersion without a pin or some of its files",
+        {
+            "networks": [WHEREABOUTS],
+            "pods": [],
+            "whereaboutsVersion": "v0.0.1",
+            "whereaboutsPoolsManifest": MANIFEST,
+        },
+        "whereaboutsVersion",
+        "no checksum is known for 'v0.0.1' (known: v0.8.0",
+        "give `whereaboutsManifest` and `whereaboutsReservationsManifest` with source and sha256",
+    ),
+    # What is said of a range by one end alone
+    *(
+        (
+            f"a range that ends at {end} before it begins",
+            {"networks": [network(**more) | {"ipam": {key: end}}], "pods": []},
+            f"networks[0].ipam.{key}",
+            f"{end} comes before {start}, where the range begins by itself",
+            f"take a later one, or give `{start_key}` too",
+        )
+        for end, key, start, start_key, more in (
+            ("fd23::50", "rangeEnd6", "fd23::100", "rangeStart6", DUAL),
+            ("10.23.0.1", "rangeEnd", "10.23.0.2", "rangeStart", {}),
+        )
+    ),
+    # Keys and values that belong elsewhere
+    *(
+        (
+            f"a key {key} beside {place}",
+            {"networks": [network() | {key: value}]},
+            f"networks[0].{key}",
+            "unknown key",
+            f"`{key}` is a key of `{place}`, put it there",
+        )
+        for place, key, value in (
+            ("ipam", "type", "static"),
+            ("ipam", "rangeStart", "10.23.0.9"),
+            ("ipam", "leaseTime", "1h"),
+            ("peer", "address", "10.23.0.9"),
+            ("peer", "forward", True),
+        )
+    ),
+    (
+        "a server's address in the server's place",
+        leased(server="10.40.0.2"),
+        "networks[0].ipam.server",
+        "'10.40.0.2' is neither true nor false",
+        "write `{address: 10.40.0.2}`",
+    ),
+    (
+        "a peer's address in the peer's place",
+        peer("fd23::9", **DUAL),
+        "networks[0].peer",
+        "'fd23::9' is neither true nor false",
+        "write `{address6: fd23::9}`",
+    ),
+    (
+        "a command that begins with nothing",
+        {"pods": [pod(command=["", "sleep"])]},
+        "pods[0].command[0]",
+        "'' names no program",
+        "drop the key for the image's own",
     ),
     # Workers
     ("no worker", {"workers": 0}, "workers", "0 leaves nothing that joins a network", "give 1 or more"),
@@ -1115,7 +1177,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             "pods": [pod(networks=["lan"], count=3)],
         },
         "networks[0].ipam",
-        "the range holds 2 addresses, the pods want 3",
+        "holds 2 addresses, the pods want 3",
         "widen the range",
     ),
     (
@@ -1283,7 +1345,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "a range for fewer workers than join",
         {"workers": 3, "networks": [network(ipam={"rangeEnd": "10.23.0.101"})], "pods": []},
         "networks[0].ipam",
-        "the range holds 2 addresses, and 3 workers need a part each",
+        "holds 2 addresses, and 3 workers need a part each",
         "let fewer join",
     ),
     (
@@ -1315,7 +1377,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "a range for fewer pods than a count asks for",
         {"networks": [network(ipam={"rangeEnd": "10.23.0.109"})], "pods": [pod(count=11)]},
         "networks[0].ipam",
-        "the range holds 10 addresses, the pods want 11",
+        "holds 10 addresses, the pods want 11",
         "widen the range",
     ),
     # IPv6
@@ -1530,7 +1592,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             "pods": [pod(count=4)],
         },
         "networks[0].ipam",
-        "the range holds 3 addresses, the pods want 4",
+        "holds 3 addresses, the pods want 4",
         "widen the range",
     ),
     (
@@ -1541,7 +1603,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             "pods": [],
         },
         "networks[0].ipam",
-        "the range holds 1 addresses, and 2 workers need a part each",
+        "the range fd23::7 to fd23::7 holds 1 addresses, and 2 workers need a part each",
         "widen the range",
     ),
     (
@@ -1719,7 +1781,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "a range of leases for fewer pods than there are",
         leased(rangeStart="10.40.0.10", rangeEnd="10.40.0.11") | {"pods": [pod(networks=["lan"], count=3)]},
         "networks[0].ipam",
-        "the range holds 2 addresses, the pods want 3",
+        "holds 2 addresses, the pods want 3",
         "widen the range",
     ),
 ]
@@ -1861,6 +1923,10 @@ def test_all_faults_come_in_one_message() -> None:
         ("subnet", network(subnet="10.23.0.0", gateway="peer", peer={"address": "10.23.0.7"})),
         ("peer.address", network(gateway="peer", peer={"address": "10.23.7"})),
         ("nodeAddresses", network(nodeAddresses=[])),
+        ("gateway", network(gateway="peer", peer=False)),
+        ("ipam.rangeEnd", network(ipam={"rangeEnd": "10.22.0.9"})),
+        ("routes[0]", network(routes=["10.9.0.0/16"])),
+        ("routes[0]", network(routes=[None])),
         ("nodes[0]", network(nodes=["wörker"])),
         (
             "ipam.server.address",
@@ -1878,6 +1944,10 @@ def test_all_faults_come_in_one_message() -> None:
         "subnet and a peer",
         "peer",
         "workers' addresses",
+        "peer that is not to be",
+        "end out of the subnet",
+        "route as a text",
+        "no route",
         "workers",
         "server",
     ],
@@ -1885,6 +1955,25 @@ def test_all_faults_come_in_one_message() -> None:
 def test_what_could_not_be_read_brings_no_faults_of_its_stand_in(key: str, changes: dict[str, Any]) -> None:
     [fault] = faults(networks=[changes])
     assert fault.key == f"networks[0].{key}"
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("calicoManifest", {"calicoManifest": "x"}),
+        ("calicoVersion", {"calicoVersion": 3}),
+        ("networks[0]", {"networks": ["ext-net"]}),
+        ("pods[0]", {"pods": [None]}),
+        ("networks[1].name", {"networks": [LAN, LAN | {"subnet": "10.50.0.0/16", "ipam": {}}], "pods": [ON]}),
+        ("networks[1].name", {"networks": [LAN | {"subnet": "10.50.0.0/16", "ipam": {}}, LAN], "pods": [ON]}),
+        ("whereaboutsVersion", {"networks": [WHEREABOUTS], "pods": [], "whereaboutsVersion": "v0.9.0"}),
+        ("vlan", {"networks": [network(parent="eth7", vlan="1_0")]}),
+        ("workers", {"workers": "1_0"}),
+    ],
+)
+def test_one_thing_that_is_wrong_is_one_fault(key: str, changes: dict[str, Any]) -> None:
+    [fault] = faults(**changes)
+    assert fault.key.endswith(key)
 
 
 @pytest.mark.parametrize(
