@@ -31,6 +31,7 @@ WITHOUT_SUBNET: dict[str, dict[str, Any]] = {
 }
 LAN6: dict[str, Any] = {"name": "lan", "subnet6": "fd40::/64"}
 OUTWARD = {"gateway": "10.40.0.254", "defaultRoute": "net1"}
+NO_NETWORKS: dict[str, Any] = {"networks": [], "pods": []}
 ON_LAN = {"name": "lan", "address": "10.40.0.7"}
 ON = pod(networks=[ON_LAN])
 NODES = "10.40.254.7"
@@ -1318,6 +1319,29 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "nodeAnnotations.bnk",
         "the workers have no address on ext-net: it is the pods' alone",
         "give ext-net `nodeAddresses`, or name another `network`",
+    ),
+    *(
+        (
+            f"the address of a worker that cannot have one: {what}",
+            {"networks": [changed], "pods": [], "nodeAnnotations": {"bnk": True}},
+            "nodeAnnotations.bnk",
+            "the workers have no address on lan: it is the pods' alone",
+            "drop it, or name another `network` that has `nodeAddresses`",
+        )
+        for what, changed in {"IPv6": LAN6, "a bridge": LAN | {"plugin": "bridge"}}.items()
+    ),
+    *(
+        (
+            f"a network that is not there, of nothing that is told{how}",
+            {"nodeAnnotations": {"network": "nope"}} | more,
+            "nodeAnnotations.network",
+            "there is no network 'nope'",
+            remedy,
+        )
+        for how, more, remedy in (
+            ("", {}, "known are: ext-net"),
+            (" among none", NO_NETWORKS, "drop it: there is none in `networks`"),
+        )
     ),
     (
         "the workers' address on a network that is not there",
