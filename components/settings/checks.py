@@ -6,7 +6,7 @@ from components.settings.blocks import Subnet, size
 from components.settings.families import key_of
 from components.settings.faults import Faults, known
 from components.settings.networks import NetworkSettings
-from components.settings.pods import MOST_PODS, PodSettings
+from components.settings.pods import PodSettings
 from components.settings.routes import DefaultRoute
 
 
@@ -137,8 +137,16 @@ def check_ranges(networks: Iterable[tuple[int, NetworkSettings]], pods: Sequence
                 faults.add(key, problem, "widen the range or move pods")
 
 
-def check_count(workers: int, pods: Sequence[PodSettings], faults: Faults) -> None:
-    total = sum(len(pod.names) for pod in pods)
-    if total > MOST_PODS * workers:
-        problem = f"{total} pods on {workers} worker{'s' if workers > 1 else ''}"
-        faults.add("pods", problem, f"ask for fewer or give more `workers`: each runs {MOST_PODS} at most")
+def check_count(workers: Sequence[str], pods: Sequence[PodSettings], room: int, faults: Faults) -> None:
+    """Workers run the pods that can run nowhere else. `workers`: the names of all. `room`: how many pods each runs."""
+    wants = [(frozenset(pod.nodes or workers), len(pod.names)) for pod in pods]
+    for nodes in dict.fromkeys([frozenset(workers), *(nodes for nodes, _ in wants)]):
+        total = sum(want for others, want in wants if others <= nodes)
+        if total <= room * len(nodes):
+            continue
+        where = f"{len(nodes)} worker{'s' if len(nodes) > 1 else ''}"
+        remedy = f"ask for fewer or give more `workers`: each runs {room} at most, beside the cluster's own"
+        if len(nodes) < len(workers):
+            where += f" that they have to run on ({', '.join(each for each in workers if each in nodes)})"
+            remedy = f"ask for fewer or let them run on others, too: each runs {room} at most, beside the cluster's own"
+        faults.add("pods", f"{total} pods on {where}", remedy)

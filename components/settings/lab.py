@@ -23,7 +23,7 @@ from components.settings.names import (
 from components.settings.networks import NetworkSettings, is_sound, read_network
 from components.settings.node_annotations import read_node_annotations
 from components.settings.peers import container_name
-from components.settings.pods import PodSettings, read_pod
+from components.settings.pods import PodSettings, read_pod, room_for_pods
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -142,6 +142,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
     networks = tuple(read_network(item, known_workers) for item in network_sections)
     in_cluster = any(network.ipam.in_cluster for network in networks)
     whereabouts = _whereabouts(section, upstream, in_cluster)
+    room = room_for_pods(in_cluster)
     names = [network.name for network in networks]
     # Of two of one name nobody knows which a pod means.
     sound = {i: is_sound(item) and names.count(names[i]) == 1 for i, item in enumerate(network_sections)}
@@ -167,7 +168,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
         cni_plugins=cni_plugins,
         dhcp_server_image=section.text("dhcpServerImage"),
         networks=networks,
-        pods=tuple(read_pod(item, known_networks, known_workers) for item in pod_sections),
+        pods=tuple(read_pod(item, known_networks, known_workers, room) for item in pod_sections),
         self_test=section.boolean("selfTest", True),
         annotated_network=read_node_annotations(section.mapping("nodeAnnotations"), annotated),
         whereabouts=whereabouts if in_cluster else None,
@@ -190,7 +191,7 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
     checks.check_duplicates(networks, settings.pods, faults)
     if known_workers:
         checks.check_ranges([(i, network) for i, network in enumerate(networks) if sound[i]], placed, faults)
-        checks.check_count(workers, placed, faults)
+        checks.check_count(known_workers, placed, room, faults)
     faults.raise_if_any()
     return settings
 

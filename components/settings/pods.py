@@ -23,6 +23,9 @@ from components.settings.routes import DefaultRoute, defaults
 MOST_PODS = 110
 """What a kubelet runs at most, unless told otherwise."""
 
+SYSTEM_PODS = ("kube-proxy", "calico-node", "kube-multus-ds")
+"""Of these every worker has one; what else the cluster runs has room on the control plane."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AttachmentSettings:
@@ -67,9 +70,14 @@ Known = Mapping[str, NetworkSettings | None]
 """The networks by name; None where one has faults, so that nothing can be compared with it."""
 
 
-def read_pod(section: Section, networks: Known, workers: Sequence[str]) -> PodSettings:
-    """`workers`: the names of all; empty where they could not be read."""
-    count = section.bounded("count", 1, MOST_PODS * max(len(workers), 1), f"{MOST_PODS} on a worker at most")
+def room_for_pods(in_cluster: bool) -> int:
+    """How many pods of the lab a worker runs at most. `in_cluster`: whether it has whereabouts' daemon, too."""
+    return MOST_PODS - len(SYSTEM_PODS) - in_cluster
+
+
+def read_pod(section: Section, networks: Known, workers: Sequence[str], room: int) -> PodSettings:
+    """`workers`: the names of all; empty where they could not be read. `room`: how many pods each of them runs."""
+    count = section.bounded("count", 1, room * max(len(workers), 1), f"{room} on a worker at most")
     node = _node(section, workers)
     items = section.entries("networks", "name")
     names = [_network(item, networks) for item in items]

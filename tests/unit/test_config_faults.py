@@ -4,6 +4,7 @@ import ast
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -843,16 +844,40 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             {"pods": [pod(count=count)]},
             "pods[0].count",
             f"{count} is out of bounds",
-            "give 1 to 110, 110 on a worker",
+            "give 1 to 107, 107 on a worker",
         )
-        for count in (0, -1, 111, 10**12)
+        for count in (0, -1, 108, 110, 10**12)
+    ),
+    (
+        "pods for which whereabouts' own leaves no room",
+        {"networks": [WHEREABOUTS], "pods": [pod(networks=["lan"], count=107)]},
+        "pods[0].count",
+        "107 is out of bounds",
+        "give 1 to 106, 106 on a worker",
+    ),
+    *(
+        (
+            f"more pods than one of two workers runs, by {how}",
+            {
+                "workers": 2,
+                "networks": [network() | joining, LAN | {"ipam": {}}],
+                "pods": [kept(count=100), kept(name="b", count=50)],
+            },
+            "pods",
+            "150 pods on 1 worker that they have to run on (kalico-worker2)",
+            "let them run on others, too: each runs 107 at most",
+        )
+        for how, joining, kept in (
+            ("`node`", {}, partial(pod, networks=["lan"], node="worker2")),
+            ("`nodes`", {"nodes": ["worker2"]}, partial(pod, networks=["ext-net"])),
+        )
     ),
     (
         "more pods than the workers run",
         {"pods": [pod(name="a", networks=[], count=60), pod(name="b", networks=[], count=51)]},
         "pods",
         "111 pods on 1 worker",
-        "each runs 110 at most",
+        "each runs 107 at most, beside the cluster's own",
     ),
     ("a worker that is not there", on("worker3"), "pods[0].node", "there is no worker 'worker3'", "worker, worker2"),
     (
