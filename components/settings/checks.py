@@ -1,6 +1,6 @@
 """What has to fit together across the networks and pods of a lab."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from components.settings.blocks import Subnet, size
 from components.settings.families import key_of
@@ -47,25 +47,24 @@ def subnets(
 
 
 def check_routes(
-    pod_subnet: Subnet, service_subnet: Subnet, networks: Iterable[tuple[int, NetworkSettings]], faults: Faults
+    cluster: Mapping[str, Subnet], networks: Iterable[tuple[int, NetworkSettings]], faults: Faults
 ) -> None:
     """No route of a network takes pods or services off eth0, which has no more than a default route to them.
 
     With `net1` by a gateway of IPv4 both have a route by eth0 (kalico-routes): a wider one of the network is then
     behind it, and one of the same subnet is replaced by it. `literal` has a default route that goes before eth0's
-    anyway. `networks`: with their index in the config.
+    anyway. `cluster`: both subnets, by their keys. `networks`: with their index in the config.
     """
-    cluster = [(key, subnet) for key, subnet in subnets(pod_subnet, service_subnet, ()) if known(subnet)]
     for i, network in networks:
         way, by_gateway = network.default_route, any(gateway.version == 4 for gateway in network.gateways)
         if way is DefaultRoute.LITERAL:
             continue
         for key, routes in (("ipam.routes", network.ipam.routes), ("routes", network.routes)):
             for j, dst in enumerate(route.dst for route in routes):
-                kept = [subnet for _, subnet in cluster if dst.prefixlen < subnet.prefixlen]
+                kept = [subnet for subnet in cluster.values() if dst.prefixlen < subnet.prefixlen]
                 taken = {
                     name: subnet
-                    for name, subnet in cluster
+                    for name, subnet in cluster.items()
                     if known(dst) and dst.prefixlen and dst.overlaps(subnet)
                     if not (way is DefaultRoute.NET1 and by_gateway and subnet in kept)
                 }

@@ -180,13 +180,13 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
     # Whatever else of a pod could not be read makes it want less than it does.
     placed = [pod for pod, item in zip(settings.pods, pod_sections, strict=True) if not item.faulty_at("node")]
     checks.check_names(networks, settings.pods, faults)
-    checks.check_overlaps(settings.pod_subnet, settings.service_subnet, networks, faults)
+    cluster = {"podSubnet": settings.pod_subnet, "serviceSubnet": settings.service_subnet}
     checks.check_routes(
-        settings.pod_subnet,
-        settings.service_subnet,
+        {key: subnet for key, subnet in cluster.items() if not section.faulty_at(key)},
         [(i, each) for i, each in enumerate(networks) if not network_sections[i].faulty_at("defaultRoute")],
         faults,
     )
+    checks.check_overlaps(settings.pod_subnet, settings.service_subnet, networks, faults)
     checks.check_parents(networks, faults)
     checks.check_duplicates(networks, settings.pods, faults)
     if known_workers:

@@ -2018,6 +2018,7 @@ def test_what_could_not_be_read_brings_no_faults_of_its_stand_in(key: str, chang
         ("whereaboutsVersion", {"networks": [WHEREABOUTS], "pods": [], "whereaboutsVersion": "v0.9.0"}),
         ("vlan", {"networks": [network(parent="eth7", vlan="1_0")]}),
         ("workers", {"workers": "1_0"}),
+        ("podSubnet", {"podSubnet": "8.0.0.0/7", "networks": [network(routes=[{"dst": "8.8.0.0/16"}])]}),
     ],
 )
 def test_one_thing_that_is_wrong_is_one_fault(key: str, changes: dict[str, Any]) -> None:
