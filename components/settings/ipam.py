@@ -332,7 +332,8 @@ def read_range(section: Section, side: Side, furthest: Address) -> Span:
     if readable and int(start) > int(end) and section.has(start_key):
         section.fault(start_key, f"{start} comes after {end_key} {end}", "swap the two")
     elif readable and int(start) > int(end):
-        remedy = f"take a later one, or give `{start_key}` too"
+        earlier = int(end) > int(hosts(side.hosts)[0])
+        remedy = f"take a later one, or give `{start_key}` too" if earlier else "take a later one"
         section.fault(end_key, f"{end} comes before {start}, where the range begins by itself", remedy)
     elif readable and sound and side.gateway is not None and within(side.gateway, (start, end)):
         section.fault(start_key, f"the gateway {side.gateway} lies in the range {start} to {end}", "move either")

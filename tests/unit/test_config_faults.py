@@ -507,11 +507,11 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             {"networks": [network(**more) | {"ipam": {key: end}}], "pods": []},
             f"networks[0].ipam.{key}",
             f"{end} comes before {start}, where the range begins by itself",
-            f"take a later one, or give `{start_key}` too",
+            remedy,
         )
-        for end, key, start, start_key, more in (
-            ("fd23::50", "rangeEnd6", "fd23::100", "rangeStart6", DUAL),
-            ("10.23.0.1", "rangeEnd", "10.23.0.2", "rangeStart", {}),
+        for end, key, start, remedy, more in (
+            ("fd23::50", "rangeEnd6", "fd23::100", "take a later one, or give `rangeStart6` too", DUAL),
+            ("10.23.0.1", "rangeEnd", "10.23.0.2", "take a later one", {}),
         )
     ),
     # Keys and values that belong elsewhere
