@@ -1,12 +1,13 @@
 """What has to fit together across the networks and pods of a lab."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from components.settings.blocks import Subnet
+from components.settings.blocks import Subnet, size
 from components.settings.families import key_of
 from components.settings.faults import Faults, known
 from components.settings.networks import NetworkSettings
-from components.settings.pods import MOST_PODS, PodSettings
+from components.settings.pods import PodSettings
+from components.settings.routes import DefaultRoute
 
 
 def check_names(networks: Sequence[NetworkSettings], pods: Sequence[PodSettings], faults: Faults) -> None:
@@ -43,6 +44,37 @@ def subnets(
         for i, network in enumerate(networks)
         for side in network.sides
     ]
+
+
+def check_routes(
+    cluster: Mapping[str, Subnet], networks: Iterable[tuple[int, NetworkSettings]], faults: Faults
+) -> None:
+    """No route of a network takes pods or services off eth0, which has no more than a default route to them.
+
+    With `net1` by a gateway of IPv4 both have a route by eth0 (kalico-routes): a wider one of the network is then
+    behind it, and one of the same subnet is replaced by it. `literal` has a default route that goes before eth0's
+    anyway. `cluster`: both subnets, by their keys. `networks`: with their index in the config.
+    """
+    for i, network in networks:
+        way, by_gateway = network.default_route, any(gateway.version == 4 for gateway in network.gateways)
+        if way is DefaultRoute.LITERAL:
+            continue
+        for key, routes in (("ipam.routes", network.ipam.routes), ("routes", network.routes)):
+            for j, dst in enumerate(route.dst for route in routes):
+                kept = [subnet for subnet in cluster.values() if dst.prefixlen < subnet.prefixlen]
+                taken = {
+                    name: subnet
+                    for name, subnet in cluster.items()
+                    if known(dst) and dst.prefixlen and dst.overlaps(subnet)
+                    if not (way is DefaultRoute.NET1 and by_gateway and subnet in kept)
+                }
+                if not taken:
+                    continue
+                problem = f"{dst} leads {' and '.join(f'{name} {taken[name]}' for name in taken)} away from eth0"
+                remedy = f"take routes without {' and '.join(map(str, taken.values()))}"
+                if by_gateway and all(subnet in kept for subnet in taken.values()):
+                    remedy += ", or `defaultRoute: net1`, which keeps them on eth0"
+                faults.add(f"networks[{i}].{key}[{j}].dst", problem, remedy)
 
 
 def check_parents(networks: Sequence[NetworkSettings], faults: Faults) -> None:
@@ -89,7 +121,9 @@ def check_ranges(networks: Iterable[tuple[int, NetworkSettings]], pods: Sequence
         ]
         total = sum(want for _, want in wants)
         if total > capacity:
-            faults.add(key, f"the range holds {capacity} addresses, the pods want {total}", "widen the range")
+            first, last = min(network.ipam.occupies(), key=size)
+            problem = f"the range {first} to {last} holds {capacity} addresses, the pods want {total}"
+            faults.add(key, problem, "widen the range")
             continue
         ranges = network.ranges
         for nodes in dict.fromkeys(nodes for nodes, want in wants if want):
@@ -102,8 +136,16 @@ def check_ranges(networks: Iterable[tuple[int, NetworkSettings]], pods: Sequence
                 faults.add(key, problem, "widen the range or move pods")
 
 
-def check_count(workers: int, pods: Sequence[PodSettings], faults: Faults) -> None:
-    total = sum(len(pod.names) for pod in pods)
-    if total > MOST_PODS * workers:
-        problem = f"{total} pods on {workers} worker{'s' if workers > 1 else ''}"
-        faults.add("pods", problem, f"ask for fewer or give more `workers`: each runs {MOST_PODS} at most")
+def check_count(workers: Sequence[str], pods: Sequence[PodSettings], room: int, faults: Faults) -> None:
+    """Workers run the pods that can run nowhere else. `workers`: the names of all. `room`: how many pods each runs."""
+    wants = [(frozenset(pod.nodes or workers), len(pod.names)) for pod in pods]
+    for nodes in dict.fromkeys([frozenset(workers), *(nodes for nodes, _ in wants)]):
+        total = sum(want for others, want in wants if others <= nodes)
+        if total <= room * len(nodes):
+            continue
+        where = f"{len(nodes)} worker{'s' if len(nodes) > 1 else ''}"
+        remedy = f"ask for fewer or give more `workers`: each runs {room} at most, beside the cluster's own"
+        if len(nodes) < len(workers):
+            where += f" that they have to run on ({', '.join(each for each in workers if each in nodes)})"
+            remedy = f"ask for fewer or let them run on others, too: each runs {room} at most, beside the cluster's own"
+        faults.add("pods", f"{total} pods on {where}", remedy)

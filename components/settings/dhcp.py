@@ -41,7 +41,7 @@ class AskedServer:
     ) -> None:
         """`taken`: the addresses that have an owner already, with whose they are."""
         if self.address is None:
-            if parent:
+            if parent and not ipam.faulty_at("server"):
                 problem = f"{parent} may have others on it, and a DHCP server of their own"
                 remedy = "say `server: false` where it has, else give the lab's an address that is free there"
                 ipam.fault("server", problem, remedy)
@@ -73,7 +73,7 @@ def server_name(cluster_name: str, network_name: str) -> str:
 def read_server(section: Section) -> AskedServer | None:
     """What an `ipam` section says of the lab's own server; None where the network has another."""
     lease_time = _lease_time(section)
-    server = section.switch("server", default=True)
+    server = section.switch("server", True, {4: "address"})
     if server is None:
         return None
     address = server.address("address")

@@ -25,12 +25,12 @@ class Side:
     @property
     def hosts(self) -> Subnet:
         """Where its hosts are; everywhere where the subnet has none, which is refused by itself."""
-        return self.subnet if self.is_known and self.subnet.num_addresses >= 4 else EVERYWHERE[self.version]
+        return self.subnet if self.is_known else EVERYWHERE[self.version]
 
     @property
     def is_known(self) -> bool:
-        """Whether the subnet could be read, so that addresses can be held against it."""
-        return known(self.subnet)
+        """Whether the subnet could be read and has hosts, so that addresses can be held against it."""
+        return known(self.subnet) and self.subnet.num_addresses >= 4
 
     def key(self, name: str) -> str:
         return key_of(name, self.version)

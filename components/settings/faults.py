@@ -8,6 +8,7 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -16,6 +17,8 @@ Value = TypeVar("Value")
 Choice = TypeVar("Choice", bound=StrEnum)
 
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
+WHOLE = re.compile(r"-?[0-9]+")
 
 THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")
 
@@ -80,10 +83,9 @@ class Section:
         self._sole = sole
         self._faults = faults
         self._asked: list[str] = []
-        if isinstance(values, Mapping):
-            self._values: Mapping[str, Any] = values
-        else:
-            self._values = {}
+        self._readable = isinstance(values, Mapping)
+        self._values: Mapping[str, Any] = values if isinstance(values, Mapping) else {}
+        if not self._readable:
             faults.add(path, f"{shown(values)} is not a mapping", "give keys and values")
 
     def key(self, name: str) -> str:
@@ -111,14 +113,23 @@ class Section:
         """The same of one key and what is in it."""
         return self._faulty(self.key(name))
 
-    def _faulty(self, path: str) -> bool:
-        inside = (f"{path}.", f"{path}[")
-        return any(fault.key == path or fault.key.startswith(inside) for fault in self._faults.found)
+    def faulty_beside(self, *names: str) -> bool:
+        """The same of all but these keys and what is in them."""
+        return any(
+            _in(fault.key, self._path) and not any(_in(fault.key, self.key(name)) for name in names)
+            for fault in self._faults.found
+        )
 
-    def closed(self, told: Collection[str] = ()) -> None:
-        """`told`: keys of which what is wrong was said already."""
+    def _faulty(self, path: str) -> bool:
+        return any(_in(fault.key, path) for fault in self._faults.found)
+
+    def closed(self, told: Collection[str] = (), inner: Mapping[str, Collection[str]] | None = None) -> None:
+        """`told`: keys of which what is wrong was said already. `inner`: those of each section in it, by its key."""
         for name in self._values:
             if name not in self._asked and name not in told:
+                if place := next((place for place, keys in (inner or {}).items() if name in keys), None):
+                    self.fault(name, "unknown key", f"`{name}` is a key of `{place}`, put it there")
+                    continue
                 # Rather a key that is not there as well: `rangeStop` beside `rangeStart` means `rangeEnd`.
                 near = [
                     match
@@ -248,15 +259,20 @@ class Section:
         given = self._values.get(name)
         return Section({} if given is None else given, self.key(name), self._faults)
 
-    def switch(self, name: str, default: bool) -> "Section | None":
-        """A mapping, or true for one that says nothing more; None where it is false."""
+    def switch(self, name: str, default: bool, keys: Mapping[int, str]) -> "Section | None":
+        """A mapping, or true for one that says nothing more; None where it is false. `keys`: those of an address in it,
+        by family."""
         self._asked.append(name)
         given = self._values.get(name)
         if isinstance(given, Mapping):
             return Section(given, self.key(name), self._faults)
         on = default if given is None else _boolean(given)
         if on is None:
-            self.fault(name, f"{shown(given)} is neither true nor false", "give true, or keys and values")
+            remedy = "give true, or keys and values"
+            with suppress(ValueError, KeyError):
+                if isinstance(given, str):
+                    remedy = f"write `{{{keys[ipaddress.ip_address(given).version]}: {given}}}`"
+            self.fault(name, f"{shown(given)} is neither true nor false", remedy)
         return Section({}, self.key(name), self._faults) if on else None
 
     def says(self, name: str, word: str) -> bool:
@@ -291,16 +307,16 @@ class Section:
         )
 
     def texts(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """A list of texts, of which any may be empty."""
         if not self.has(name):
             self._asked.append(name)
             return default
         read = []
         for i, item in enumerate(self._list(name)):
-            text = _text(item)
-            if text is None:
-                self._faults.add(f"{self.key(name)}[{i}]", f"{shown(item)} is not a text", "put it in quotes")
+            if isinstance(item, str):
+                read.append(item)
             else:
-                read.append(text)
+                self._faults.add(f"{self.key(name)}[{i}]", f"{shown(item)} is not a text", "put it in quotes")
         return tuple(read)
 
     def _list(self, name: str) -> list[Any]:
@@ -319,15 +335,20 @@ class Section:
         self._asked.append(name)
         given = self._values.get(name)
         if given is None:
-            if default is None:
+            if default is not None:
+                return default
+            if self._readable:  # else that is said already
                 self.fault(name, "missing", f"give {what}")
-                return nothing
-            return default
+            return nothing
         value = read(given)
         if value is None:
             self.fault(name, f"{shown(given)} is not {what}", f"give {what}")
             return nothing
         return value
+
+
+def _in(key: str, path: str) -> bool:
+    return key == path or key.startswith((f"{path}.", f"{path}["))
 
 
 def shown(value: Any) -> str:
@@ -363,8 +384,8 @@ def _integer(value: Any) -> int | None:
     if isinstance(value, int):
         return value
     try:
-        return int(value) if isinstance(value, str) else None
-    except ValueError:
+        return int(value) if isinstance(value, str) and WHOLE.fullmatch(value) else None
+    except ValueError:  # of more digits than Python reads
         return None
 
 

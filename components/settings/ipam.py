@@ -304,6 +304,9 @@ IPAM_TYPES: dict[str, type[Ipam]] = {
 }
 
 
+IPAM_KEYS = frozenset(("type", *(key for type_ in IPAM_TYPES.values() for key in type_.keys)))
+
+
 def by_gateways(routes: Sequence[Route], sides: Sequence[Side]) -> list[Route]:
     """The routes, each with its gateway: of those without one that of their family, where it has one."""
     gateways = {side.version: side.gateway for side in sides}
@@ -315,7 +318,6 @@ def read_range(section: Section, side: Side, furthest: Address) -> Span:
     start_key, end_key = side.key("rangeStart"), side.key("rangeEnd")
     start = read_address(section, "rangeStart", side.version) or widest_range(side.hosts, side.gateway)[0]
     end = read_address(section, "rangeEnd", side.version) or widest_end(start, side.hosts, side.gateway)
-    readable = not (section.faulty_at(start_key) or section.faulty_at(end_key))
     sound = side.hosts is side.subnet
     if sound:
         if not section.has(end_key) and int(start) <= int(furthest) < int(end):
@@ -326,9 +328,14 @@ def read_range(section: Section, side: Side, furthest: Address) -> Span:
                 section.fault(name, f"{address} is no host address of {side.subnet}", remedy)
             elif section.has(name) and int(address) > int(furthest):
                 section.fault(name, f"{address} is further on in {side.subnet} than the type counts", remedy)
-    if readable and int(start) > int(end):
+    readable = not (section.faulty_at(start_key) or section.faulty_at(end_key))
+    if readable and int(start) > int(end) and section.has(start_key):
         section.fault(start_key, f"{start} comes after {end_key} {end}", "swap the two")
-    if readable and sound and side.gateway is not None and within(side.gateway, (start, end)):
+    elif readable and int(start) > int(end):
+        earlier = int(end) > int(hosts(side.hosts)[0])
+        remedy = f"take a later one, or give `{start_key}` too" if earlier else "take a later one"
+        section.fault(end_key, f"{end} comes before {start}, where the range begins by itself", remedy)
+    elif readable and sound and side.gateway is not None and within(side.gateway, (start, end)):
         section.fault(start_key, f"the gateway {side.gateway} lies in the range {start} to {end}", "move either")
     return start, end
 

@@ -20,10 +20,10 @@ from components.settings.names import (
     RUN_FOLDERS_OWN,
     worker_names,
 )
-from components.settings.networks import NetworkSettings, read_network
+from components.settings.networks import NetworkSettings, is_sound, read_network
 from components.settings.node_annotations import read_node_annotations
 from components.settings.peers import container_name
-from components.settings.pods import PodSettings, read_pod
+from components.settings.pods import PodSettings, read_pod, room_for_pods
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -135,12 +135,23 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
     workers = section.integer("workers")
     # Empty where they could not be read: nothing is then compared with them.
     known_workers = worker_names(cluster_name, workers) if cluster_name and 1 <= workers <= MOST_WORKERS else ()
-    multus_version = section.text("multusVersion")
+    calico_manifest, _ = _source(section, "calicoVersion", "calicoManifest", upstream["calico-operator"])
+    multus_manifest, multus_version = _source(section, "multusVersion", "multusManifest", upstream["multus-thick"])
+    cni_plugins, _ = _source(section, "cniPluginsVersion", "cniPluginsArchive", upstream[f"cni-plugins-{arch}"])
     network_sections = section.sections("networks")
     networks = tuple(read_network(item, known_workers) for item in network_sections)
-    whereabouts = _whereabouts(section, upstream)
-    sound = {i: not item.faulty for i, item in enumerate(network_sections)}
+    in_cluster = any(network.ipam.in_cluster for network in networks)
+    whereabouts = _whereabouts(section, upstream, in_cluster)
+    room = room_for_pods(in_cluster)
+    names = [network.name for network in networks]
+    # Of two of one name nobody knows which a pod means.
+    sound = {i: is_sound(item) and names.count(names[i]) == 1 for i, item in enumerate(network_sections)}
     known_networks = {network.name: network if sound[i] else None for i, network in enumerate(networks)}
+    # Those whose workers' own addresses can be told, too.
+    annotated = {
+        network.name: network if sound[i] and not network_sections[i].faulty_at("nodeAddresses") else None
+        for i, network in enumerate(networks)
+    }
     pod_sections = section.sections("pods")
     settings = LabSettings(
         cluster_name=cluster_name,
@@ -151,41 +162,36 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
         node_image=section.text("nodeImage"),
         feature_gates=_feature_gates(section),
         quick_readiness=section.boolean("quickReadiness", False),
-        calico_manifest=_source(
-            section,
-            "calicoManifest",
-            "calicoVersion",
-            upstream["calico-operator"],
-            section.text("calicoVersion"),
-        ),
-        multus_manifest=_source(section, "multusManifest", "multusVersion", upstream["multus-thick"], multus_version),
+        calico_manifest=calico_manifest,
+        multus_manifest=multus_manifest,
         multus_image=section.text("multusImage", f"ghcr.io/k8snetworkplumbingwg/multus-cni:{multus_version}-thick"),
-        cni_plugins=_source(
-            section,
-            "cniPluginsArchive",
-            "cniPluginsVersion",
-            upstream[f"cni-plugins-{arch}"],
-            section.text("cniPluginsVersion"),
-        ),
+        cni_plugins=cni_plugins,
         dhcp_server_image=section.text("dhcpServerImage"),
         networks=networks,
-        pods=tuple(read_pod(item, known_networks, known_workers) for item in pod_sections),
+        pods=tuple(read_pod(item, known_networks, known_workers, room) for item in pod_sections),
         self_test=section.boolean("selfTest", True),
-        annotated_network=read_node_annotations(section.mapping("nodeAnnotations"), known_networks),
-        whereabouts=whereabouts if any(network.ipam.in_cluster for network in networks) else None,
+        annotated_network=read_node_annotations(section.mapping("nodeAnnotations"), annotated),
+        whereabouts=whereabouts if in_cluster else None,
     )
     section.closed()
     _check_cluster(settings, section)
     _check_gates(settings, section)
     _check_images(settings, section)
-    sound_pods = [pod for pod, item in zip(settings.pods, pod_sections, strict=True) if not item.faulty]
+    # Whatever else of a pod could not be read makes it want less than it does.
+    placed = [pod for pod, item in zip(settings.pods, pod_sections, strict=True) if not item.faulty_at("node")]
     checks.check_names(networks, settings.pods, faults)
+    cluster = {"podSubnet": settings.pod_subnet, "serviceSubnet": settings.service_subnet}
+    checks.check_routes(
+        {key: subnet for key, subnet in cluster.items() if not section.faulty_at(key)},
+        [(i, each) for i, each in enumerate(networks) if not network_sections[i].faulty_at("defaultRoute")],
+        faults,
+    )
     checks.check_overlaps(settings.pod_subnet, settings.service_subnet, networks, faults)
     checks.check_parents(networks, faults)
     checks.check_duplicates(networks, settings.pods, faults)
     if known_workers:
-        checks.check_ranges([(i, network) for i, network in enumerate(networks) if sound[i]], sound_pods, faults)
-        checks.check_count(workers, sound_pods, faults)
+        checks.check_ranges([(i, network) for i, network in enumerate(networks) if sound[i]], placed, faults)
+        checks.check_count(known_workers, placed, room, faults)
     faults.raise_if_any()
     return settings
 
@@ -204,40 +210,58 @@ def _feature_gates(section: Section) -> tuple[tuple[str, bool], ...]:
     return tuple(sorted((known_as(name), value is True) for name, value in gates.items()))
 
 
-def _source(
-    section: Section, key: str, version_key: str, pins: Mapping[str, Mapping[str, str]], version: str
-) -> Source:
-    """What `key` names, else what is pinned for `version`."""
-    if section.has(key):
+Pins = Mapping[str, Mapping[str, str]]
+"""{version: {url, sha256, ...}} of one thing."""
+
+
+def _source(section: Section, version_key: str, key: str, pins: Pins) -> tuple[Source, str]:
+    [source], version = _sources(section, version_key, {key: pins}, needed=True)
+    return source, version
+
+
+def _sources(
+    section: Section, version_key: str, pins: Mapping[str, Pins], *, needed: bool
+) -> tuple[tuple[Source, ...], str]:
+    """For each key of `pins` what it names, else what is pinned for the version; and that. `needed`: by the lab."""
+    version = section.text(version_key)
+    sources: list[Source] = []
+    lacking: list[str] = []
+    for key, pinned in pins.items():
         given = section.mapping(key)
-        source = Source(location=given.text("source"), sha256=given.text("sha256"))
-        scheme, found, rest = source.location.partition("://")
-        if found and (scheme.lower() not in ("http", "https") or not rest.strip("/")):
-            given.fault("source", f"{shown(source.location)} cannot be had", "give a path, or a URL of http or https")
-        if source.sha256 and not SHA256.fullmatch(source.sha256):
-            given.fault("sha256", f"{shown(source.sha256)} is no sha256", "give 64 hexadecimal digits in lower case")
-        given.closed()
-        return source
-    section.mapping(key)
-    pin = pins.get(version)
-    if pin is None:
+        if section.has(key):
+            sources.append(_given(given))
+            continue
+        pin = pinned.get(version, {"url": "", "sha256": ""})
+        sources.append(Source(location=pin["url"], sha256=pin["sha256"]))
+        if version not in pinned:
+            lacking.append(key)
+    if lacking and needed and not section.faulty_at(version_key):
+        keys = " and ".join(f"`{key}`" for key in lacking)
         section.fault(
             version_key,
-            f"no checksum is known for {shown(version)} (known: {', '.join(pins)})",
-            f"take a known version or give `{key}` with source and sha256",
+            f"no checksum is known for {shown(version)} (known: {', '.join(pins[lacking[0]])})",
+            f"take a known version or give {keys} with source and sha256",
         )
-        return Source(location="", sha256="")
-    return Source(location=pin["url"], sha256=pin["sha256"])
+    return tuple(sources), version
 
 
-def _whereabouts(section: Section, upstream: Mapping[str, Mapping[str, Mapping[str, str]]]) -> WhereaboutsSettings:
+def _given(section: Section) -> Source:
+    source = Source(location=section.text("source"), sha256=section.text("sha256"))
+    scheme, found, rest = source.location.partition("://")
+    if found and (scheme.lower() not in ("http", "https") or not rest.strip("/")):
+        section.fault("source", f"{shown(source.location)} cannot be had", "give a path, or a URL of http or https")
+    if source.sha256 and not SHA256.fullmatch(source.sha256):
+        section.fault("sha256", f"{shown(source.sha256)} is no sha256", "give 64 hexadecimal digits in lower case")
+    section.closed()
+    return source
+
+
+def _whereabouts(section: Section, upstream: Mapping[str, Pins], needed: bool) -> WhereaboutsSettings:
     """Read even where no network asks for it, so that its keys are known and their faults, too."""
-    version = section.text("whereaboutsVersion")
+    pins = {key: upstream[thing] for key, thing in WHEREABOUTS_MANIFESTS.items()}
+    manifests, version = _sources(section, "whereaboutsVersion", pins, needed=needed)
     return WhereaboutsSettings(
-        manifests=tuple(
-            _source(section, key, "whereaboutsVersion", upstream[thing], version)
-            for key, thing in WHEREABOUTS_MANIFESTS.items()
-        ),
+        manifests=manifests,
         image=section.text("whereaboutsImage", f"ghcr.io/k8snetworkplumbingwg/whereabouts:{version}"),
     )
 

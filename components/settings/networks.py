@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 
-from components.settings.blocks import Address, Interface, Span, Subnet, is_host, node_range
+from components.settings.blocks import Address, Interface, Span, Subnet, is_host, node_range, size
 from components.settings.dhcp import AskedServer, ServerSettings
 from components.settings.families import Side, read_address, refuse_others, side_of
-from components.settings.faults import NOWHERE, Section, shown
-from components.settings.ipam import IPAM_TYPES, Ipam, WorkerRange, read_ipam
+from components.settings.faults import NOWHERE, Section, known, shown
+from components.settings.ipam import IPAM_KEYS, IPAM_TYPES, Ipam, WorkerRange, read_ipam
 from components.settings.names import (
     ENGINES_OWN,
     INTERFACE,
@@ -24,8 +24,17 @@ from components.settings.routes import DefaultRoute, Route, by_default, defaults
 
 SHORTEST_PREFIX6, LONGEST_PREFIX6 = 8, 124
 """Of a subnet of IPv6: all that is private is an /8, and with less than 16 addresses only pods have room."""
+SMALLEST, SMALLEST_ON_NODE = 28, 30
+"""The longest prefix of a subnet of IPv4: with room for the nodes' own block, and where they have none."""
+
 LEAST_MTU6 = 1280
 """IPv6's own bound (RFC 8200): with less the kernel takes IPv6 off an interface."""
+
+BESIDE_RANGE = ("server", "leaseTime", "routes")
+"""Keys of `ipam` that say nothing of the range."""
+
+BESIDE_PODS = ("parent", "plugin", "mode", "mtu", "vlan", "peer", "nodeAddresses", "defaultRoute", "routes")
+"""Keys of a network that can be faulty and leave what its pods are held against as it is said."""
 
 LEAST_MTU, MOST_MTU = 68, 65535
 """IPv4's own bounds (RFC 791), which are the kernel's: with less than 68 an interface loses its IPv4 addresses.
@@ -114,11 +123,14 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     # IPv4 is asked for where there is neither.
     versions = [4] * (section.has("subnet") or not section.has("subnet6")) + [6] * section.has("subnet6")
     asked_peer = read_peer(section, versions)
-    sides = tuple(_side(section, version, asked_peer) for version in versions)
+    smallest = SMALLEST if plugin.on_network else SMALLEST_ON_NODE
+    sides = tuple(_side(section, version, asked_peer, smallest) for version in versions)
     refuse_others(section, ["subnet", "gateway"], versions)
     ipam_section = section.mapping("ipam")
     ipam = read_ipam(ipam_section, sides)
-    spans = () if ipam_section.faulty else ipam.occupies()
+    # A key that is not known may be the range's.
+    ranged = not ipam_section.faulty_beside(*BESIDE_RANGE)
+    spans = ipam.occupies() if ranged else ()
     of_family: dict[int, Span] = {span[0].version: span for span in spans}
     sides = tuple(replace(side, span=of_family.get(side.version)) for side in sides)
     routes = read_routes(section, sides)
@@ -142,7 +154,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         node_addresses=read_node_addresses(section, side_of(sides, 4), nodes),
         node_range=NOWHERE,
     )
-    section.closed(told=KEYS)
+    section.closed(told=KEYS, inner={"ipam": IPAM_KEYS, "peer": ("address", "address6", "forward")})
     _check_link(network, section)
     for route in routes:
         if route.dst in [other.dst for other in ipam.routes]:
@@ -158,7 +170,7 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
                 section.fault("peer.address", f"{address} is one of `nodeAddresses` too", "take another one")
         if apart := plugin.without_peer(network.parent):
             section.fault("peer", f"{apart} keeps pods apart from it", "take another mode, or drop it")
-    if ipam_section.faulty:
+    if ipam_section.faulty_at("type"):
         return network
     if ipam.by_server and (plugin.shares_mac or not plugin.on_network):
         problem = f"dhcp, and nobody answers it on a {plugin.name} of a node's own"
@@ -170,10 +182,14 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     if ipam.server and leased:
         _check_server(ipam.server, ipam_section, leased, network, asked_peer.addresses[4] if asked_peer else None)
     try:
-        _ = network.ranges
+        _ = network.ranges if ranged else ()
     except ValueError:
-        problem = f"the range holds {ipam.capacity()} addresses, and {len(network.nodes)} workers need a part each"
+        first, last = min(spans, key=size)
+        holds = f"the range {first} to {last} holds {ipam.capacity()} addresses"
+        problem = f"{holds}, and {len(network.nodes)} workers need a part each"
         section.fault("ipam", problem, "widen the range or let fewer join (`nodes`)")
+    if section.faulty_at("plugin"):
+        return network
     others = [*(asked_peer.addresses.values() if asked_peer else ()), ipam.server.address if ipam.server else None]
     others += [route.gw for route in (*ipam.routes, *routes)]
     points = [*network.gateways, *others, *(address.ip for address in network.node_addresses)]
@@ -185,27 +201,40 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
         section.fault(
             "subnet",
             f"{network.subnet} has no block left for the nodes' own addresses beside the pods' range",
-            "shrink the range or take a larger subnet (a /28 at least)",
+            f"shrink the range or take a larger subnet (a /{SMALLEST} at least)",
         )
         return network
+    found = network
     if block is not None:
-        network = replace(network, node_range=block)
+        found = replace(network, node_range=block)
         occupied.append((block[0], block[-1]))
     peer = asked_peer.placed(sides, occupied) if asked_peer else None
     occupied += [(address.ip, address.ip) for address in peer.addresses] if peer else []
     server = ipam.server.placed(ipam_section, network.subnet, occupied) if ipam.server else None
-    return replace(network, peer=peer, dhcp_server=server)
+    # Where one of these could not be read, others would lie elsewhere.
+    if any(map(section.faulty_at, ("ipam", "routes", "peer", "nodeAddresses"))):
+        return network
+    return replace(found, peer=peer, dhcp_server=server)
 
 
-def _side(section: Section, version: int, peer: AskedPeer | None) -> Side:
-    """What the section says of the network in one family."""
+def is_sound(section: Section) -> bool:
+    """Whether a network's section says well enough what pods are held against."""
+    return not section.faulty_beside(*BESIDE_PODS, *(f"ipam.{key}" for key in BESIDE_RANGE))
+
+
+def _side(section: Section, version: int, peer: AskedPeer | None, smallest: int) -> Side:
+    """What the section says of the network in one family. `smallest`: the longest prefix of IPv4 that has room."""
     key, other = ("subnet6", "subnet") if version == 6 else ("subnet", "subnet6")
     side = Side(subnet=section.subnet(key, version, other))
-    if version == 6 and side.is_known and not SHORTEST_PREFIX6 <= side.subnet.prefixlen <= LONGEST_PREFIX6:
+    if version == 6 and known(side.subnet) and not SHORTEST_PREFIX6 <= side.subnet.prefixlen <= LONGEST_PREFIX6:
         bounds = f"give a /{SHORTEST_PREFIX6} to /{LONGEST_PREFIX6}; a /64 is the rule"
         section.fault(key, f"{side.subnet} is none that a network has", bounds)
+    if version == 4 and known(side.subnet) and not side.is_known:
+        section.fault(key, f"{side.subnet} has no room for hosts", f"take a larger subnet (a /{smallest} at least)")
     if peer and version in peer.gateway_of:
         return replace(side, gateway=peer.gateway(side.hosts))
+    if section.says(side.key("gateway"), "peer"):  # which there is none of, and that is said
+        return side
     return replace(side, gateway=read_address(section, "gateway", version))
 
 

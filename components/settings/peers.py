@@ -85,7 +85,7 @@ def read_peer(section: Section, versions: Sequence[int]) -> AskedPeer | None:
     """What the section of a network says of a peer; `gateway: peer` asks for one, too. `versions`: its families."""
     keys = {version: key_of("gateway", version) for version in FAMILIES}
     gateway_of = frozenset(version for version, key in keys.items() if section.says(key, "peer"))
-    peer = section.switch("peer", default=bool(gateway_of))
+    peer = section.switch("peer", bool(gateway_of), {version: key_of("address", version) for version in versions})
     if peer is None:
         for version in sorted(gateway_of):
             remedy = "drop `peer: false` or give an address"

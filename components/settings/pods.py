@@ -18,10 +18,13 @@ from components.settings.names import (
     worker_called,
 )
 from components.settings.networks import NetworkSettings
-from components.settings.routes import DefaultRoute
+from components.settings.routes import DefaultRoute, defaults
 
 MOST_PODS = 110
 """What a kubelet runs at most, unless told otherwise."""
+
+SYSTEM_PODS = ("kube-proxy", "calico-node", "kube-multus-ds")
+"""Of these every worker has one; what else the cluster runs has room on the control plane."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +70,14 @@ Known = Mapping[str, NetworkSettings | None]
 """The networks by name; None where one has faults, so that nothing can be compared with it."""
 
 
-def read_pod(section: Section, networks: Known, workers: Sequence[str]) -> PodSettings:
-    """`workers`: the names of all; empty where they could not be read."""
-    count = section.bounded("count", 1, MOST_PODS * max(len(workers), 1), f"{MOST_PODS} on a worker at most")
+def room_for_pods(in_cluster: bool) -> int:
+    """How many pods of the lab a worker runs at most. `in_cluster`: whether it has whereabouts' daemon, too."""
+    return MOST_PODS - len(SYSTEM_PODS) - in_cluster
+
+
+def read_pod(section: Section, networks: Known, workers: Sequence[str], room: int) -> PodSettings:
+    """`workers`: the names of all; empty where they could not be read. `room`: how many pods each of them runs."""
+    count = section.bounded("count", 1, room * max(len(workers), 1), f"{room} on a worker at most")
     node = _node(section, workers)
     items = section.entries("networks", "name")
     names = [_network(item, networks) for item in items]
@@ -89,11 +97,25 @@ def read_pod(section: Section, networks: Known, workers: Sequence[str]) -> PodSe
     )
     section.closed()
     _check_names(pod, section)
-    outward = [network.name for network in known if network.default_route is DefaultRoute.NET1]
-    if len(outward) > 1:
-        problem = f"{' and '.join(outward)} each take the pod's default route (`defaultRoute: net1`)"
-        section.fault("networks", problem, "attach to one such network, once")
+    _check_ways_out(section, known)
     return replace(pod, networks=attachments)
+
+
+def _check_ways_out(section: Section, networks: Sequence[NetworkSettings]) -> None:
+    """By kalico-routes' `net1` a pod has one default route in a family, whoever else has made one before."""
+    outward = [network for network in networks if network.default_route is DefaultRoute.NET1]
+    families = {gateway.version for network in outward for gateway in network.gateways}
+    others = [
+        network
+        for network in networks
+        if network.default_route is DefaultRoute.LITERAL
+        if any(defaults((*network.ipam.routes, *network.routes), version) for version in families)
+    ]
+    if len(outward) > 1 or others:
+        names = [network.name for network in networks if network in (*outward, *others)]
+        ways = " and ".join(dict.fromkeys(f"`{each.default_route}`" for each in (*outward, *others)))
+        problem = f"{' and '.join(names)} each take the pod's default route (`defaultRoute` is {ways})"
+        section.fault("networks", problem, "attach to one such network, once")
 
 
 def _node(section: Section, workers: Sequence[str]) -> str | None:
@@ -216,6 +238,9 @@ def _check_part(item: Section, key: str, address: Address, network: NetworkSetti
 
 
 def _check_names(pod: PodSettings, section: Section) -> None:
+    if pod.command and not pod.command[0].strip():
+        remedy = "name one, or drop the key for the image's own"
+        section.fault("command[0]", f"{shown(pod.command[0])} names no program", remedy)
     if pod.name and not LABEL.fullmatch(pod.names[-1]):
         problem = f"Kubernetes refuses {shown(pod.names[-1])}"
         section.fault("name", problem, LABELS_RULE + (f" with -{pod.count} behind" if pod.count else ""))

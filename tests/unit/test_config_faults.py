@@ -4,6 +4,7 @@ import ast
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ WITHOUT_SUBNET: dict[str, dict[str, Any]] = {
 }
 LAN6: dict[str, Any] = {"name": "lan", "subnet6": "fd40::/64"}
 OUTWARD = {"gateway": "10.40.0.254", "defaultRoute": "net1"}
+NO_NETWORKS: dict[str, Any] = {"networks": [], "pods": []}
 ON_LAN = {"name": "lan", "address": "10.40.0.7"}
+ON = pod(networks=[ON_LAN])
 NODES = "10.40.254.7"
 
 
@@ -407,14 +410,14 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             "pods": [pod(name=name) for name in ("one", "two", "three")],
         },
         "networks[0].ipam",
-        "the range holds 2 addresses, the pods want 3",
+        "the range 10.23.0.100 to 10.23.0.101 holds 2 addresses, the pods want 3",
         "widen the range",
     ),
     (
         "a pod that wants two interfaces of a range for one",
         {"networks": [network(ipam={"rangeEnd": "10.23.0.100"})], "pods": [pod(networks=["ext-net", "ext-net"])]},
         "networks[0].ipam",
-        "the range holds 1 addresses, the pods want 2",
+        "holds 1 addresses, the pods want 2",
         "widen the range",
     ),
     (
@@ -432,14 +435,28 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "a subnet of two addresses",
         {"networks": [{"name": "ext-net", "subnet": "10.23.0.0/31"}]},
         "networks[0].subnet",
-        "10.23.0.0/31 has no block left",
+        "10.23.0.0/31 has no room for hosts",
         "a /28 at least",
+    ),
+    *(
+        (
+            f"a bridge on a /{prefix} with {type_}",
+            {
+                "networks": [STATIC | {"plugin": "bridge", "subnet": f"10.40.0.0/{prefix}", "ipam": {"type": type_}}],
+                "pods": [pod(networks=[ON_LAN | {"address": "10.40.0.0"}])],
+            },
+            "networks[0].subnet",
+            f"10.40.0.0/{prefix} has no room for hosts",
+            "take a larger subnet (a /30 at least)",
+        )
+        for prefix in (31, 32)
+        for type_ in ("static", "host-local")
     ),
     (
         "the last address of all",
         {"networks": [{"name": "ext-net", "subnet": "255.255.255.255/32"}]},
         "networks[0].subnet",
-        "255.255.255.255/32 has no block left",
+        "255.255.255.255/32 has no room for hosts",
         "a /28 at least",
     ),
     # Sources
@@ -469,10 +486,71 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             ("calicoVersion", "v3.29.2", "calicoManifest"),
             ("multusVersion", "v4.2.3", "multusManifest"),
             ("cniPluginsVersion", "v1.8.0", "cniPluginsArchive"),
-            ("whereaboutsVersion", "v0.8.0", "whereaboutsManifest"),
-            ("whereaboutsVersion", "v0.8.0", "whereaboutsPoolsManifest"),
-            ("whereaboutsVersion", "v0.8.0", "whereaboutsReservationsManifest"),
         )
+    ),
+    (
+        "a whereaboutsVersion without a pin or some of its files",
+        {
+            "networks": [WHEREABOUTS],
+            "pods": [],
+            "whereaboutsVersion": "v0.0.1",
+            "whereaboutsPoolsManifest": MANIFEST,
+        },
+        "whereaboutsVersion",
+        "no checksum is known for 'v0.0.1' (known: v0.8.0",
+        "give `whereaboutsManifest` and `whereaboutsReservationsManifest` with source and sha256",
+    ),
+    # What is said of a range by one end alone
+    *(
+        (
+            f"a range that ends at {end} before it begins",
+            {"networks": [network(**more) | {"ipam": {key: end}}], "pods": []},
+            f"networks[0].ipam.{key}",
+            f"{end} comes before {start}, where the range begins by itself",
+            remedy,
+        )
+        for end, key, start, remedy, more in (
+            ("fd23::50", "rangeEnd6", "fd23::100", "take a later one, or give `rangeStart6` too", DUAL),
+            ("10.23.0.1", "rangeEnd", "10.23.0.2", "take a later one", {}),
+        )
+    ),
+    # Keys and values that belong elsewhere
+    *(
+        (
+            f"a key {key} beside {place}",
+            {"networks": [network() | {key: value}]},
+            f"networks[0].{key}",
+            "unknown key",
+            f"`{key}` is a key of `{place}`, put it there",
+        )
+        for place, key, value in (
+            ("ipam", "type", "static"),
+            ("ipam", "rangeStart", "10.23.0.9"),
+            ("ipam", "leaseTime", "1h"),
+            ("peer", "address", "10.23.0.9"),
+            ("peer", "forward", True),
+        )
+    ),
+    (
+        "a server's address in the server's place",
+        leased(server="10.40.0.2"),
+        "networks[0].ipam.server",
+        "'10.40.0.2' is neither true nor false",
+        "write `{address: 10.40.0.2}`",
+    ),
+    (
+        "a peer's address in the peer's place",
+        peer("fd23::9", **DUAL),
+        "networks[0].peer",
+        "'fd23::9' is neither true nor false",
+        "write `{address6: fd23::9}`",
+    ),
+    (
+        "a command that begins with nothing",
+        {"pods": [pod(command=["", "sleep"])]},
+        "pods[0].command[0]",
+        "'' names no program",
+        "drop the key for the image's own",
     ),
     # Workers
     ("no worker", {"workers": 0}, "workers", "0 leaves nothing that joins a network", "give 1 or more"),
@@ -654,6 +732,36 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "10.9.0.0/16 is in `ipam.routes` too",
         "say it in one place",
     ),
+    *(
+        (
+            f"a route to {dst} by {key}, and {way}",
+            {"networks": [change({"dst": dst}) | {"defaultRoute": way}]},
+            f"networks[0].{key}[0].dst",
+            f"{dst} leads {taken} away from eth0",
+            remedy,
+        )
+        for key, change in ROUTES.items()
+        for dst, way, taken, remedy in (
+            ("10.96.0.0/16", "source", "serviceSubnet 10.96.0.0/16", "take routes without 10.96.0.0/16"),
+            ("10.24.7.0/24", "none", "podSubnet 10.24.0.0/16", "take routes without 10.24.0.0/16"),
+            ("10.0.0.0/8", "source", "podSubnet 10.24.0.0/16 and serviceSubnet 10.96.0.0/16", "`defaultRoute: net1`"),
+            ("0.0.0.0/1", "none", "podSubnet 10.24.0.0/16 and serviceSubnet 10.96.0.0/16", "`defaultRoute: net1`"),
+            ("10.96.0.0/16", "net1", "serviceSubnet 10.96.0.0/16", "take routes without 10.96.0.0/16"),
+            ("10.24.7.0/24", "net1", "podSubnet 10.24.0.0/16", "take routes without 10.24.0.0/16"),
+        )
+    ),
+    (
+        "a route to the whole cluster by a network whose way out is one of IPv6",
+        {
+            "networks": [
+                network(without="gateway", subnet6="fd23::/64", gateway6="fd23::1", defaultRoute="net1")
+                | {"routes": [{"dst": "10.0.0.0/8", "gw": "10.23.0.2"}]}
+            ]
+        },
+        "networks[0].routes[0].dst",
+        "10.0.0.0/8 leads podSubnet 10.24.0.0/16 and serviceSubnet 10.96.0.0/16 away from eth0",
+        "take routes without 10.24.0.0/16 and 10.96.0.0/16",
+    ),
     (
         "a default route of the network by no gateway",
         {"networks": [network(without="gateway", routes=[EVERYWHERE], defaultRoute="literal")]},
@@ -702,6 +810,19 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             ("the same default route twice", ["lan", "lan"]),
         )
     ),
+    *(
+        (
+            f"a default route beside another: {', '.join(names)}",
+            {
+                "networks": [network(defaultRoute="literal"), LAN | OUTWARD],
+                "pods": [pod(networks=names)],
+            },
+            "pods[0].networks",
+            f"{' and '.join(names)} each take the pod's default route (`defaultRoute` is `net1` and `literal`)",
+            "once",
+        )
+        for names in (["ext-net", "lan"], ["lan", "ext-net"])
+    ),
     (
         "the node's block in the way of a route's gateway",
         {
@@ -723,16 +844,40 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             {"pods": [pod(count=count)]},
             "pods[0].count",
             f"{count} is out of bounds",
-            "give 1 to 110, 110 on a worker",
+            "give 1 to 107, 107 on a worker",
         )
-        for count in (0, -1, 111, 10**12)
+        for count in (0, -1, 108, 110, 10**12)
+    ),
+    (
+        "pods for which whereabouts' own leaves no room",
+        {"networks": [WHEREABOUTS], "pods": [pod(networks=["lan"], count=107)]},
+        "pods[0].count",
+        "107 is out of bounds",
+        "give 1 to 106, 106 on a worker",
+    ),
+    *(
+        (
+            f"more pods than one of two workers runs, by {how}",
+            {
+                "workers": 2,
+                "networks": [network() | joining, LAN | {"ipam": {}}],
+                "pods": [kept(count=100), kept(name="b", count=50)],
+            },
+            "pods",
+            "150 pods on 1 worker that they have to run on (kalico-worker2)",
+            "let them run on others, too: each runs 107 at most",
+        )
+        for how, joining, kept in (
+            ("`node`", {}, partial(pod, networks=["lan"], node="worker2")),
+            ("`nodes`", {"nodes": ["worker2"]}, partial(pod, networks=["ext-net"])),
+        )
     ),
     (
         "more pods than the workers run",
         {"pods": [pod(name="a", networks=[], count=60), pod(name="b", networks=[], count=51)]},
         "pods",
         "111 pods on 1 worker",
-        "each runs 110 at most",
+        "each runs 107 at most, beside the cluster's own",
     ),
     ("a worker that is not there", on("worker3"), "pods[0].node", "there is no worker 'worker3'", "worker, worker2"),
     (
@@ -1058,7 +1203,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             "pods": [pod(networks=["lan"], count=3)],
         },
         "networks[0].ipam",
-        "the range holds 2 addresses, the pods want 3",
+        "holds 2 addresses, the pods want 3",
         "widen the range",
     ),
     (
@@ -1200,6 +1345,29 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "the workers have no address on ext-net: it is the pods' alone",
         "give ext-net `nodeAddresses`, or name another `network`",
     ),
+    *(
+        (
+            f"the address of a worker that cannot have one: {what}",
+            {"networks": [changed], "pods": [], "nodeAnnotations": {"bnk": True}},
+            "nodeAnnotations.bnk",
+            "the workers have no address on lan: it is the pods' alone",
+            "drop it, or name another `network` that has `nodeAddresses`",
+        )
+        for what, changed in {"IPv6": LAN6, "a bridge": LAN | {"plugin": "bridge"}}.items()
+    ),
+    *(
+        (
+            f"a network that is not there, of nothing that is told{how}",
+            {"nodeAnnotations": {"network": "nope"}} | more,
+            "nodeAnnotations.network",
+            "there is no network 'nope'",
+            remedy,
+        )
+        for how, more, remedy in (
+            ("", {}, "known are: ext-net"),
+            (" among none", NO_NETWORKS, "drop it: there is none in `networks`"),
+        )
+    ),
     (
         "the workers' address on a network that is not there",
         {"nodeAnnotations": {"bnk": True, "network": "lan"}},
@@ -1226,7 +1394,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "a range for fewer workers than join",
         {"workers": 3, "networks": [network(ipam={"rangeEnd": "10.23.0.101"})], "pods": []},
         "networks[0].ipam",
-        "the range holds 2 addresses, and 3 workers need a part each",
+        "holds 2 addresses, and 3 workers need a part each",
         "let fewer join",
     ),
     (
@@ -1258,7 +1426,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "a range for fewer pods than a count asks for",
         {"networks": [network(ipam={"rangeEnd": "10.23.0.109"})], "pods": [pod(count=11)]},
         "networks[0].ipam",
-        "the range holds 10 addresses, the pods want 11",
+        "holds 10 addresses, the pods want 11",
         "widen the range",
     ),
     # IPv6
@@ -1473,7 +1641,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             "pods": [pod(count=4)],
         },
         "networks[0].ipam",
-        "the range holds 3 addresses, the pods want 4",
+        "holds 3 addresses, the pods want 4",
         "widen the range",
     ),
     (
@@ -1484,7 +1652,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
             "pods": [],
         },
         "networks[0].ipam",
-        "the range holds 1 addresses, and 2 workers need a part each",
+        "the range fd23::7 to fd23::7 holds 1 addresses, and 2 workers need a part each",
         "widen the range",
     ),
     (
@@ -1662,10 +1830,105 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "a range of leases for fewer pods than there are",
         leased(rangeStart="10.40.0.10", rangeEnd="10.40.0.11") | {"pods": [pod(networks=["lan"], count=3)]},
         "networks[0].ipam",
-        "the range holds 2 addresses, the pods want 3",
+        "holds 2 addresses, the pods want 3",
         "widen the range",
     ),
 ]
+
+
+SMALL = {"rangeStart": "10.40.0.2", "rangeEnd": "10.40.0.3"}
+BESIDE: list[tuple[str, dict[str, Any], str, str]] = [
+    # What is wrong twice, the config's changes, and the two faults by their keys.
+    (
+        "an mtu, and a pod's address",
+        {"networks": [LAN | {"mtu": 3}], "pods": [pod(networks=[ON_LAN | {"address": "10.99.0.7"}])]},
+        "networks[0].mtu",
+        "pods[0].networks[0].address",
+    ),
+    (
+        "a mode, and a pod without an address",
+        {"networks": [STATIC | {"mode": "brid"}], "pods": [pod(networks=["lan"])]},
+        "networks[0].mode",
+        "pods[0].networks[0].address",
+    ),
+    (
+        "a vlan on nothing, and a range for fewer pods",
+        {"networks": [LAN | {"vlan": 7, "ipam": SMALL}], "pods": [pod(networks=["lan"], count=50)]},
+        "networks[0].vlan",
+        "networks[0].ipam",
+    ),
+    (
+        "an mtu, and workers without an address to tell",
+        {"networks": [network(mtu=3)], "nodeAnnotations": {"bnk": True}},
+        "networks[0].mtu",
+        "nodeAnnotations.bnk",
+    ),
+    (
+        "a plugin, and a pod's address",
+        {
+            "networks": [{"name": "lan", "subnet": "10.40.0.0/16", "plugin": "macvtap"}],
+            "pods": [pod(networks=[ON_LAN | {"address": "10.99.0.7"}])],
+        },
+        "networks[0].plugin",
+        "pods[0].networks[0].address",
+    ),
+    (
+        "a lease time, and a server elsewhere",
+        leased(leaseTime="x", server={"address": "10.99.0.1"}),
+        "networks[0].ipam.leaseTime",
+        "networks[0].ipam.server.address",
+    ),
+    (
+        "a plugin, and a server elsewhere",
+        leased(server={"address": "10.99.0.1"}, of_network={"plugin": "macvtap"}),
+        "networks[0].plugin",
+        "networks[0].ipam.server.address",
+    ),
+    (
+        "a lease time, and a plugin that no server answers",
+        leased(leaseTime="x", of_network={"plugin": "bridge"}),
+        "networks[0].ipam.leaseTime",
+        "networks[0].ipam.type",
+    ),
+    (
+        "a lease time, and a peer that is handed out",
+        leased(leaseTime="x", of_network={"peer": {"address": "10.40.0.9"}}),
+        "networks[0].ipam.leaseTime",
+        "networks[0].peer.address",
+    ),
+    (
+        "a route, and a range for fewer workers than join",
+        {"workers": 3, "networks": [LAN | {"ipam": SMALL | {"routes": [{"dst": "x"}]}}], "pods": []},
+        "networks[0].ipam.routes[0].dst",
+        "networks[0].ipam",
+    ),
+    (
+        "a range, and a subnet without room for the nodes",
+        {"networks": [LAN | {"subnet": "10.40.0.0/29", "ipam": {"rangeEnd": "10.41.0.3"}}], "pods": []},
+        "networks[0].ipam.rangeEnd",
+        "networks[0].subnet",
+    ),
+    *(
+        (
+            f"a pod's {key}, and a range for fewer pods",
+            {"networks": [LAN | {"ipam": SMALL}], "pods": [pod(networks=["lan"], count=50, **{key: "A B"})]},
+            f"pods[0].{key}",
+            "networks[0].ipam",
+        )
+        for key in ("image", "namespace")
+    ),
+    (
+        "a pod's image, and more pods than the workers run",
+        {"pods": [pod(name="a", networks=[], count=60, image="A B"), pod(name="b", networks=[], count=60)]},
+        "pods[0].image",
+        "pods",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "one", "other"), [row[1:] for row in BESIDE], ids=[row[0] for row in BESIDE])
+def test_no_fault_hides_another(changes: dict[str, Any], one: str, other: str) -> None:
+    assert {one, other} <= {fault.key for fault in faults(**changes)}
 
 
 @pytest.mark.parametrize(
@@ -1708,6 +1971,16 @@ def test_all_faults_come_in_one_message() -> None:
         ("ipam", network() | {"ipam": "host-local"}),
         ("subnet", network(subnet="10.23.0.0", gateway="peer", peer={"address": "10.23.0.7"})),
         ("peer.address", network(gateway="peer", peer={"address": "10.23.7"})),
+        ("nodeAddresses", network(nodeAddresses=[])),
+        ("gateway", network(gateway="peer", peer=False)),
+        ("ipam.rangeEnd", network(ipam={"rangeEnd": "10.22.0.9"})),
+        ("routes[0]", network(routes=["10.9.0.0/16"])),
+        ("routes[0]", network(routes=[None])),
+        ("nodes[0]", network(nodes=["wörker"])),
+        (
+            "ipam.server.address",
+            network(parent="eth7") | {"ipam": {"type": "dhcp", "server": {"address": "10.23.7"}}},
+        ),
     ],
     ids=[
         "subnet",
@@ -1719,10 +1992,52 @@ def test_all_faults_come_in_one_message() -> None:
         "ipam",
         "subnet and a peer",
         "peer",
+        "workers' addresses",
+        "peer that is not to be",
+        "end out of the subnet",
+        "route as a text",
+        "no route",
+        "workers",
+        "server",
     ],
 )
 def test_what_could_not_be_read_brings_no_faults_of_its_stand_in(key: str, changes: dict[str, Any]) -> None:
     [fault] = faults(networks=[changes])
+    assert fault.key == f"networks[0].{key}"
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("calicoManifest", {"calicoManifest": "x"}),
+        ("calicoVersion", {"calicoVersion": 3}),
+        ("networks[0]", {"networks": ["ext-net"]}),
+        ("pods[0]", {"pods": [None]}),
+        ("networks[1].name", {"networks": [LAN, LAN | {"subnet": "10.50.0.0/16", "ipam": {}}], "pods": [ON]}),
+        ("networks[1].name", {"networks": [LAN | {"subnet": "10.50.0.0/16", "ipam": {}}, LAN], "pods": [ON]}),
+        ("whereaboutsVersion", {"networks": [WHEREABOUTS], "pods": [], "whereaboutsVersion": "v0.9.0"}),
+        ("vlan", {"networks": [network(parent="eth7", vlan="1_0")]}),
+        ("workers", {"workers": "1_0"}),
+        ("podSubnet", {"podSubnet": "8.0.0.0/7", "networks": [network(routes=[{"dst": "8.8.0.0/16"}])]}),
+    ],
+)
+def test_one_thing_that_is_wrong_is_one_fault(key: str, changes: dict[str, Any]) -> None:
+    [fault] = faults(**changes)
+    assert fault.key.endswith(key)
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "address"),
+    [
+        ("peer.address", {"peer": {"address": "10.40.7"}}, "10.40.255.254"),
+        ("routes[0].gw", {"routes": [BEYOND | {"gw": "10.40.7"}]}, NODES),
+        ("plugin", {"plugin": "brigde"}, NODES),
+        ("nodes[0]", {"nodes": ["worker9"]}, "10.40.0.7"),
+    ],
+    ids=["peer", "gateway of a route", "plugin", "workers"],
+)
+def test_no_pods_address_is_held_against_a_stand_in(key: str, changes: dict[str, Any], address: str) -> None:
+    [fault] = faults(networks=[STATIC | changes], pods=[pod(networks=[ON_LAN | {"address": address}])])
     assert fault.key == f"networks[0].{key}"
 
 

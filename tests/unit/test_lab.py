@@ -360,3 +360,12 @@ def test_each_of_whereabouts_files_and_its_image_may_be_another() -> None:
 
 def test_what_nobody_asks_whereabouts_for_is_no_file_of_the_lab() -> None:
     assert len(lab().sources) == 3
+
+
+def test_a_version_of_whereabouts_that_nobody_asks_for_needs_no_checksum() -> None:
+    assert lab(whereaboutsVersion="v0.9.0").whereabouts is None
+
+
+def test_an_empty_word_of_a_command_is_one_like_any_other() -> None:
+    [one] = lab(pods=[pod(command=["sh", "-c", ""])]).pods
+    assert one.command == ("sh", "-c", "")

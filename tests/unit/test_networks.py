@@ -167,3 +167,19 @@ def test_the_one_worker_that_joins_needs_no_name_for_a_fixed_address() -> None:
     attachment = {"name": "ext-net", "address": "10.23.0.240"}
     taken = lab(workers=2, networks=[network(nodes=["worker2"])], pods=[pod(networks=[attachment])])
     assert taken.pods[0].nodes == ("kalico-worker2",)
+
+
+@pytest.mark.parametrize(
+    ("way", "dst"),
+    [("net1", "10.0.0.0/8"), ("net1", "0.0.0.0/1"), ("literal", "10.96.0.0/16"), ("source", "10.25.0.0/16")],
+)
+def test_a_route_that_takes_no_more_of_the_cluster_than_the_default_route_is_taken(way: str, dst: str) -> None:
+    """By net1 pods and services have narrower routes of their own by eth0."""
+    [net] = lab(networks=[network(routes=[{"dst": dst}], defaultRoute=way)]).networks
+    assert dst in [str(route.dst) for route in net.routes]
+
+
+def test_default_routes_of_two_families_are_in_nobodys_way() -> None:
+    by_ipv6 = {"name": "six", "subnet6": "fd41::/64", "gateway6": "fd41::1", "defaultRoute": "literal"}
+    [both] = lab(networks=[network(defaultRoute="net1"), by_ipv6], pods=[pod(networks=["ext-net", "six"])]).pods
+    assert [each.network for each in both.networks] == ["ext-net", "six"]

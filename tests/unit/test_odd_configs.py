@@ -23,7 +23,16 @@ INNER_KEYS = [
 ]
 ODD_TEXTS = [
     *("", " ", "\n", "\x00", "0", "-1", "9" * 5000, "true", "v1", "host-local", "bridge", "ext-net", "samplepod"),
-    *("0.0.0.0/0", "0.0.0.0/32", "255.255.255.255/32", "10.0.0.0/31", "10.0.0.0/30", "10.0.0.0/28", "10.23.0.0/16"),
+    *(
+        "0.0.0.0/0",
+        "0.0.0.0/32",
+        "255.255.255.255/32",
+        "10.0.0.0/31",
+        "10.0.0.0/32",
+        "10.0.0.0/30",
+        "10.0.0.0/28",
+        "10.23.0.0/16",
+    ),
     *("fd23::/64", "fd40::/64", "fd40::7", "::/0", "::/128", "ff00::/8", "::ffff:10.0.0.1", "fd40::/127", "fd40::%a"),
     *("0.0.0.1", "255.255.255.255", "10.23.0.1", "10.23.255.255", "10.0.0.0/33", "::", "fe80::1%eth0/64", "1.2.3.4/a"),
     *(
@@ -93,6 +102,7 @@ RICH = config(
         | {"ipam": {"type": "dhcp", "server": {"address": "10.43.0.2"}, "rangeStart": "10.43.0.9", "leaseTime": "5m"}},
         {"name": "by-ip", "subnet": "10.45.0.0/24", "plugin": "ipvlan", "mode": "l2", "peer": True},
         {"name": "apart", "subnet": "10.46.0.0/24", "subnet6": "fd46::/64", "plugin": "bridge", "mtu": 1400},
+        {"name": "small", "subnet": "10.47.0.0/30", "plugin": "bridge", "ipam": {"type": "static"}},
     ],
     pods=[
         pod(networks=["ext-net", {"name": "lan", "address": "10.40.0.4", "mac": "02:00:00:00:00:01"}], node="worker"),
@@ -100,7 +110,7 @@ RICH = config(
         | {"node": "worker"},
         pod(name="many", networks=["lan", "lan"], count=5, namespace="team"),
         pod(name="own", networks=[{"name": "own", "address": "10.42.0.50"}, "leased"]),
-        pod(name="others", networks=["by-ip", "apart"]),
+        pod(name="others", networks=["by-ip", "apart", {"name": "small", "address": "10.47.0.1"}]),
     ],
     nodeAnnotations={"bnk": True, "network": "own"},
 )
