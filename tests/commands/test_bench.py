@@ -217,8 +217,9 @@ def test_a_script_that_fails_ends_the_bench_after_the_steps_it_did(tools: Bench)
 def settings(tools: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabSettings:
     """A lab whose upstream files are here, which the site file says too."""
     multus = [
-        {"kind": "ServiceAccount", "metadata": {"name": "multus"}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "multus"}},
         {
+            "apiVersion": "apps/v1",
             "kind": "DaemonSet",
             "metadata": {"name": "kube-multus-ds"},
             "spec": {"template": {"spec": {"containers": [{"image": "multus:snapshot", "resources": {"limits": {}}}]}}},
