@@ -6,13 +6,15 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import yaml
 
-from components.engines import ENGINES, Standing, ask
+from components.engines import ENGINES, LAB_LABEL, TIMEOUT, Standing, ask
 from components.scripts import BASH, script
 from components.workspace import cache_folder
 
@@ -69,18 +71,18 @@ def _delete(name: str, run: Path, cluster: str, engine: str, values: Mapping[str
 class Snapshot:
     """What is on the machine, by kind of thing; taken before and after a lab, the two should be equal."""
 
-    containers: frozenset[str]
-    networks: frozenset[str]
-    volumes: frozenset[str]
-    links: frozenset[str]
-    namespaces: frozenset[str]
-    rules: frozenset[str]
-    files: frozenset[str]
-    cni: frozenset[str]
+    containers: frozenset[str] = frozenset()
+    networks: frozenset[str] = frozenset()
+    volumes: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
+    namespaces: frozenset[str] = frozenset()
+    rules: frozenset[str] = frozenset()
+    files: frozenset[str] = frozenset()
+    cni: frozenset[str] = frozenset()
     """Plugins and configs on the machine itself; the lab's are in its nodes."""
-    kubeconfig: frozenset[str]
+    kubeconfig: frozenset[str] = frozenset()
     """The user's own: what it is, since nothing of it may change."""
-    processes: frozenset[str]
+    processes: frozenset[str] = frozenset()
 
     def added_to(self, before: "Snapshot") -> list[str]:
         """What is here now and was not before, a line each."""
@@ -142,23 +144,131 @@ def snapshot(environment: Mapping[str, str]) -> Snapshot:
         containers=lines("ps", "--all", "--format", "{{.Names}}"),
         networks=lines("network", "ls", "--format", "{{.Name}}"),
         volumes=lines("volume", "ls", "--format", "{{.Name}}"),
-        links=frozenset(line.split(":")[1].split("@")[0].strip() for line in _lines("ip", "-oneline", "link", "show")),
+        links=_links(),
         namespaces=frozenset(line.split()[0] for line in _lines("ip", "netns", "list")),
         rules=frozenset(
-            rule
-            for rule in (*_rules(), *nft_rules(_lines("nft", "--stateless", "list", "ruleset")))
+            f"{family}{rule}"
+            for family, rules in (
+                ("", _rules("iptables-save")),
+                ("IPv6: ", _rules("ip6tables-save")),
+                ("", nft_rules(_lines("nft", "--stateless", "list", "ruleset"))),
+            )
+            for rule in rules
             if not is_frame(rule)
         ),
         files=frozenset(str(path) for path in run.rglob("*") if path.is_file() and path.parent != run),
         cni=frozenset(str(path) for folder in CNI for path in folder.rglob("*") if path.suffix != ".lock"),
         kubeconfig=frozenset([_kubeconfig(Path(environment.get("HOME") or Path.home()) / ".kube/config")]),
-        processes=frozenset(_processes()),
+        processes=frozenset(f"{name} {process}" for process, name in _processes(PROCESSES)),
     )
 
 
-def _rules() -> list[str]:
+@dataclass(frozen=True, kw_only=True)
+class Trail:
+    """What a lab's live files say that it has begun; to be read before they go."""
+
+    cluster: str
+    run: Path
+    engine: str
+    """That of its cluster; empty: none was begun, and what has the cluster's name is somebody else's."""
+    engines: frozenset[str]
+    """All that have anything of it."""
+    volumes: frozenset[str]
+    """The nodes'."""
+    bridges: frozenset[str]
+
+
+def trail(run: Path, cluster: str) -> Trail:
+    known = {engine.command for engine in ENGINES.values()}
+    records = {
+        kind: [words for path in run.glob(f"{kind}/*") if len(words := _words(path)) == 2]
+        for kind in ("networks", "peers", "servers")
+    }
+    engine = " ".join(_words(run / "engine"))
+    return Trail(
+        cluster=cluster,
+        run=run,
+        engine=engine if engine in known else "",
+        engines=frozenset([engine, *(words[0] for each in records.values() for words in each)]) & known,
+        volumes=frozenset(_words(run / "volumes")),
+        bridges=frozenset(bridge for _, bridge in records["networks"]),
+    )
+
+
+def _words(path: Path) -> list[str]:
+    return path.read_text().split() if path.is_file() else []
+
+
+PATIENCE = 3
+"""Seconds that what ends by itself has to end in: a container that goes with its process, an orphaned `kind`."""
+GLANCE = 1
+"""Seconds for an engine to answer in that no live file names. One that does not is not looked into."""
+NODE_LABEL = "io.x-k8s.kind.cluster"
+"""On each node, with the cluster's name (kind sets it)."""
+
+
+def residue(trail: Trail) -> list[str]:
+    """What is still there of a lab that was taken down, a line each; nothing of any other lab or of the user's.
+
+    Its containers and networks tell by their labels; the rest by its name, and only what `trail` says was its own.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        found, silent = _look(trail)
+        left = found.added_to(Snapshot())
+        if not (left or silent) or time.monotonic() >= deadline:
+            return left + [f"{engine} does not answer: what it has of the lab is not known" for engine in silent]
+        time.sleep(0.2)
+
+
+def _look(trail: Trail) -> tuple[Snapshot, list[str]]:
+    """What is there of the lab, and which of its engines do not answer."""
+    on_path = sorted(trail.engines) or [engine.command for engine in ENGINES.values()]
+    questions = [(engine, *question) for engine in on_path for question in _questions(trail, engine)]
+    seconds = TIMEOUT if trail.engines else GLANCE
+    # All at once: each is a client's start and little more.
+    with ThreadPoolExecutor(len(questions)) as pool:
+        answers = list(pool.map(lambda question: _answer(seconds, question[0], *question[2]), questions))
+    found: dict[str, set[str]] = {"containers": set(), "networks": set(), "volumes": set()}
+    for (engine, kind, _, own), answer in zip(questions, answers, strict=True):
+        found[kind] |= {f"{engine} {name}" for name in answer or () if own is None or name in own}
+    silent = {engine for (engine, *_), answer in zip(questions, answers, strict=True) if answer is None}
+    return (
+        Snapshot(
+            **{kind: frozenset(names) for kind, names in found.items()},
+            links=_links() & trail.bridges if trail.bridges else frozenset(),
+            processes=frozenset(
+                f"{name} {process}" for process, name in _processes(("kind",)) if _is_of(process, trail.run)
+            ),
+        ),
+        sorted(silent & trail.engines),
+    )
+
+
+def _questions(trail: Trail, engine: str) -> Iterator[tuple[str, tuple[str, ...], frozenset[str] | None]]:
+    """Kind of thing, the words that list its names, and those that are the lab's; None: all that are listed."""
+    of_lab = ("--filter", f"label={LAB_LABEL}={trail.cluster}")
+    yield "containers", ("ps", "--all", *of_lab, "--format", "{{.Names}}"), None
+    yield "networks", ("network", "ls", *of_lab, "--format", "{{.Name}}"), None
+    if engine == trail.engine:
+        of_kind = ("--filter", f"label={NODE_LABEL}={trail.cluster}")
+        yield "containers", ("ps", "--all", *of_kind, "--format", "{{.Names}}"), None
+        yield "networks", ("network", "ls", "--format", "{{.Name}}"), frozenset([trail.cluster])
+        if trail.volumes:
+            yield "volumes", ("volume", "ls", "--format", "{{.Name}}"), trail.volumes
+
+
+def _is_of(process: int, run: Path) -> bool:
+    """Whether a script of the lab with these live files has started the process."""
+    try:
+        return f"RUN={run}".encode() in Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+    except OSError:  # ended meanwhile, or another user's
+        return False
+
+
+def _rules(tool: str) -> list[str]:
     """Packet filter rules without their counters."""
-    rules = [line for line in _lines("iptables-save") if line.startswith(("-A", ":"))]
+    rules = [line for line in _lines(tool) if line.startswith(("-A", ":"))]
     return [line.split(" [")[0] for line in rules]
 
 
@@ -206,16 +316,30 @@ def _kubeconfig(path: Path) -> str:
     return f"{path} with current-context {context} and sha256 {hashlib.sha256(content).hexdigest()[:12]}"
 
 
-def _processes() -> list[str]:
+def _links() -> frozenset[str]:
+    return frozenset(line.split(":")[1].split("@")[0].strip() for line in _lines("ip", "-oneline", "link", "show"))
+
+
+def _processes(names: tuple[str, ...]) -> list[tuple[int, str]]:
+    """Id and name of each process whose name begins as one of these."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/comm"):
         try:
             name = stat.read_text().strip()
         except OSError:
             continue
-        if name.startswith(PROCESSES):
-            found.append(f"{name} {stat.parent.name}")
+        if name.startswith(names):
+            found.append((int(stat.parent.name), name))
     return found
+
+
+def _answer(seconds: float, *words: str) -> list[str] | None:
+    """The lines that a program answers with; None where it cannot be run, fails, or takes longer."""
+    try:
+        ended = subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return None if ended.returncode else ended.stdout.splitlines()
 
 
 def _lines(*words: str) -> list[str]:

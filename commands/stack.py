@@ -41,13 +41,15 @@ class Stack:
         """Destroy the lab and what a failed or killed run left of it. Fails where anything is still there."""
         self.select()
         cluster = self.setting("clusterName")
+        trail = leftovers.trail(leftovers.run_folder(os.environ, cluster), cluster)
         destroyed = self.pulumi("destroy", "--yes", "--skip-preview", *words, quiet=quiet).returncode
-        left = leftovers.sweep(leftovers.run_folder(os.environ, cluster), cluster)
-        for line in left:
-            print(f"still there: {line}", file=sys.stderr)
+        left = leftovers.sweep(trail.run, cluster)
         if destroyed and not left:
             # What could not be deleted is gone now: the state would go on telling of it.
             destroyed = self.pulumi("destroy", "--yes", "--skip-preview", *words, quiet=quiet).returncode
+        left += leftovers.residue(trail)
+        for line in left:
+            print(f"still there: {line}", file=sys.stderr)
         return destroyed or (1 if left else 0)
 
     def check(self, *_: str) -> int:

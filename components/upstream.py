@@ -19,6 +19,9 @@ from components.settings import Source
 CRD = "CustomResourceDefinition"
 TIMEOUT = (5, 30)
 """Seconds to connect, and between two pieces of an answer."""
+MOST_TOLD = 3
+"""Documents of one file: where one is wrong, often all are."""
+REMEDY = "name another file in the config (source and sha256)"
 
 
 class UpstreamError(RuntimeError):
@@ -29,20 +32,38 @@ class UpstreamError(RuntimeError):
 def fetch(source: Source, cache: Path) -> Path:
     """The path of the file that `source` names, known to have its sha256. Raises UpstreamError."""
     if "://" not in source.location:
-        path = Path(source.location).expanduser()
-        if not path.is_file():
-            raise UpstreamError(f"{path}: there is no such file (named as a source in the config)")
+        path = own_file(source.location)
         # A large file takes a tenth of a second to check, and every preview asks: once for each state of it.
         state = f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}"
         checked = cache / "checked" / source.sha256
         if not checked.exists() or checked.read_text() != state:
-            check(path.read_bytes(), source)
+            check(content_of(path), source)
             keep(checked, state.encode())
         return path
     path = cache / "upstream" / source.sha256 / source.location.rsplit("/", 1)[-1]
     if not path.exists():
         keep(path, download(source))
     return path
+
+
+def own_file(location: str) -> Path:
+    """The path of a file of one's own that is there."""
+    try:
+        path = Path(location).expanduser()
+        there = path.is_file()
+    except (OSError, RuntimeError) as error:  # a name that no file can have, or the home of a user who is not there
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UpstreamError(f"{location}: there can be no such file ({reason}); {REMEDY}") from None
+    if not there:
+        raise UpstreamError(f"{path}: there is no such file (named as a source in the config)")
+    return path
+
+
+def content_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UpstreamError(f"{path} cannot be read ({error.strerror}); {REMEDY}") from None
 
 
 def keep(path: Path, content: bytes) -> None:
@@ -79,18 +100,48 @@ def documents(source: Source, cache: Path) -> list[dict[str, Any]]:
     """The Kubernetes objects in a YAML file. CRDs come without what is two thirds of them, see `lean`.
 
     What was read is kept as JSON: every preview reads it, and YAML takes ten times as long. What another version of
-    this module kept is not taken.
+    this module kept is not taken. Raises UpstreamError, also for a file that is the pinned one and holds anything else.
     """
     path = fetch(source, cache)
     kept = cache / "documents" / f"{source.sha256}-{code()}.json"
     if not kept.exists():
-        with path.open() as file:
-            # The pure Python loader takes two seconds for the operator's file, libyaml's a tenth of that.
-            loaded = [document for document in yaml.load_all(file, Loader=yaml.CSafeLoader) if document]
-        stripped = [lean(doc) if doc["kind"] == CRD else doc for doc in loaded]
-        keep(kept, json.dumps(stripped).encode())
+        keep(kept, as_json(content_of(path), source.location))
     read: list[dict[str, Any]] = json.loads(kept.read_bytes())
     return read
+
+
+def as_json(content: bytes, location: str) -> bytes:
+    """The documents of a manifest as a JSON list. Raises UpstreamError where one of them is no Kubernetes object."""
+    try:
+        # The pure Python loader takes two seconds for the operator's file, libyaml's a tenth of that.
+        loaded = {i + 1: doc for i, doc in enumerate(yaml.load_all(content, Loader=yaml.CSafeLoader)) if doc}
+        faults = [f"document {i} {fault}" for i, doc in loaded.items() if (fault := fault_of(doc))]
+        stripped = [doc if faults or doc["kind"] != CRD else lean(doc) for doc in loaded.values()]
+        packed = json.dumps(stripped).encode()
+    # What YAML can hold and JSON cannot, such as a date or an anchor within itself, is in no object either.
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError, RecursionError) as error:
+        faults = [" ".join(str(error).split())]
+    if not faults and not loaded:
+        faults = ["there is no document in it"]
+    if faults:
+        raise UpstreamError(f"{location} is no file of Kubernetes objects: {told(faults)}; {REMEDY}")
+    return packed
+
+
+def told(faults: list[str]) -> str:
+    more = [f"{len(faults) - MOST_TOLD} more"] if len(faults) > MOST_TOLD else []
+    return "; ".join([*faults[:MOST_TOLD], *more])
+
+
+def fault_of(document: Any) -> str | None:
+    """What a document lacks of what makes it an object that the lab can apply; None: nothing."""
+    if not isinstance(document, dict):
+        return f"is a {type(document).__name__}, not a mapping"
+    lacking = [key for key in ("apiVersion", "kind") if not isinstance(document.get(key), str)]
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+        lacking.append("metadata.name")
+    return f"has no {', '.join(lacking)}" if lacking else None
 
 
 @functools.cache

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from components.engines import ENGINES
 from tests.scripts.conftest import TOOL, Bench
 from tests.scripts.conftest import bench as bench  # the fixture itself
 
-TOOLS = ("pulumi", "ip", "iptables-save", "nft")
+TOOLS = ("pulumi", "ip", "iptables-save", "ip6tables-save", "nft")
 
 
 @pytest.fixture
@@ -29,3 +30,11 @@ def tools(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
 def run_folder(tools: Bench) -> Path:
     """Where the live files of the lab `lab` lie."""
     return tools.folder / "cache/run/lab"
+
+
+LOOKS = tuple(f"{engine} {words}" for engine in ENGINES for words in ("ps", "network ls", "volume ls"))
+
+
+def without_looks(bench: Bench) -> list[str]:
+    """The calls but for those that only look what is there, which `down` makes of all engines at once."""
+    return [call for call in bench.calls if not call.startswith(LOOKS)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.leftovers import Snapshot, end_orphans, is_frame, nft_rules, snapshot, sweep
+from commands.leftovers import Snapshot, end_orphans, is_frame, nft_rules, residue, snapshot, sweep, trail
 from commands.leftovers import run_folder as folder_of
 from components.engines import ENGINES
 from tests.scripts.conftest import Bench
@@ -297,6 +297,10 @@ RULES = [
 ]
 
 
+# The same rule in the tables of both families is two.
+TWICE = ("-A POSTROUTING -j MASQUERADE", "IPv6: -A POSTROUTING -j MASQUERADE")
+
+
 def test_rules_of_nft_are_told_with_the_chain_that_they_are_in() -> None:
     assert nft_rules(RULESET.splitlines()) == RULES
 
@@ -347,6 +351,7 @@ echo '7: veth0@if2: <BROADCAST,UP> mtu 1500 qdisc noqueue state UP \    link/eth
     )
     tools.on("ip netns list", "echo 'cni-1 (id: 0)'; echo cni-2")
     tools.on("iptables-save*", rules(count=345), rules(count=999))
+    tools.on("ip6tables-save*", "echo ':INPUT ACCEPT [1:2]'; echo '-A POSTROUTING -j MASQUERADE'")
     tools.on("nft --stateless list ruleset", f"cat <<'END'\n{RULESET}END")
     monkeypatch.setattr("commands.leftovers.CNI", (tools.folder / "opt/cni", tools.folder / "etc/cni"))
     return tools
@@ -364,7 +369,7 @@ def test_a_snapshot_is_what_the_tools_show_of_each_kind(machine: Bench, lived_in
     assert found.volumes == {"podman data"}
     assert found.links == {"lo", "veth0"}
     assert found.namespaces == {"cni-1", "cni-2"}
-    assert found.rules == {":POSTROUTING DROP", "-A POSTROUTING -j MASQUERADE", *RULES}
+    assert found.rules == {":POSTROUTING DROP", *TWICE, *RULES}
     assert found.files == {
         str(folder / name) for folder in (lived_in, lived_in.with_name("other")) for name in files(lived_in)
     }
@@ -372,7 +377,7 @@ def test_a_snapshot_is_what_the_tools_show_of_each_kind(machine: Bench, lived_in
 
 def test_counters_of_rules_are_no_difference(machine: Bench) -> None:
     before, after = seen(machine), seen(machine)
-    assert before.rules == after.rules == {":POSTROUTING DROP", "-A POSTROUTING -j MASQUERADE", *RULES}
+    assert before.rules == after.rules == {":POSTROUTING DROP", *TWICE, *RULES}
 
 
 def test_an_engine_whose_server_does_not_answer_is_not_asked_further(machine: Bench) -> None:
@@ -434,6 +439,130 @@ def test_a_machine_without_the_tools_is_seen_as_empty(machine: Bench, monkeypatc
     found = seen(machine)
     assert found.kubeconfig == {f"{machine.folder}/home/.kube/config is not there"}
     assert dataclasses.replace(found, processes=frozenset(), kubeconfig=frozenset()) == NOTHING
+
+
+# What an engine lists without a filter, a line each: this is a machine that has more than the lab on it.
+LISTED = {
+    "ps --all --filter label=kalico=lab": ["lab-peer-lan"],
+    "ps --all --filter label=io.x-k8s.kind.cluster=lab": ["lab-control-plane", "lab-worker"],
+    "network ls --filter label=kalico=lab": ["ext-net"],
+    "network ls --format": ["podman", "lab", "lab-b", "ext-net", "theirs"],
+    "volume ls": ["data", "0a1b", "2c3d"],
+}
+LINKS = "echo '1: lo: <UP>'; echo '5: kalico-0a1b2c3d: <UP>'; echo '6: kalico-99999999: <UP>'; echo '7: eth0@if2: <UP>'"
+
+
+def has(tools: Bench, engine: str, listed: dict[str, list[str]]) -> None:
+    """An engine that lists so, and nothing else; a test's own rules come before."""
+    for beginning, names in listed.items():
+        tools.on(f"{engine} {beginning} *", f"printf '%s\\n' {' '.join(names)}")
+    for words in ("ps", "network ls", "volume ls"):
+        tools.on(f"{engine} {words} *")
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is waited for to end by itself."""
+    monkeypatch.setattr("commands.leftovers.PATIENCE", 0)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_all_that_is_still_there_of_a_lab_is_told_and_nothing_of_anybody_else(tools: Bench, lived_in: Path) -> None:
+    (lived_in / "volumes").write_text("0a1b\n2c3d\n4e5f\n")
+    (lived_in.with_name("other") / "networks/lan").write_text("podman kalico-99999999\n")
+    made = trail(lived_in, "lab")
+    has(tools, "podman", LISTED)
+    tools.on("ip -oneline link show", LINKS)
+    assert residue(made) == [
+        "containers: podman lab-control-plane",
+        "containers: podman lab-peer-lan",
+        "containers: podman lab-worker",
+        "networks: podman ext-net",
+        "networks: podman lab",
+        "volumes: podman 0a1b",
+        "volumes: podman 2c3d",
+        "links: kalico-0a1b2c3d",
+    ]
+    assert not [call for call in tools.calls if call.startswith("docker")], "it has nothing of the lab's"
+
+
+def test_what_is_to_be_there_is_known_though_the_folder_of_live_files_went_with_the_lab(
+    there: Bench, lived_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commands.leftovers.PATIENCE", 0)
+    made = trail(lived_in, "lab")
+    assert sweep(lived_in, "lab") == []
+    there.on("podman network ls --filter *")
+    there.on("podman network ls --format *", "echo lab")
+    there.on("ip -oneline link show", LINKS)
+    assert not lived_in.exists()
+    assert residue(made) == ["networks: podman lab", "links: kalico-0a1b2c3d"]
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("record", [None, "", "mine"])
+def test_a_cluster_network_and_volumes_of_the_users_own_by_the_labs_name_are_not_told(
+    tools: Bench, run_folder: Path, record: str | None
+) -> None:
+    """Where the name was taken, `up` was refused and no cluster begun; the lab's own things have its label."""
+    if record is not None:
+        run_folder.mkdir(parents=True)
+        (run_folder / "engine").write_text(record)
+    has(tools, "podman", LISTED)
+    has(tools, "docker", {})
+    assert residue(trail(run_folder, "lab")) == ["containers: podman lab-peer-lan", "networks: podman ext-net"]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_an_engine_that_has_a_part_of_the_lab_and_does_not_answer_is_told(tools: Bench, lived_in: Path) -> None:
+    (lived_in / "networks/lan").write_text("docker kalico-ffffffff\n")
+    has(tools, "docker", {"network ls --filter label=kalico=lab": ["lan"]})
+    tools.on("podman *", "echo 'no server' >&2; exit 125")
+    tools.on("ip -oneline link show", LINKS)
+    assert residue(trail(lived_in, "lab")) == [
+        "networks: docker lan",
+        "links: kalico-0a1b2c3d",
+        "podman does not answer: what it has of the lab is not known",
+    ]
+
+
+def test_engines_that_no_lab_was_on_are_waited_for_no_more_than_a_second(tools: Bench, run_folder: Path) -> None:
+    for engine in ENGINES:
+        tools.on(f"{engine} *", "exec sleep 60")
+    start = time.monotonic()
+    assert residue(trail(run_folder, "lab")) == []
+    assert time.monotonic() - start < 10
+
+
+def test_a_machine_without_any_engine_has_nothing_of_a_lab(
+    run_folder: Path, tools: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tools.folder / "nothing"))
+    assert residue(trail(run_folder, "lab")) == []
+
+
+def test_what_ends_by_itself_is_not_told_nor_an_engine_that_did_not_answer_once(tools: Bench, lived_in: Path) -> None:
+    tools.on("podman ps --all --filter label=kalico=lab *", "echo lab-peer-lan.aid", "exit 125", "")
+    has(tools, "podman", {})
+    tools.on("ip -oneline link show")
+    assert residue(trail(lived_in, "lab")) == []
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(("name", "told"), [("lab", True), ("lab-b", False)])
+def test_a_kind_that_outlived_a_script_of_the_lab_is_told_and_that_of_another_lab_is_not(
+    tools: Bench, run_folder: Path, name: str, *, told: bool
+) -> None:
+    has(tools, "podman", {})
+    has(tools, "docker", {})
+    kind = tools.folder / "kind"
+    kind.symlink_to("/bin/sleep")
+    with subprocess.Popen([kind, "60"], env={"RUN": str(run_folder.with_name(name))}) as process:
+        try:
+            left = residue(trail(run_folder, "lab"))
+        finally:
+            process.kill()
+    assert left == ([f"processes: kind {process.pid}"] if told else [])
 
 
 Start = Callable[[Path, str], subprocess.Popen[bytes]]

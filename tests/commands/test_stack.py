@@ -13,6 +13,7 @@ import pytest
 
 from commands.stack import Stack
 from components.checks.plan import ExpectedInterface, Plan, to_json
+from tests.commands.conftest import without_looks
 from tests.lab_config import ROOT
 from tests.scripts.conftest import Bench
 
@@ -36,6 +37,16 @@ def pulumi(tools: Bench) -> Bench:
     late = dataclasses.replace(tools, rules=900)
     late.on("pulumi config get clusterName *", "echo lab")
     late.on("pulumi *")
+    return tools
+
+
+@pytest.fixture
+def nothing_left(tools: Bench) -> Bench:
+    """A podman that has nothing of any lab."""
+    late = dataclasses.replace(tools, rules=950)
+    late.on("podman ps *")
+    late.on("podman network ls *")
+    late.on("podman network inspect *", "exit 1")
     return tools
 
 
@@ -78,7 +89,7 @@ def test_preview_selects_and_shows_the_difference(pulumi: Bench, stack: Stack) -
 
 def test_down_selects_and_destroys(pulumi: Bench, stack: Stack) -> None:
     assert stack.down("--refresh") == 0
-    assert pulumi.calls == [
+    assert without_looks(pulumi) == [
         SELECT,
         CLUSTER,
         "pulumi destroy --yes --skip-preview --refresh --stack dev --non-interactive",
@@ -134,7 +145,7 @@ def test_the_commands_that_take_a_config_file_are_given_it_and_no_other_is(pulum
     with_file.down()
     with_file.outputs()
     with_file.remove()
-    given = {call.split(" --")[0]: call.endswith(" --config-file /srv/a lab.yaml") for call in pulumi.calls}
+    given = {call.split(" --")[0]: call.endswith(" --config-file /srv/a lab.yaml") for call in without_looks(pulumi)}
     assert given == {
         "pulumi stack select": False,
         "pulumi up": True,
@@ -189,12 +200,12 @@ def test_what_pulumi_ends_with_is_what_up_and_preview_end_with(pulumi: Bench, st
 @pytest.mark.parametrize(
     ("destroy", "kind", "ends"), [(0, 0, 0), (5, 0, 5), (0, 3, 1), (5, 3, 5)], ids=["all gone", "state", "left", "both"]
 )
+@pytest.mark.usefixtures("nothing_left")
 def test_down_fails_where_pulumi_does_or_where_anything_is_still_there(
     pulumi: Bench, stack: Stack, run_folder: Path, capfd: pytest.CaptureFixture[str], destroy: int, kind: int, ends: int
 ) -> None:
     pulumi.on("pulumi destroy *", f"exit {destroy}")
     pulumi.on("kind delete *", f"[ {kind} = 0 ] || echo 'in use' >&2; exit {kind}")
-    pulumi.on("podman network inspect *", "exit 1")
     run_folder.mkdir(parents=True)
     (run_folder / "engine").write_text("podman\n")
     assert stack.down() == ends
@@ -202,16 +213,16 @@ def test_down_fails_where_pulumi_does_or_where_anything_is_still_there(
     assert capfd.readouterr().err == said
 
 
+@pytest.mark.usefixtures("nothing_left")
 def test_what_a_killed_run_left_goes_after_the_stack_and_even_if_destroy_fails(
     pulumi: Bench, stack: Stack, run_folder: Path
 ) -> None:
     pulumi.on("pulumi destroy *", "exit 255")
     pulumi.on("kind delete *")
-    pulumi.on("podman network inspect *", "exit 1")
     run_folder.mkdir(parents=True)
     (run_folder / "engine").write_text("podman\n")
     assert stack.down() == 255
-    assert [call.split()[:2] for call in pulumi.calls[2:]] == [
+    assert [call.split()[:2] for call in without_looks(pulumi)[2:]] == [
         ["pulumi", "destroy"],
         ["kind", "delete"],
         ["podman", "network"],
@@ -224,7 +235,32 @@ def test_a_destroy_that_failed_is_done_again_once_all_is_gone(pulumi: Bench, sta
     """The state would go on telling of what is not there, and the next `up` believe it."""
     pulumi.on("pulumi destroy *", "exit 255", "exit 0")
     assert stack.down() == 0
-    assert [call.split()[1] for call in pulumi.calls[2:]] == ["destroy", "destroy"]
+    assert [call.split()[1] for call in without_looks(pulumi)[2:]] == ["destroy", "destroy"]
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_down_fails_and_tells_what_is_there_though_all_that_removes_things_went_well(
+    pulumi: Bench, stack: Stack, run_folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commands.leftovers.PATIENCE", 0)
+    pulumi.on("kind delete *")
+    pulumi.on("podman ps --all --filter label=io.x-k8s.kind.cluster=lab *", "echo lab-worker; echo lab-worker2")
+    run_folder.mkdir(parents=True)
+    (run_folder / "engine").write_text("podman\n")
+    assert stack.down() == 1
+    assert capfd.readouterr().err.splitlines() == [
+        "still there: containers: podman lab-worker",
+        "still there: containers: podman lab-worker2",
+    ]
+
+
+def test_down_of_a_lab_that_was_never_up_ends_well_where_no_engine_answers(
+    pulumi: Bench, stack: Stack, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for engine in ("docker", "podman"):
+        pulumi.on(f"{engine} *", "echo 'no server' >&2; exit 125")
+    assert stack.down() == 0
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("word", ["up", "preview", "down"])
@@ -370,7 +406,7 @@ def test_the_command_line_runs_the_command_and_ends_as_it_does(
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("commands", run_name="__main__")
     assert ended.value.code == 6
-    assert pulumi.calls[-1] == f"{call} --non-interactive"
+    assert without_looks(pulumi)[-1] == f"{call} --non-interactive"
 
 
 @pytest.mark.parametrize("words", [[], ["sideways"], ["up", "--config", "engine=docker"]], ids=" ".join)

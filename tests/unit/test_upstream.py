@@ -13,12 +13,15 @@ import pytest
 from components.settings import Source
 from components.upstream import UpstreamError, documents, fetch, lean
 
-CONTENT = b"kind: Namespace\n"
+OBJECT = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lab"}}
+CONTENT = json.dumps(OBJECT).encode() + b"\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 MANIFEST = """
 ---
+apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
+metadata: {name: labs.example.org}
 spec:
   description: long
   versions:
@@ -26,7 +29,9 @@ spec:
       properties: {description: {type: string, description: long}}
 ---
 ---
+apiVersion: v1
 kind: ConfigMap
+metadata: {name: lab}
 data: {description: kept}
 """
 
@@ -138,10 +143,12 @@ def test_descriptions_go_from_kinds_alone_and_empty_documents_from_all(tmp_path:
     source = Source(location=str(path), sha256=hashlib.sha256(MANIFEST.encode()).hexdigest())
     expected = [
         {
+            "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
+            "metadata": {"name": "labs.example.org"},
             "spec": {"versions": [{"properties": {"description": {"type": "string"}}}]},
         },
-        {"kind": "ConfigMap", "data": {"description": "kept"}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "lab"}, "data": {"description": "kept"}},
     ]
     assert documents(source, tmp_path / "cache") == expected
     # Read again, it comes from what was kept.
@@ -180,7 +187,7 @@ def test_what_another_version_of_the_program_kept_is_not_taken(tmp_path: Path, m
     [kept] = (tmp_path / "cache/documents").iterdir()
     kept.write_text('[{"kind": "Kept"}]')
     monkeypatch.undo()
-    assert documents(source, tmp_path / "cache") == [{"kind": "Namespace"}]
+    assert documents(source, tmp_path / "cache") == [OBJECT]
 
 
 @pytest.mark.parametrize("name", ["documents.json", "checked", SHA256])
@@ -193,7 +200,7 @@ def test_what_is_kept_of_a_file_is_never_taken_for_a_file_upstream(
     documents(Source(location=str(own), sha256=SHA256), tmp_path / "cache")
     there = upstream.source().location.replace("file.yaml", name)
     assert fetch(Source(location=there, sha256=SHA256), tmp_path / "cache").read_bytes() == CONTENT
-    assert documents(Source(location=there, sha256=SHA256), tmp_path / "cache") == [{"kind": "Namespace"}]
+    assert documents(Source(location=there, sha256=SHA256), tmp_path / "cache") == [OBJECT]
 
 
 def test_a_file_of_ones_own_that_changes_is_checked_again(tmp_path: Path) -> None:
@@ -205,3 +212,57 @@ def test_a_file_of_ones_own_that_changes_is_checked_again(tmp_path: Path) -> Non
     fetch.cache_clear()  # another run
     with pytest.raises(UpstreamError, match="pinned is"):
         fetch(source, tmp_path / "cache")
+
+
+def pinned(folder: Path, content: bytes) -> Source:
+    """A file of one's own with that content, and the sha256 that it really has."""
+    path = folder / "mine.yaml"
+    path.write_bytes(content)
+    return Source(location=str(path), sha256=hashlib.sha256(content).hexdigest())
+
+
+GOOD = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: lab}\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"kind: [", "did not find expected node content"),
+        (b"\x1f\x8b\x08\x00\xff", "unacceptable|codec|invalid"),
+        (b"<html>no such page</html>", "document 1 is a str, not a mapping"),
+        (b"- 1\n- 2\n", "document 1 is a list, not a mapping"),
+        (b"name: lab\n", r"document 1 has no apiVersion, kind, metadata\.name;"),
+        (b"apiVersion: v1\nkind: 7\nmetadata: {name: lab}\n", "document 1 has no kind;"),
+        (b"apiVersion: v1\nkind: ConfigMap\nmetadata: [lab]\n", r"document 1 has no metadata\.name;"),
+        (f"{GOOD}---\n{GOOD}---\n{{}}\n---\n7\n".encode(), "objects: document 4 is a int, not a mapping;"),
+        (f"{GOOD}data: {{since: 2026-01-02}}\n".encode(), "date is not JSON serializable"),
+        (f"{GOOD}data: {{since: 2026-13-32}}\n".encode(), "month must be in"),
+        (f"{GOOD}data: &all {{all: *all}}\n".encode(), "Circular reference"),
+        (b"", "there is no document in it"),
+        (b"1\n---\n2\n---\n3\n---\n4\n", "document 3 is a int, not a mapping; 1 more; name another file"),
+    ],
+)
+def test_a_pinned_file_that_holds_no_kubernetes_objects_is_refused_by_its_name(
+    tmp_path: Path, content: bytes, fault: str
+) -> None:
+    source = pinned(tmp_path, content)
+    with pytest.raises(UpstreamError, match=fault) as refused:
+        documents(source, tmp_path / "cache")
+    assert str(refused.value).startswith(f"{source.location} is no file of Kubernetes objects: ")
+    assert str(refused.value).endswith("; name another file in the config (source and sha256)")
+    assert not (tmp_path / "cache/documents").exists()
+
+
+@pytest.mark.parametrize(
+    ("location", "reason"),
+    [
+        ("~nobody-of-this-name/mine.yaml", "there can be no such file .*home directory"),
+        ("/" + 300 * "x", r"there can be no such file \(File name too long\)"),
+        ("/proc/self/mem", r"cannot be read \(Input/output error\)"),
+    ],
+)
+def test_a_file_that_cannot_be_looked_at_is_an_error_of_the_same_kind(
+    tmp_path: Path, location: str, reason: str
+) -> None:
+    with pytest.raises(UpstreamError, match=reason + ".*; name another file in the config"):
+        fetch(Source(location=location, sha256=SHA256), tmp_path)
