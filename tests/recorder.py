@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import runpy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -140,6 +141,7 @@ def run_program(program: Path, answers: Answers, *, config: Mapping[str, str], p
 
     def inside() -> None:
         asyncio.set_event_loop(loop := asyncio.new_event_loop())
+        loop.set_exception_handler(lambda _loop, _context: None)  # What goes wrong is in `run.error`.
         settings.SETTINGS.outputs.clear()  # What a run that failed left: this set alone is shared by all.
         try:
             set_all_config({f"kalico:{key}": value for key, value in config.items()})
@@ -155,6 +157,7 @@ def run_program(program: Path, answers: Answers, *, config: Mapping[str, str], p
             loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
             asyncio.set_event_loop(None)
             loop.close()
+            gc.enable()  # The program lives for seconds and turns it off.
 
     # Pulumi keeps its runtime in context variables: nothing of a run is left for the next.
     contextvars.copy_context().run(inside)
