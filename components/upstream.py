@@ -9,6 +9,7 @@ import functools
 import hashlib
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,18 +97,42 @@ def check(content: bytes, source: Source) -> bytes:
     return content
 
 
+def have(manifests: Sequence[Source], archives: Sequence[Source], cache: Path) -> None:
+    """Have all files in the cache, the manifests read. Raises UpstreamError with every one that cannot be had."""
+    faults = []
+    for source in [*manifests, *archives]:
+        try:
+            if source in manifests:
+                objects_file(source, cache)
+            else:
+                fetch(source, cache)
+        except UpstreamError as error:
+            faults.append(str(error))
+    if len(faults) > 1:
+        faults = ["\n  - ".join([f"{len(faults)} files cannot be had, nothing was touched:", *faults])]
+    if faults:
+        raise UpstreamError(faults[0])
+
+
 def documents(source: Source, cache: Path) -> list[dict[str, Any]]:
     """The Kubernetes objects in a YAML file. CRDs come without what is two thirds of them, see `lean`.
 
-    What was read is kept as JSON: every preview reads it, and YAML takes ten times as long. What another version of
-    this module kept is not taken. Raises UpstreamError, also for a file that is the pinned one and holds anything else.
+    Raises UpstreamError, also for a file that is the pinned one and holds anything else.
+    """
+    read: list[dict[str, Any]] = json.loads(objects_file(source, cache).read_bytes())
+    return read
+
+
+def objects_file(source: Source, cache: Path) -> Path:
+    """What `documents` reads, kept as JSON: every preview reads it, and YAML takes ten times as long.
+
+    What another version of this module kept is not taken.
     """
     path = fetch(source, cache)
     kept = cache / "documents" / f"{source.sha256}-{code()}.json"
     if not kept.exists():
         keep(kept, as_json(content_of(path), source.location))
-    read: list[dict[str, Any]] = json.loads(kept.read_bytes())
-    return read
+    return kept
 
 
 def as_json(content: bytes, location: str) -> bytes:

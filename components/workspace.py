@@ -67,8 +67,8 @@ def find_workspace(settings: LabSettings) -> Workspace:
         engine = choose(settings.engine, used, unfit=unfit_here)
         # What another engine has of the lab is no part of it on this one.
         check_machine(settings, engine, run if used == engine.name else None)
-        for source in settings.sources:
-            upstream.fetch(source, cache)
+        manifests = [source for source in settings.sources if source != settings.cni_plugins]
+        upstream.have(manifests, [settings.cni_plugins], cache)
     except (ConfigError, EngineError, upstream.UpstreamError) as error:
         raise pulumi.RunError(str(error)) from None
     return Workspace(engine=engine, cluster_name=settings.cluster_name, cache=cache)

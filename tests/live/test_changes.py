@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from components.config import settings_of
-from components.engines import ENGINES
+from components.engines import ENGINES, Standing, ask
 from tests.live.conftest import (
     CLUSTER,
     TESTED,
@@ -136,18 +136,26 @@ def test_another_archive_of_plugins_is_unpacked_and_pods_run_on(
     changed(lab, config)
 
 
-@pytest.mark.parametrize("key", ["clusterName", "engine"])
-def test_another_lab_is_refused_as_long_as_this_one_is_there(lab: Lab, config: dict[str, Any], key: str) -> None:
-    """On a machine where the other engine does not run, that is a second reason."""
-    (other,) = ENGINES.keys() - {lab.engine}
-    changes = {"clusterName": "e2e-other", "engine": other}
+def test_another_cluster_name_is_refused_as_long_as_a_network_is_there(lab: Lab, config: dict[str, Any]) -> None:
+    said = refused(lab, config, "clusterName", "e2e-other")
+    assert "e2e-net" in said
+    assert "nothing was touched" in said
+
+
+def test_an_engine_that_does_not_answer_is_refused(lab: Lab, config: dict[str, Any]) -> None:
+    silent = [name for name, engine in ENGINES.items() if ask(engine).standing is Standing.SILENT]
+    if not silent:
+        pytest.skip("every engine answers here")
+    assert f"{silent[0]} " in refused(lab, config, "engine", silent[0])
+
+
+def refused(lab: Lab, config: dict[str, Any], key: str, value: str) -> str:
     assert lab.stack.config_file
-    lab.stack.config_file.write_text(yaml.safe_dump({"config": config | {f"kalico:{key}": changes[key]}}))
+    lab.stack.config_file.write_text(yaml.safe_dump({"config": config | {f"kalico:{key}": value}}))
     preview = lab.stack.pulumi("preview", quiet=True)
     lab.stack.config_file.write_text(yaml.safe_dump({"config": config}))
     assert preview.returncode
-    assert ("e2e-net" if key == "clusterName" else other) in preview.stdout
-    assert "nothing was touched" in preview.stdout
+    return preview.stdout
 
 
 FAR = "192.0.2.7"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from components.settings import Source
-from components.upstream import UpstreamError, documents, fetch, lean
+from components.upstream import UpstreamError, documents, fetch, have, lean
 
 OBJECT = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lab"}}
 CONTENT = json.dumps(OBJECT).encode() + b"\n"
@@ -266,3 +266,12 @@ def test_a_file_that_cannot_be_looked_at_is_an_error_of_the_same_kind(
 ) -> None:
     with pytest.raises(UpstreamError, match=reason + ".*; name another file in the config"):
         fetch(Source(location=location, sha256=SHA256), tmp_path)
+
+
+def test_one_file_that_cannot_be_had_is_told_by_itself_and_an_archive_is_not_read(tmp_path: Path) -> None:
+    good = pinned(tmp_path, CONTENT)
+    (tmp_path / "cni.tgz").write_bytes(b"\x1f\x8b")
+    archive = Source(location=str(tmp_path / "cni.tgz"), sha256=hashlib.sha256(b"\x1f\x8b").hexdigest())
+    have([good], [archive], tmp_path / "cache")
+    with pytest.raises(UpstreamError, match=r"^\S+gone\.tgz: there is no such file"):
+        have([good], [archive, Source(location=str(tmp_path / "gone.tgz"), sha256=SHA256)], tmp_path / "cache")

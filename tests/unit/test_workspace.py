@@ -1,5 +1,6 @@
 """Where a lab lives, what its scripts are told, and which engine it is on."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of the user's own on a machine without any engine."""
     monkeypatch.setenv("KALICO_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    monkeypatch.setattr("components.upstream.fetch", lambda source, cache: cache)
+    monkeypatch.setattr("components.upstream.have", lambda manifests, archives, cache: None)
     return tmp_path
 
 
@@ -146,7 +147,7 @@ def test_what_the_machine_is_in_the_way_of_is_refused_at_once_before_anything_is
     def fetched(*_: object) -> None:
         raise AssertionError("nothing is fetched for a lab that cannot be")
 
-    monkeypatch.setattr("components.upstream.fetch", fetched)
+    monkeypatch.setattr("components.upstream.have", fetched)
     with pytest.raises(pulumi.RunError) as caught:
         find_workspace(lab(**ON_ETH7))
     assert str(caught.value).splitlines() == [
@@ -293,3 +294,29 @@ def test_a_lab_that_is_as_it_was_made_asks_neither_the_engine_nor_the_kernel(
     monkeypatch.setattr("subprocess.run", asked)
     made(machine, "podman", parents)
     assert find_workspace(lab(networks=networks, pods=[])).engine is ENGINES["podman"]
+
+
+def test_every_file_that_cannot_be_had_is_told_before_anything_is_made(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("KALICO_CACHE", str(machine))
+    made(machine, "podman", {"ext-net": ""})
+    (machine / "mine.yaml").write_text("no object")
+    own = {
+        "calicoManifest": {"source": str(machine / "gone.yaml"), "sha256": "0" * 64},
+        "multusManifest": {
+            "source": str(machine / "mine.yaml"),
+            "sha256": hashlib.sha256(b"no object").hexdigest(),
+        },
+        "cniPluginsArchive": {"source": "~nobody-of-this-name/cni.tgz", "sha256": "0" * 64},
+    }
+    with pytest.raises(pulumi.RunError) as caught:
+        find_workspace(lab(**own))
+    said = str(caught.value).splitlines()
+    assert said[0] == "3 files cannot be had, nothing was touched:"
+    assert [line.split(": ")[0] for line in said[1:]] == [
+        f"  - {machine}/gone.yaml",
+        f"  - {machine}/mine.yaml is no file of Kubernetes objects",
+        "  - ~nobody-of-this-name/cni.tgz",
+    ]
