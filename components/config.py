@@ -15,6 +15,7 @@ import pulumi
 import yaml
 
 from components.settings import ConfigError, LabSettings, load
+from components.workspace import with_machines
 
 ROOT = Path(__file__).parent.parent
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -30,7 +31,7 @@ def load_settings() -> LabSettings:
     try:
         return settings_of(given)
     except ConfigError as error:
-        raise pulumi.RunError(str(error)) from None
+        raise pulumi.RunError(str(with_machines(error))) from None
 
 
 def settings_of(given: Mapping[str, Any]) -> LabSettings:

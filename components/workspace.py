@@ -9,7 +9,7 @@ import pulumi
 from components import machine, upstream
 from components.engines import Engine, EngineError, Standing, choose, unfit
 from components.records import records
-from components.settings import ConfigError, LabSettings, NetworkSettings, machine_faults
+from components.settings import ConfigError, LabError, LabSettings, NetworkSettings, machine_faults
 from components.settings.machine import asks_kernel, asks_parent, standing_faults
 
 
@@ -55,6 +55,30 @@ def find_workspace(settings: LabSettings) -> Workspace:
     the way of. A lab that is as it was made costs no question to anyone.
     """
     cache = cache_folder(dict(os.environ))
+    try:
+        engine = find_engine(settings, cache)
+        manifests = [source for source in settings.sources if source != settings.cni_plugins]
+        upstream.have(manifests, [settings.cni_plugins], cache)
+    except (ConfigError, EngineError, upstream.UpstreamError) as error:
+        raise pulumi.RunError(str(error)) from None
+    return Workspace(engine=engine, cluster_name=settings.cluster_name, cache=cache)
+
+
+def with_machines(error: ConfigError) -> ConfigError:
+    """The faults of a config, and those of what the machine is in the way of, of all that could be read."""
+    if isinstance(error, LabError):
+        try:
+            find_engine(error.settings, cache_folder(dict(os.environ)), error.unsound)
+        except ConfigError as more:
+            return ConfigError((*error.faults, *more.faults))
+        except EngineError:
+            pass  # Told of when the config can be used.
+    return error
+
+
+def find_engine(settings: LabSettings, cache: Path, unsound: frozenset[str] = frozenset()) -> Engine:
+    """The engine of this lab, on a machine that is in the way of nothing. Raises EngineError, and ConfigError as
+    `check_machine`."""
     run = cache / "run" / settings.cluster_name
     record = run / "engine"
     used = record.read_text().strip() if record.exists() else None
@@ -63,26 +87,24 @@ def find_workspace(settings: LabSettings) -> Workspace:
         may, kinds = machine.makes_links(), machine.features()
         return unfit(engine, standing, settings.networks, makes_links=may, features=kinds)
 
-    try:
-        engine = choose(settings.engine, used, unfit=unfit_here)
-        # What another engine has of the lab is no part of it on this one.
-        check_machine(settings, engine, run if used == engine.name else None)
-        manifests = [source for source in settings.sources if source != settings.cni_plugins]
-        upstream.have(manifests, [settings.cni_plugins], cache)
-    except (ConfigError, EngineError, upstream.UpstreamError) as error:
-        raise pulumi.RunError(str(error)) from None
-    return Workspace(engine=engine, cluster_name=settings.cluster_name, cache=cache)
+    engine = choose(settings.engine, used, unfit=unfit_here)
+    # What another engine has of the lab is no part of it on this one.
+    check_machine(settings, engine, run if used == engine.name else None, unsound)
+    return engine
 
 
-def check_machine(settings: LabSettings, engine: Engine, run: Path | None) -> None:
+def check_machine(
+    settings: LabSettings, engine: Engine, run: Path | None, unsound: frozenset[str] = frozenset()
+) -> None:
     """Raises ConfigError for what the machine is in the way of, among what is not made yet.
 
     `run`: the live files of a lab that was made; None where there is none. Where all is made, what no record tells of
-    (the pods' plugin, an MTU) is compared with what files of the machine tell, and no process is started.
+    (the pods' plugin, an MTU) is compared with what files of the machine tell, and no process is started. `unsound`:
+    networks that are not looked at.
     """
     networks = settings.networks
-    made = None if run is None else {network.name for network in networks if is_made(network, run)}
-    moved = () if run is None else moved_subnets(settings, run)
+    made = {*unsound, *(network.name for network in networks if run and is_made(network, run))}
+    moved = moved_subnets(settings, run) if run else CLUSTERS_OWN
     if made != {network.name for network in networks} or moved:
         faults = machine_faults(settings, machine.facts(engine), made, moved)
     else:
@@ -105,10 +127,13 @@ def is_made(network: NetworkSettings, run: Path) -> bool:
     return there and record.mode in ("", network.mode)
 
 
+CLUSTERS_OWN = ("podSubnet", "serviceSubnet")
+
+
 def moved_subnets(settings: LabSettings, run: Path) -> tuple[str, ...]:
     """The keys of the cluster's subnets that are others than those with which it was made, as far as its record tells:
     it is then made anew."""
     record = records(run).get("cluster")
-    said = {"podSubnet": str(settings.pod_subnet), "serviceSubnet": str(settings.service_subnet)}
+    said = (str(settings.pod_subnet), str(settings.service_subnet))
     was = record.subnet.split() if record else []
-    return tuple(key for (key, subnet), made in zip(said.items(), was, strict=False) if subnet != made)
+    return tuple(key for key, subnet, made in zip(CLUSTERS_OWN, said, was, strict=False) if subnet != made)

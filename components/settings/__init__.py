@@ -2,7 +2,7 @@
 
 from components.settings.faults import ConfigError, Fault
 from components.settings.ipam import WorkerRange
-from components.settings.lab import LabSettings, Source, WhereaboutsSettings, load
+from components.settings.lab import LabError, LabSettings, Source, WhereaboutsSettings, load
 from components.settings.machine import EngineNetwork, MachineFacts, machine_faults, missing_features
 from components.settings.networks import NetworkSettings
 from components.settings.peers import PeerSettings
@@ -13,6 +13,7 @@ __all__ = [
     "ConfigError",
     "EngineNetwork",
     "Fault",
+    "LabError",
     "LabSettings",
     "MachineFacts",
     "NetworkSettings",

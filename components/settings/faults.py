@@ -69,9 +69,9 @@ class Faults:
     def add(self, key: str, problem: str, remedy: str) -> None:
         self.found.append(Fault(key=key, problem=problem, remedy=remedy))
 
-    def raise_if_any(self) -> None:
+    def raise_if_any(self, error: Callable[[tuple[Fault, ...]], ConfigError] = ConfigError) -> None:
         if self.found:
-            raise ConfigError(tuple(self.found))
+            raise error(tuple(self.found))
 
 
 class Section:

@@ -9,7 +9,7 @@ from typing import Any
 from components.settings import checks
 from components.settings.blocks import Subnet
 from components.settings.dhcp import server_name
-from components.settings.faults import NOWHERE, Faults, Section, known_as, shown
+from components.settings.faults import NOWHERE, ConfigError, Fault, Faults, Section, known_as, shown
 from components.settings.names import (
     ENGINES_OWN,
     FEATURE_GATE,
@@ -122,6 +122,16 @@ class LabSettings:
         return self.calico_manifest, self.multus_manifest, self.cni_plugins, *whereabouts
 
 
+class LabError(ConfigError):
+    """Of a config that says enough for the machine to be looked at, too."""
+
+    def __init__(self, faults: tuple[Fault, ...], settings: LabSettings, unsound: frozenset[str]) -> None:
+        super().__init__(faults)
+        self.settings = settings
+        self.unsound = unsound
+        """The names of the networks that nothing can be compared with."""
+
+
 def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[str, str]]], arch: str) -> LabSettings:
     """Check the whole config and freeze it.
 
@@ -192,6 +202,9 @@ def load(config: Mapping[str, Any], upstream: Mapping[str, Mapping[str, Mapping[
     if known_workers:
         checks.check_ranges([(i, network) for i, network in enumerate(networks) if sound[i]], placed, faults)
         checks.check_count(known_workers, placed, room, faults)
+    if not section.faulty_at("clusterName") and not section.faulty_at("engine"):
+        unsound = frozenset(network.name for network in networks if known_networks[network.name] is None)
+        faults.raise_if_any(lambda found: LabError(found, settings, unsound))
     faults.raise_if_any()
     return settings
 

@@ -10,6 +10,7 @@ import yaml
 from pulumi.runtime import set_all_config
 
 from components.config import load_settings, merged
+from components.settings import ConfigError, Fault
 from components.settings.lab import EngineChoice
 from tests.lab_config import DECLARED, config, faults, lab
 
@@ -75,13 +76,22 @@ def test_the_declared_defaults_are_the_config_of_the_default_lab() -> None:
     assert merged(DECLARED, {}, {}) == config()
 
 
+def test_faults_of_the_config_are_told_with_those_of_the_machine(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = ConfigError((Fault(key="networks[0].parent", problem="is missing", remedy="take another"),))
+    monkeypatch.setattr("components.config.with_machines", lambda error: ConfigError((*error.faults, *more.faults)))
+    set_all_config({"kalico:worker": "2"})
+    with pytest.raises(pulumi.RunError, match=r"^2 faults .*\n  - worker: .*\n  - networks\[0\]\.parent: is missing"):
+        load_settings()
+
+
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No config of the stack, and an empty site file."""
+    """No config of the stack, an empty site file, and a machine that is in the way of nothing."""
     site = tmp_path / "site.yaml"
     site.touch()
     monkeypatch.setenv("KALICO_SITE", str(site))
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("components.config.with_machines", lambda error: error)
     set_all_config({})
     return site
 

@@ -10,8 +10,9 @@ import pulumi
 import pytest
 
 from components.engines import ENGINES
+from components.settings import ConfigError
 from components.settings.machine import FEATURES
-from components.workspace import Workspace, cache_folder, find_workspace
+from components.workspace import Workspace, cache_folder, find_workspace, with_machines
 from tests.lab_config import lab, network
 
 Networks = Sequence[Mapping[str, Any]]
@@ -157,6 +158,31 @@ def test_what_the_machine_is_in_the_way_of_is_refused_at_once_before_anything_is
         "  - podSubnet: 10.24.0.0/16 overlaps the engine's network 'theirs' 10.24.7.0/24; take another subnet",
     ]
     assert asked(machine) == ["info --format", "network ls", "network inspect"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"worker": 2}, {"worker", "networks[0].parent", "podSubnet"}),
+        ({"podSubnet": "10.24.3.0/16"}, {"podSubnet", "networks[0].parent"}),
+        ({"networks": [network(parent="eth7", subnet="10.23.0.9/16")]}, {"networks[0].subnet", "podSubnet"}),
+        ({"engine": "dokcer"}, {"engine"}),
+        ({"clusterName": "Kalico"}, {"clusterName"}),
+    ],
+    ids=["another key", "a subnet", "the network", "the engine", "the lab's name"],
+)
+def test_what_is_wrong_with_the_config_and_what_the_machine_is_in_the_way_of_are_told_together(
+    machine: Path, changes: dict[str, Any], told: set[str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        lab(**{"engine": "podman", **ON_ETH7, **changes})
+    assert {fault.key for fault in with_machines(caught.value).faults} == told
+
+
+def test_an_engine_that_does_not_answer_hides_no_fault_of_the_config(cache: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        lab(worker=2)
+    assert with_machines(caught.value) is caught.value
 
 
 def test_a_network_that_is_new_in_a_lab_is_looked_at_alone(machine: Path) -> None:
