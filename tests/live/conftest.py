@@ -130,11 +130,23 @@ def steps(stack: Stack, command: str, *words: str) -> set[tuple[str, str]]:
 
 
 def previewed_and_done(stack: Stack) -> set[str]:
-    """The names of what `up` touched: what the preview said, step for step. Afterwards nothing is left to do."""
+    """The names of what `up` touched: what the preview said, step for step.
+
+    What it left to do is in what the next one touches, and see `settled`.
+    """
     said = steps(stack, "preview")
     assert steps(stack, "up", "--yes", "--skip-preview") == said
-    assert steps(stack, "preview") == set()
     return {name for _, name in said}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settled(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After the changes of a file nothing is left to do."""
+    changing = request.module.__name__.rsplit(".", 1)[-1] in ORDER[1:-1]
+    lab = request.getfixturevalue("lab") if changing else None
+    yield
+    if lab:
+        assert steps(lab.stack, "preview") == set()
 
 
 @pytest.fixture(scope="session")
