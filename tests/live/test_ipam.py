@@ -239,7 +239,7 @@ def test_what_whereabouts_and_the_servers_are_made_of_can_be_changed_while_pods_
     lab: Lab, config: dict[str, Any], tmp_path: Path
 ) -> None:
     same = stays(lab, "near", "far")
-    settings = settings_of({"networks": [SHARED]})
+    settings = settings_of({"networks": [SHARED], "pods": []})
     assert settings.whereabouts
     (daemon, *_), role = settings.whereabouts.manifests, "whereabouts-cni"
     with named_otherwise(lab.engine, settings.dhcp_server_image) as image:
