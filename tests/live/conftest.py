@@ -47,6 +47,9 @@ ORDER = (
 os.environ["PULUMI_DEBUG_COMMANDS"] = "true"  # with it Pulumi has `--event-log`
 os.environ["KUBECACHEDIR"] = str(cache_folder(dict(os.environ)) / "kubectl")  # not in the user's own ~/.kube
 
+ENDS_AT_ONCE = ["/bin/ash", "-c", "trap : TERM INT; sleep infinity & wait"]
+"""The command of the seed's pod, which does not wait to be killed."""
+
 TESTED = {"self-test-checks"}
 """What is made again with every pod."""
 
@@ -71,7 +74,7 @@ CONFIG: dict[str, Any] = {
         {
             "name": "samplepod",
             "image": "alpine",
-            "command": ["/bin/ash", "-c", "trap : TERM INT; sleep infinity & wait"],
+            "command": ENDS_AT_ONCE,
             "networks": ["e2e-net"],
         }
     ],

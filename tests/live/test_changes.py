@@ -15,6 +15,7 @@ from components.config import settings_of
 from components.engines import ENGINES, Standing, ask
 from tests.live.conftest import (
     CLUSTER,
+    ENDS_AT_ONCE,
     TESTED,
     WORKER,
     Lab,
@@ -216,7 +217,7 @@ def test_one_more_pod_is_one_more_pod(lab: Lab, config: dict[str, Any]) -> None:
 def test_one_more_network_leaves_the_pods_of_the_first_running(lab: Lab, config: dict[str, Any]) -> None:
     same = stays(lab, "samplepod", "second")
     config["kalico:networks"].append(copy.deepcopy(SECOND))
-    third = {"name": "third", "image": "alpine", "command": ["sleep", "inf"], "networks": ["e2e-b", "e2e-net", "e2e-b"]}
+    third = {"name": "third", "image": "alpine", "command": ENDS_AT_ONCE, "networks": ["e2e-b", "e2e-net", "e2e-b"]}
     config["kalico:pods"].append(third)
     assert changed(lab, config) == {"networks-e2e-b", "joins-e2e-b", "attachments-e2e-b", "pods-third", *TESTED}
     assert same()
@@ -252,7 +253,7 @@ def test_a_network_of_the_bridge_plugin_takes_its_bridge_with_it(lab: Lab, confi
     ipam = {"type": "host-local", "rangeStart": "10.37.0.10", "rangeEnd": "10.37.0.20"}
     inside = {"name": "inside", "plugin": "bridge", "subnet": "10.37.0.0/24", "defaultRoute": "none", "ipam": ipam}
     config["kalico:networks"].append(inside)
-    fourth = {"name": "fourth", "image": "alpine", "command": ["sleep", "inf"], "networks": ["inside"]}
+    fourth = {"name": "fourth", "image": "alpine", "command": ENDS_AT_ONCE, "networks": ["inside"]}
     config["kalico:pods"].append(fourth)
     assert changed(lab, config) == {"attachments-inside", "attachments-inside-bridges", "pods-fourth", *TESTED}
     assert lab.in_node("ip", "-oneline", "link", "show", "type", "bridge").split()[1] == "br-inside:"
@@ -266,7 +267,7 @@ def test_one_more_worker_replaces_the_cluster_and_has_a_range_of_its_own(lab: La
     config["kalico:workers"] = 2
     config["kalico:quickReadiness"] = True  # for the time that it saves
     config["kalico:networks"] = [config["kalico:networks"][0]]
-    there = {"image": "alpine", "command": ["sleep", "inf"], "networks": ["e2e-net"]}
+    there = {"image": "alpine", "command": ENDS_AT_ONCE, "networks": ["e2e-net"]}
     config["kalico:pods"] = [
         {**there, "name": "samplepod", "node": "worker"},
         {**there, "name": "far", "node": "worker2", "namespace": "elsewhere", "count": 2},

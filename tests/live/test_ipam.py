@@ -14,6 +14,7 @@ from components.config import settings_of
 from tests.live.conftest import (
     CLUSTER,
     CONFIG,
+    ENDS_AT_ONCE,
     PEER,
     TESTED,
     WORKER,
@@ -58,7 +59,7 @@ NETWORKS = "k8s.v1.cni.cncf.io/networks"
 
 def pod(name: str, worker: str, address: str) -> dict[str, Any]:
     networks = ["e2e-net", {"name": "e2e-static", "address": address}, "e2e-shared", "e2e-leased"]
-    return {"name": name, "image": "alpine", "command": ["sleep", "inf"], "node": worker, "networks": networks}
+    return {"name": name, "image": "alpine", "command": ENDS_AT_ONCE, "node": worker, "networks": networks}
 
 
 def addresses(lab: Lab, network: str) -> dict[str, list[str]]:
