@@ -22,10 +22,8 @@ for node in $(kind get nodes --name "$CLUSTER"); do
 done
 done_with 'CNI plugins'
 kubectl create --filename "$OPERATOR" >/dev/null
-# (It fails on a CRD that has no conditions yet.)
-until kubectl wait --for=condition=Established crd/installations.operator.tigera.io --timeout 60s >/dev/null 2>&1; do
-  sleep 0.2
-done
+established() { kubectl wait --for=condition=Established crd/installations.operator.tigera.io --timeout 60s >/dev/null; }
+established 2>/dev/null || { sleep 1 && established; } # at once it fails on a CRD that has no conditions yet
 kubectl apply --filename "$INSTALLATION" >/dev/null
 until [ -n "$(kubectl get pods --all-namespaces --selector k8s-app=calico-node --output name)" ]; do sleep 1; done
 kubectl wait --for=condition=Ready pods --all-namespaces --selector k8s-app=calico-node --timeout 300s >/dev/null
