@@ -160,10 +160,15 @@ def config(lab: Lab) -> dict[str, Any]:
     return found
 
 
-def changed(lab: Lab, config: dict[str, Any]) -> set[str]:
-    """The names of what `up` touches after the change."""
+def configure(lab: Lab, config: dict[str, Any]) -> None:
+    """Say it, and do nothing yet."""
     assert lab.stack.config_file
     lab.stack.config_file.write_text(yaml.safe_dump({"config": config}))
+
+
+def changed(lab: Lab, config: dict[str, Any]) -> set[str]:
+    """The names of what `up` touches after the change."""
+    configure(lab, config)
     return previewed_and_done(lab.stack)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from components.config import settings_of
 from components.engines import ENGINES, Standing, ask
@@ -21,6 +20,7 @@ from tests.live.conftest import (
     Lab,
     attachments,
     changed,
+    configure,
     label,
     of_ones_own,
     previewed_and_done,
@@ -43,8 +43,7 @@ def test_another_range_reattaches_the_pods_of_the_network_and_nothing_else_and_t
     lab: Lab, config: dict[str, Any]
 ) -> None:
     config["kalico:networks"][0]["ipam"] |= {"rangeStart": "10.33.0.200", "rangeEnd": "10.33.0.230"}
-    assert lab.stack.config_file
-    lab.stack.config_file.write_text(yaml.safe_dump({"config": config}))
+    configure(lab, config)
     assert '"10.33.0.240" => "10.33.0.230"' in lab.stack.pulumi("preview", "--diff", quiet=True).stdout
     assert changed(lab, config) == {"attachments-e2e-net", "pods-samplepod", *TESTED}
     assert ipaddress.IPv4Address(lab.net1()) >= ipaddress.IPv4Address("10.33.0.200")
@@ -146,10 +145,9 @@ def test_an_engine_that_does_not_answer_is_refused(lab: Lab, config: dict[str, A
 
 
 def refused(lab: Lab, config: dict[str, Any], key: str, value: str) -> str:
-    assert lab.stack.config_file
-    lab.stack.config_file.write_text(yaml.safe_dump({"config": config | {f"kalico:{key}": value}}))
+    configure(lab, config | {f"kalico:{key}": value})
     preview = lab.stack.pulumi("preview", quiet=True)
-    lab.stack.config_file.write_text(yaml.safe_dump({"config": config}))
+    configure(lab, config)
     assert preview.returncode
     return preview.stdout
 

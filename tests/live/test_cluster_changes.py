@@ -4,10 +4,9 @@ import copy
 from typing import Any
 
 import pytest
-import yaml
 
 from components.config import settings_of
-from tests.live.conftest import CLUSTER, CONFIG, PEER, WORKER, Lab, changed, named_otherwise, run, steps
+from tests.live.conftest import CLUSTER, CONFIG, PEER, WORKER, Lab, changed, configure, named_otherwise, run, steps
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
@@ -26,10 +25,7 @@ WHOLE_CLUSTER: dict[str, Any] = {
 @pytest.mark.parametrize("key", [*WHOLE_CLUSTER, "quickReadiness"])
 def test_what_kind_cannot_change_is_said_to_replace_the_cluster(lab: Lab, config: dict[str, Any], key: str) -> None:
     value = WHOLE_CLUSTER.get(key, not config.get("kalico:quickReadiness"))
-    assert lab.stack.config_file
-    lab.stack.config_file.write_text(
-        yaml.safe_dump({"config": config | (FIRST if key == "workers" else {}) | {f"kalico:{key}": value}})
-    )
+    configure(lab, config | (FIRST if key == "workers" else {}) | {f"kalico:{key}": value})
     assert ("replace", "cluster-kind") in steps(lab.stack, "preview")
 
 

@@ -4,11 +4,11 @@ They take a quarter of an hour more than the half that `make e2e` has: `make e2e
 """
 
 import copy
-import json
 from typing import Any
 
 import pytest
 
+from components.macvlan_networks import bridge_name
 from tests.live.conftest import (
     CLUSTER,
     ENDS_AT_ONCE,
@@ -148,29 +148,6 @@ def test_what_bnk_reads_comes_and_goes_and_nothing_else_does(lab: Lab, config: d
     assert {name for name in changed(lab, config) if name != "node-annotations"} == {"node-annotations-bnk"}
 
 
-def bridge_of(lab: Lab, network: str) -> str:
-    """The parent of an island."""
-    (found,) = [
-        option for option in _words(run(lab.engine, "network", "inspect", network)) if option.startswith("kalico-")
-    ]
-    return found
-
-
-def _words(text: str) -> set[str]:
-    """All texts in some JSON."""
-    found: set[str] = set()
-    todo = [json.loads(text)]
-    while todo:
-        match todo.pop():
-            case dict() as mapping:
-                todo += mapping.values()
-            case list() as items:
-                todo += items
-            case str() as word:
-                found.add(word)
-    return {word for word in found if not word.startswith(CLUSTER)}
-
-
 CASES = {
     "a peer is removed": Case(
         happens=lambda lab: run(lab.engine, "rm", "--force", PEER), repaired={"peers-e2e-static", *TESTED}
@@ -207,7 +184,7 @@ def test_the_lab_is_repaired_as_the_preview_says_when(lab: Lab, what: str, refre
 
 
 def test_an_islands_bridge_that_is_gone_comes_back_with_all_that_is_on_it(lab: Lab) -> None:
-    run("ip", "link", "delete", bridge_of(lab, "e2e-static"))
+    run("ip", "link", "delete", bridge_name(CLUSTER, "e2e-static"))
     touched = previewed_and_done(lab.stack)
     assert touched >= {"networks-e2e-static", "peers-e2e-static", "joins-e2e-static", *attached("e2e-static")}
     assert not touched & {"cluster-kind", "networks-e2e-net"}
