@@ -20,6 +20,7 @@ from components.pods import Pods, PodsArgs
 from components.readiness import Readiness, ReadinessArgs
 from components.self_test import SelfTestArgs, prove
 from components.whereabouts import WhereaboutsArgs, whereabouts_for
+from components.workers import Workers, WorkersArgs
 from components.workspace import find_workspace
 
 gc.disable()  # the program lives for seconds, and looking for garbage was a tenth of its part in a preview
@@ -36,12 +37,13 @@ macvlans = MacvlanNetworks(
     "networks", MacvlanNetworksArgs(networks=settings.networks, workspace=workspace, drift=drift)
 )
 peers = peers_of(PeersArgs(settings=settings, workspace=workspace, macvlans=macvlans, drift=drift))
-cluster = KindCluster(
-    "cluster", KindClusterArgs(settings=settings, workspace=workspace, macvlans=macvlans, drift=drift)
+cluster = KindCluster("cluster", KindClusterArgs(settings=settings, workspace=workspace, drift=drift))
+workers = Workers(
+    "workers", WorkersArgs(settings=settings, workspace=workspace, cluster=cluster, macvlans=macvlans, drift=drift)
 )
 joins = NetworkJoins(
     "joins",
-    NetworkJoinsArgs(networks=settings.networks, workspace=workspace, cluster=cluster, macvlans=macvlans, drift=drift),
+    NetworkJoinsArgs(networks=settings.networks, workspace=workspace, workers=workers, macvlans=macvlans, drift=drift),
 )
 annotate_nodes(
     "node-annotations",
@@ -49,20 +51,28 @@ annotate_nodes(
         network=settings.annotated_network, workspace=workspace, cluster=cluster, joins=joins, drift=drift
     ),
 )
-calico = Calico("calico", CalicoArgs(settings=settings, workspace=workspace, cluster=cluster))
+calico = Calico("calico", CalicoArgs(settings=settings, workspace=workspace, cluster=cluster, workers=workers))
 plugins = CniPlugins(
     "cni-plugins",
-    CniPluginsArgs(archive=settings.cni_plugins, workspace=workspace, cluster=cluster, calico=calico, drift=drift),
+    CniPluginsArgs(archive=settings.cni_plugins, workspace=workspace, workers=workers, calico=calico, drift=drift),
 )
-multus = Multus("multus", MultusArgs(settings=settings, workspace=workspace, cluster=cluster, drift=drift))
+multus = Multus(
+    "multus", MultusArgs(settings=settings, workspace=workspace, cluster=cluster, workers=workers, drift=drift)
+)
 whereabouts = whereabouts_for(
     "whereabouts",
-    WhereaboutsArgs(settings=settings.whereabouts, workspace=workspace, cluster=cluster, drift=drift),
+    WhereaboutsArgs(settings=settings.whereabouts, workspace=workspace, cluster=cluster, workers=workers, drift=drift),
 )
 leases = leased(
     "leases",
     LeasesArgs(
-        settings=settings, workspace=workspace, macvlans=macvlans, cluster=cluster, plugins=plugins, drift=drift
+        settings=settings,
+        workspace=workspace,
+        macvlans=macvlans,
+        cluster=cluster,
+        workers=workers,
+        plugins=plugins,
+        drift=drift,
     ),
 )
 attachments = Attachments(
@@ -72,6 +82,7 @@ attachments = Attachments(
         cluster_subnets=settings.cluster_subnets,
         workspace=workspace,
         cluster=cluster,
+        workers=workers,
         joins=joins,
         multus=multus,
         whereabouts=whereabouts,
@@ -84,6 +95,7 @@ pods = Pods(
     PodsArgs(
         pods=settings.pods,
         cluster=cluster,
+        workers=workers,
         workspace=workspace,
         plugins=plugins,
         multus=multus,
@@ -95,7 +107,7 @@ readiness = Readiness(
     "readiness",
     ReadinessArgs(
         workspace=workspace,
-        cluster=cluster,
+        workers=workers,
         calico=calico,
         multus=multus,
         whereabouts=whereabouts,
@@ -116,7 +128,7 @@ prove(
     SelfTestArgs(
         settings=settings,
         workspace=workspace,
-        cluster=cluster,
+        workers=workers,
         pods=pods,
         readiness=readiness,
         peers=peers,

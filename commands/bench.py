@@ -41,6 +41,7 @@ OWN = {"ext-net": "bench-net", "10.23.": "10.43."}
 """What the bench calls what the default lab has, which may be running on the same machine."""
 LAYERS = {
     "cluster": r"command:local:Command cluster-kind created",
+    "worker": r"command:local:Command workers-running created",
     "CNI plugins": r"command:local:Command cni-plugins-nodes created",
     "network and NAD": r"NetworkAttachmentDefinition attachments-\S+ created",
     "Calico's operator": r"Deployment calico-tigera-operator created",
@@ -88,7 +89,7 @@ def seed_steps(settings: LabSettings, folder: Path) -> dict[str, float]:
     (network,) = settings.networks
     plain = {"metadata": {"name": "default"}}
     files: dict[str, Any] = {
-        "KIND_CONFIG": [kind_config(settings)],
+        "KIND_CONFIG": [seeds_cluster(settings)],
         "INSTALLATION": [installation(settings) | plain],
         "MULTUS": daemonset_documents(
             upstream.documents(settings.multus_manifest, workspace.cache), settings.multus_image
@@ -122,6 +123,13 @@ def seed_steps(settings: LabSettings, folder: Path) -> dict[str, float]:
         left = [line for name in ("network-delete", "kind-delete") for line in removed_by(name, environment)]
         if left:
             sys.exit("\n".join(["the seed's lab is not gone:", *left]))
+
+
+def seeds_cluster(settings: LabSettings) -> dict[str, Any]:
+    """The cluster with its worker, which kind makes with it in the seed's steps."""
+    config = kind_config(settings)
+    workers = [{"role": "worker", "image": settings.node_image}] * settings.workers
+    return config | {"nodes": [*config["nodes"], *workers]}
 
 
 def seeds(network: NetworkSettings) -> NetworkSettings:

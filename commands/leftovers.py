@@ -47,8 +47,8 @@ def sweep(run: Path, cluster: str) -> list[str]:
     if run.is_dir():
         (run / "lock").unlink(missing_ok=True)
         # Why each thing was made, and what to check: nothing by itself, and no proof that the thing was ever there.
-        own = ("because/cluster", "because/self-test", "checks.json")
-        reasons = [*(path for name in own for path in run.glob(name)), *run.glob("because/network.*")]
+        own = ("because/cluster", "because/node.*", "because/network.*", "because/self-test", "checks.json")
+        reasons = [path for name in own for path in run.glob(name)]
         left = [path for path in run.rglob("*") if path.is_file() and path not in reasons]
         problems += [str(path) for path in left]
         if not left:
@@ -190,7 +190,7 @@ def trail(run: Path, cluster: str) -> Trail:
         run=run,
         engine=engine if engine in known else "",
         engines=frozenset([engine, *(words[0] for each in records.values() for words in each)]) & known,
-        volumes=frozenset(_words(run / "volumes")),
+        volumes=frozenset(volume for path in run.glob("volumes/*") for volume in _words(path)),
         bridges=frozenset(bridge for _, bridge in records["networks"]),
     )
 

@@ -27,6 +27,7 @@ from components.settings.blocks import Address, Subnet
 from components.settings.plugins import bridge_on_node
 from components.settings.routes import DefaultRoute
 from components.whereabouts import Whereabouts
+from components.workers import Workers
 from components.workspace import Workspace
 
 CNI_VERSION = "0.3.1"
@@ -46,6 +47,7 @@ class AttachmentsArgs:
     cluster_subnets: tuple[Subnet, ...]
     workspace: Workspace
     cluster: KindCluster
+    workers: Workers
     joins: NetworkJoins
     multus: Multus
     whereabouts: Whereabouts | None
@@ -81,15 +83,17 @@ class Attachments(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _nad(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> KubernetesObject:
-        bridges = [] if network.plugin.on_network else [self._bridges(name, network, args)]
+        made_with: list[pulumi.Resource] = []
+        if not network.plugin.on_network:
+            made_with = [self._bridges(name, network, args), args.workers.running]
         if len(network.nodes) > 1:
-            made_with: pulumi.Resource = self._conf_on_nodes(name, network, args)
+            made_with += self._confs_on_nodes(name, network, args)
             spec: dict[str, Any] = {}
             annotations: dict[str, Any] = {CONTENT: digest("")}
             if network.ranges:
                 annotations[RANGES] = ranges(network)
         else:
-            made_with = args.joins.made.get(network.name, args.cluster.running)
+            made_with += args.joins.of(network)
             config = (
                 args.joins.printed(network).apply(master).apply(partial(nad_config, network, keep=args.cluster_subnets))
             )
@@ -108,11 +112,11 @@ class Attachments(pulumi.ComponentResource):
         )
         # The NAD's kind comes with Multus's manifest; its daemon need not run yet.
         kinds = [made for made in args.multus.objects if made.is_crd]
-        needed: list[pulumi.Resource] = [*kinds, made_with, *bridges]
+        needed: list[pulumi.Resource] = [*kinds, args.workers.running, *made_with]
         if args.whereabouts and network.ipam.in_cluster:
             needed.append(args.whereabouts.files)
         needed += args.leases.get(network.name, ())
-        opts = pulumi.ResourceOptions(parent=self, depends_on=needed, replace_with=[made_with, *bridges])
+        opts = pulumi.ResourceOptions(parent=self, depends_on=needed, replace_with=made_with)
         return KubernetesObject(f"{name}-{network.name}", document, pulumi.ResourceOptions.merge(again, opts))
 
     def _bridges(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> local.Command:
@@ -123,23 +127,30 @@ class Attachments(pulumi.ComponentResource):
             environment=args.workspace.environment | {"BRIDGE": bridge_on_node(network.name)},
             lines=network.nodes,
             triggers=[args.cluster.id],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.cluster.running], deleted_with=args.cluster.made),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.workers.running], deleted_with=args.cluster.made),
         )
 
-    def _conf_on_nodes(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> pulumi.Resource:
-        joined = args.joins.made.get(network.name, args.cluster.running)
+    def _confs_on_nodes(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> list[local.Command]:
         thing, file = f"conf.{network.name}", f"{CONFS}/kalico-{network.name}.conflist"
-        return scripts.run(
-            f"{name}-{network.name}-conf",
-            create="attachment-conf",
-            delete="node-files-delete",
-            environment=args.workspace.environment
-            | {"NETWORK": network.name, "FILE": file, "REMOVED": f"{file} /run/kalico/{thing}"},
-            because=partial(args.drift.in_nodes, thing, network.nodes),
-            lines=confs(network, args.cluster_subnets),
-            triggers=[joined.id],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[joined]),
-        )
+        joins = args.joins.made.get(network.name, {})
+        return [
+            scripts.run(
+                f"{name}-{network.name}-conf-{worker}",
+                create="attachment-conf",
+                delete="node-files-delete",
+                environment=args.workspace.environment
+                | {"NETWORK": network.name, "FILE": file, "REMOVED": f"{file} /run/kalico/{thing}"},
+                because=partial(args.drift.in_nodes, thing, [worker]),
+                lines=[line],
+                triggers=[joins.get(worker, args.workers.running).id],
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    depends_on=[args.workers.running, *filter(None, [joins.get(worker)])],
+                    deleted_with=args.workers.made[worker],
+                ),
+            )
+            for worker, line in zip(network.nodes, confs(network, args.cluster_subnets), strict=True)
+        ]
 
 
 def confs(network: NetworkSettings, keep: Sequence[Subnet] = ()) -> list[str]:

@@ -12,6 +12,7 @@ from components.config import ROOT
 from components.kind_cluster import KindCluster
 from components.objects import KubernetesObject, logical_name, register
 from components.settings import LabSettings
+from components.workers import Workers
 from components.workspace import Workspace
 
 
@@ -20,6 +21,7 @@ class CalicoArgs:
     settings: LabSettings
     workspace: Workspace
     cluster: KindCluster
+    workers: Workers
 
 
 class Calico(pulumi.ComponentResource):
@@ -42,7 +44,7 @@ class Calico(pulumi.ComponentResource):
             f"{name}-look",
             create="calico-look",
             environment=args.workspace.environment | {"SECONDS_AT_MOST": "300"},
-            triggers=[args.cluster.running.id],
+            triggers=[args.workers.id, args.workers.running.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=operator),
         )
         document = installation(args.settings)

@@ -9,8 +9,8 @@ from components import scripts, upstream
 from components.calico import Calico
 from components.config import architecture
 from components.drift import Drift
-from components.kind_cluster import KindCluster
 from components.settings import Source
+from components.workers import Workers
 from components.workspace import Workspace
 
 ROUTES_PLUGIN = "kalico-routes"
@@ -20,7 +20,7 @@ ROUTES_PLUGIN = "kalico-routes"
 class CniPluginsArgs:
     archive: Source
     workspace: Workspace
-    cluster: KindCluster
+    workers: Workers
     calico: Calico
     drift: Drift
 
@@ -38,10 +38,10 @@ class CniPlugins(pulumi.ComponentResource):
             create="cni-plugins",
             environment=args.workspace.environment
             | {"ARCHIVE": str(archive), "ARCH": architecture(), "ROUTES_PLUGIN": scripts.script(ROUTES_PLUGIN)},
-            because=partial(args.drift.in_nodes, "plugins", args.cluster.nodes),
-            lines=args.cluster.nodes,
-            triggers=[args.cluster.id],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico.authority]),
+            because=partial(args.drift.in_nodes, "plugins", args.workers.nodes),
+            lines=args.workers.nodes,
+            triggers=[args.workers.id],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico.authority, args.workers.running]),
         )
         self.id = command.id
         self.register_outputs({"nodes": command.stdout})

@@ -10,12 +10,14 @@ import pulumi_command.local as local
 from components import scripts
 from components.cni_plugins import CniPlugins
 from components.drift import Drift
+from components.engines import by_digest
 from components.kind_cluster import KindCluster
 from components.macvlan_networks import MacvlanNetworks
-from components.peers import by_digest, on_network
+from components.peers import on_network
 from components.settings import LabSettings, NetworkSettings
 from components.settings.dhcp import ServerSettings, server_name
 from components.settings.ipam import CLASSLESS_ROUTES
+from components.workers import Workers
 from components.workspace import Workspace
 
 LEASES = "kalico-dhcp-leases"
@@ -29,6 +31,7 @@ class LeasesArgs:
     workspace: Workspace
     macvlans: MacvlanNetworks
     cluster: KindCluster
+    workers: Workers
     plugins: CniPlugins
     drift: Drift
 
@@ -58,7 +61,7 @@ class Leases(pulumi.ComponentResource):
             triggers=[args.plugins.id],
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[args.cluster.running],
+                depends_on=[args.workers.running],
                 deleted_with=args.cluster.made,
             ),
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class Drift:
     def cluster(self, nodes: Sequence[str]) -> str:
         if self.seen is None:
             return self._first()
-        gone = [node for node in nodes if self.seen.nodes[node].state is State.GONE]
+        gone = [node for node in nodes if self.seen.nodes[node].state is State.GONE and not self._is_new(node)]
         return self._because(f"there is no node {gone[0]}" if gone else "", self.seen.records.get("cluster"))
 
     def network(self, name: str) -> str:
@@ -92,6 +92,8 @@ class Drift:
             return ""
         marks = []
         for node in nodes:
+            if kind == "node" and self._is_new(node):
+                continue
             seen = self.seen.nodes.get(node)
             if seen is None or seen.state is not State.RUNS:
                 return self._because(f"{kind} {node} does not run", None)
@@ -113,6 +115,8 @@ class Drift:
             return self._because("the cluster does not tell its nodes", None)
         made = []
         for node in nodes:
+            if self._is_new(node):
+                continue
             found = self.seen.node_objects.get(node)
             wrong = annotation_wrong(found) if found else "is none of the cluster"
             if found is None or wrong:
@@ -120,7 +124,7 @@ class Drift:
             made.append(annotations_of(found["metadata"]).get(BECAUSE, ""))
         if len(set(made)) > 1:
             return self._because("some of the nodes were annotated later", None)
-        return made[0]
+        return made[0] if made else ""
 
     def nad(self, name: str) -> str | None:
         """None where nobody answers; it then stays as it is."""
@@ -128,16 +132,22 @@ class Drift:
             return ""
         return None if self.seen.nads is None else self._object(self.seen.nads.get(f"{NAMESPACE}/{name}"), nad_wrong)
 
-    def pod(self, namespace: str, name: str) -> str | None:
-        """None where nobody answers; it then stays as it is."""
+    def pod(self, namespace: str, name: str, nodes: Sequence[str]) -> str | None:
+        """None where nobody answers; it then stays as it is. `nodes`: that the lab is to have."""
         if self.seen is None:
             return ""
-        return None if self.seen.pods is None else self._object(self.seen.pods.get(f"{namespace}/{name}"), pod_wrong)
+        wrong = partial(pod_wrong, nodes=nodes)
+        return None if self.seen.pods is None else self._object(self.seen.pods.get(f"{namespace}/{name}"), wrong)
 
     @property
     def live_pods(self) -> Mapping[str, Mapping[str, Any]]:
         """The pods as they were seen, by NAMESPACE/NAME."""
         return (self.seen and self.seen.pods) or {}
+
+    def _is_new(self, node: str) -> bool:
+        """Whether a node is yet to be made: nobody has removed it."""
+        seen = self.seen.nodes.get(node) if self.seen else None
+        return bool(self.seen and seen and seen.state is State.GONE and f"node.{node}" not in self.seen.records)
 
     def _first(self) -> str:
         """Of what stands by itself. A state that knows of it although the machine does not is then out of date."""
@@ -176,7 +186,10 @@ def annotation_wrong(node: Mapping[str, Any]) -> str:
     return f"has another {NODE_ADDRESS}" if edited else ""
 
 
-def pod_wrong(pod: Mapping[str, Any]) -> str:
+def pod_wrong(pod: Mapping[str, Any], nodes: Sequence[str]) -> str:
+    node = pod.get("spec", {}).get("nodeName")
+    if node and node not in nodes:
+        return f"its node {node} goes"
     phase = pod.get("status", {}).get("phase", "")
     if "deletionTimestamp" in pod["metadata"]:
         return "it is being deleted"

@@ -55,6 +55,8 @@ class Engine:
     docker makes no macvlan network without. podman does, and has to: it writes the addresses of all networks into
     the node's hosts file in no fixed order, and kind's entrypoint takes the first for the node's own.
     """
+    node_words: tuple[str, ...]
+    """What kind adds to `run` for a node on this engine: a volume on /var above all, and what a node may."""
     default_network: str
     """That of containers which name none: it leads to wherever the machine gets."""
     read_network: Callable[[Mapping[str, Any]], EngineNetwork]
@@ -121,6 +123,11 @@ ENGINES = {
             apart_answer="Docker Desktop",
             makes_islands=True,
             addresses_nodes=True,
+            node_words=(
+                *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"),
+                *("--restart", "on-failure:1", "--init=false"),  # started again with the machine, and by that alone
+                *("--volume", "/var"),
+            ),
             default_network="bridge",
             read_network=_dockers_network,
         ),
@@ -135,12 +142,20 @@ ENGINES = {
             apart_answer=None,
             makes_islands=False,
             addresses_nodes=False,
+            node_words=("--mount", "type=volume,destination=/var,suid,exec,dev"),
             default_network="podman",
             read_network=_podmans_network,
         ),
     )
 }
 """In the order in which `auto` asks them, which is kind's own."""
+
+
+def by_digest(image: str) -> str:
+    """The same image without its tag where it has a digest: podman takes one of the two alone."""
+    name, at, digest = image.partition("@")
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{last.partition(':')[0]}@{digest}" if at else image
 
 
 class Standing(StrEnum):

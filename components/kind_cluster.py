@@ -1,4 +1,4 @@
-"""The kind cluster, without its default CNI, and the provider of everything in it."""
+"""The kind cluster, its control plane without a default CNI, and the provider of everything in it."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +12,6 @@ import yaml
 from components import scripts
 from components.config import ROOT
 from components.drift import Drift
-from components.macvlan_networks import MacvlanNetworks
 from components.settings import LabSettings
 from components.settings.lab import POLICY_GATE
 from components.workspace import Workspace
@@ -25,36 +24,31 @@ POLICY_API = "admissionregistration.k8s.io/v1alpha1"
 class KindClusterArgs:
     settings: LabSettings
     workspace: Workspace
-    macvlans: MacvlanNetworks
     drift: Drift
 
 
 class KindCluster(pulumi.ComponentResource):
-    """Up when its nodes run and its API answers; the nodes are Ready only once they have a CNI."""
+    """Up when its control plane runs and its API answers; the workers join it beside all that is then made in it."""
 
     made: local.Command
     id: pulumi.Output[str]
-    """Born with the cluster: what is in the nodes is made again when it changes."""
+    """Born with the cluster: what is in it is made again when it changes."""
     running: local.Command
-    """Its id is another after every start of a node. Prints NODE ROLE ADDRESS VERSION for each."""
+    """Its id is another after every start of the control plane. Prints NODE ROLE ADDRESS VERSION."""
     provider: kubernetes.Provider
-    nodes: tuple[str, ...]
-    workers: tuple[str, ...]
     contents: pulumi.ResourceOptions
     """For what lives in the cluster: it goes with the cluster and is not deleted piece by piece."""
 
     def __init__(self, name: str, args: KindClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:KindCluster", name, None, opts)
         settings, workspace = args.settings, args.workspace
-        self.workers = settings.worker_names
-        self.nodes = settings.node_names
         config = yaml.safe_dump(kind_config(settings), sort_keys=False)
         self.made = scripts.run(
             f"{name}-kind",
             create="kind-create",
             delete="kind-delete",
             environment=workspace.environment | {"SUBNETS": f"{settings.pod_subnet} {settings.service_subnet}"},
-            because=partial(args.drift.cluster, self.nodes),
+            because=partial(args.drift.cluster, settings.node_names),
             lines=config.splitlines(),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -63,11 +57,10 @@ class KindCluster(pulumi.ComponentResource):
             f"{name}-running",
             create="nodes-run",
             environment=workspace.environment | {"SECONDS_AT_MOST": "120"},
-            because=partial(args.drift.in_nodes, "node", self.nodes),
-            lines=self.nodes,
+            because=partial(args.drift.in_nodes, "node", [settings.control_plane]),
+            lines=[settings.control_plane],
             triggers=[self.id],
-            # A node that was stopped starts only when the networks it has joined are there.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.made, *args.macvlans.made.values()]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.made]),
         )
         self.provider = kubernetes.Provider(
             f"{name}-kubernetes",
@@ -83,11 +76,10 @@ class KindCluster(pulumi.ComponentResource):
 
 
 def kind_config(settings: LabSettings) -> dict[str, Any]:
-    """The config that `kind create cluster` reads."""
+    """The config that `kind create cluster` reads. Of the control plane alone: what kind makes it never changes."""
     base: dict[str, Any] = yaml.safe_load((ROOT / "manifests/kind-cluster.yaml").read_text())
-    roles = ["control-plane"] + ["worker"] * settings.workers
     config = base | {
-        "nodes": [{"role": role, "image": settings.node_image} for role in roles],
+        "nodes": [{"role": "control-plane", "image": settings.node_image}],
         "networking": base["networking"]
         | {"podSubnet": str(settings.pod_subnet), "serviceSubnet": str(settings.service_subnet)},
     }

@@ -13,6 +13,7 @@ from components.drift import Drift
 from components.kind_cluster import KindCluster
 from components.objects import KubernetesObject, register
 from components.settings import LabSettings
+from components.workers import Workers
 from components.workspace import Workspace
 
 LIMITS = {"memory": "256Mi"}
@@ -24,6 +25,7 @@ class MultusArgs:
     settings: LabSettings
     workspace: Workspace
     cluster: KindCluster
+    workers: Workers
     drift: Drift
 
 
@@ -45,10 +47,12 @@ class Multus(pulumi.ComponentResource):
             create="daemon-files",
             environment=args.workspace.environment
             | {"DAEMON": "multus", "FILES": "/etc/cni/net.d/00-multus.conf", "SECONDS_AT_MOST": "300"},
-            because=partial(args.drift.in_nodes, "multus", args.cluster.nodes),
-            lines=args.cluster.nodes,
-            triggers=[args.cluster.id],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=self.objects, deleted_with=args.cluster.made),
+            because=partial(args.drift.in_nodes, "multus", args.workers.nodes),
+            lines=args.workers.nodes,
+            triggers=[args.workers.id],
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[args.workers.running, *self.objects], deleted_with=args.cluster.made
+            ),
         )
         self.register_outputs({})
 

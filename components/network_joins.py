@@ -1,6 +1,7 @@
 """The workers on the networks: each gets an interface, without an address unless config gives it one."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,10 +11,10 @@ import pulumi_command.local as local
 
 from components import scripts
 from components.drift import Drift
-from components.kind_cluster import KindCluster
 from components.macvlan_networks import MacvlanNetworks
 from components.settings import NetworkSettings
 from components.settings.plugins import bridge_on_node
+from components.workers import Workers
 from components.workspace import Workspace
 
 
@@ -21,7 +22,7 @@ from components.workspace import Workspace
 class NetworkJoinsArgs:
     networks: tuple[NetworkSettings, ...]
     workspace: Workspace
-    cluster: KindCluster
+    workers: Workers
     macvlans: MacvlanNetworks
     drift: Drift
 
@@ -29,8 +30,8 @@ class NetworkJoinsArgs:
 class NetworkJoins(pulumi.ComponentResource):
     """A network is joined when each of its workers has an interface on it that is known by its MAC."""
 
-    made: dict[str, local.Command]
-    """By network that workers join; prints NODE INTERFACE MAC [ADDRESS/PREFIX] for each worker."""
+    made: dict[str, dict[str, local.Command]]
+    """By network that workers join, by worker; prints NODE INTERFACE MAC [ADDRESS/PREFIX]."""
     networks: pulumi.Output[list[dict[str, Any]]]
 
     def __init__(self, name: str, args: NetworkJoinsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -38,34 +39,44 @@ class NetworkJoins(pulumi.ComponentResource):
         self.made = {}
         for network in args.networks:
             if network.plugin.on_network:
-                self.made[network.name] = self._join(name, network, args)
+                self.made[network.name] = {
+                    worker: self._join(name, network, worker, line, args)
+                    for worker, line in zip(network.nodes, join_lines(network), strict=True)
+                }
         self.networks = pulumi.Output.all(
             *(self.printed(network).apply(partial(facts, network)) for network in args.networks)
         )
         self.register_outputs({"networks": self.networks})
 
+    def of(self, network: NetworkSettings) -> Sequence[local.Command]:
+        """The joins of a network, in its workers' order; none where its plugin needs none."""
+        return tuple(self.made.get(network.name, {}).values())
+
     def printed(self, network: NetworkSettings) -> pulumi.Output[str]:
         """A line for each worker: NODE INTERFACE and more. Where none joins, it is the bridge that the plugin makes."""
-        if made := self.made.get(network.name):
-            return made.stdout
+        if joins := self.of(network):
+            return pulumi.Output.all(*(each.stdout for each in joins)).apply("\n".join)
         lines = [f"{node} {bridge_on_node(network.name)}" for node in network.nodes]
         return pulumi.Output.from_input("\n".join(lines))
 
-    def _join(self, name: str, network: NetworkSettings, args: NetworkJoinsArgs) -> local.Command:
-        made = args.macvlans.made[network.name]
+    def _join(
+        self, name: str, network: NetworkSettings, worker: str, line: str, args: NetworkJoinsArgs
+    ) -> local.Command:
+        made, node = args.macvlans.made[network.name], args.workers.made[worker]
+        earlier = [joins[worker] for joins in self.made.values() if worker in joins]
         return scripts.run(
-            f"{name}-{network.name}",
+            f"{name}-{network.name}-{worker}",
             create="network-join",
             delete="network-leave",
             environment=args.workspace.environment | {"NETWORK": network.name},
-            because=partial(args.drift.in_nodes, f"join.{network.name}", network.nodes),
-            lines=join_lines(network),
-            triggers=[args.cluster.id, made.id],
+            because=partial(args.drift.in_nodes, f"join.{network.name}", [worker]),
+            lines=[line],
+            triggers=[node.id, made.id],
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # One after the other: the first network is eth1, the second eth2.
-                depends_on=[made, args.cluster.running, *self.made.values()],
-                deleted_with=args.cluster.made,
+                depends_on=[made, args.workers.running, *earlier],
+                deleted_with=node,
             ),
         )
 

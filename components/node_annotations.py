@@ -44,7 +44,7 @@ class NodeAnnotations(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("kalico:lab:NodeAnnotations", name, None, opts)
-        joined = args.joins.made[network.name]
+        joins = args.joins.of(network)
         command = scripts.run(
             # Of another network it is replaced, not made beside: the last of two would take off what the first wrote.
             f"{name}-bnk",
@@ -60,8 +60,8 @@ class NodeAnnotations(pulumi.ComponentResource):
             because=partial(args.drift.annotations, network.nodes),
             lines=network.nodes,
             # Another join may be another address.
-            triggers=[joined.id],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[joined], deleted_with=args.cluster.made),
+            triggers=[each.id for each in joins],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=joins, deleted_with=args.cluster.made),
         )
         self.told = command.stdout.apply(told)
         self.register_outputs({"told": self.told})

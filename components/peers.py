@@ -10,6 +10,7 @@ import pulumi_command.local as local
 
 from components import scripts
 from components.drift import Drift
+from components.engines import by_digest
 from components.macvlan_networks import MacvlanNetworks
 from components.settings import LabSettings, NetworkSettings, PeerSettings
 from components.settings.blocks import Interface
@@ -100,13 +101,6 @@ def on_network(
 def peers_of(args: PeersArgs) -> dict[str, local.Command]:
     """The peers by network; where nobody asks for one there is no such layer, and nothing of it in the plan."""
     return Peers("peers", args).made if any(network.peer for network in args.settings.networks) else {}
-
-
-def by_digest(image: str) -> str:
-    """The same image without its tag where it has a digest: podman takes one of the two alone."""
-    name, at, digest = image.partition("@")
-    folder, slash, last = name.rpartition("/")
-    return f"{folder}{slash}{last.partition(':')[0]}@{digest}" if at else image
 
 
 def with_containers(

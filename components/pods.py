@@ -27,6 +27,7 @@ from components.kind_cluster import KindCluster
 from components.multus import Multus
 from components.objects import KubernetesObject, repairable
 from components.settings import AttachmentSettings, PodSettings
+from components.workers import Workers
 from components.workspace import Workspace
 
 
@@ -34,6 +35,7 @@ from components.workspace import Workspace
 class PodsArgs:
     pods: tuple[PodSettings, ...]
     cluster: KindCluster
+    workers: Workers
     workspace: Workspace
     plugins: CniPlugins
     multus: Multus
@@ -55,8 +57,8 @@ class Pods(pulumi.ComponentResource):
             f"{name}-attachable",
             create="wait-attachable",
             environment=args.workspace.environment | {"SECONDS_AT_MOST": "300"},
-            lines=args.cluster.nodes,
-            triggers=[args.cluster.running.id, args.plugins.id, args.multus.conf.id],
+            lines=args.workers.nodes,
+            triggers=[args.workers.id, args.workers.running.id, args.plugins.id, args.multus.conf.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[args.plugins]),
         )
         pods = [each for pod in args.pods for each in pod.each()]
@@ -85,7 +87,7 @@ class Pods(pulumi.ComponentResource):
             args.attachments.nads[network] for network in dict.fromkeys(each.network for each in pod.networks)
         ]
         document = untried_over(args.drift.live_pods.get(full_name(pod)), pod_document(pod))
-        document, again = repairable(document, args.drift.pod(pod.namespace, pod.name))
+        document, again = repairable(document, args.drift.pod(pod.namespace, pod.name, args.workers.nodes))
         # A network that becomes another is attached only to a pod that does.
         opts = pulumi.ResourceOptions(parent=self, depends_on=[*after, *nads], replace_with=nads)
         return KubernetesObject(f"{name}-{logical_name(pod)}", document, pulumi.ResourceOptions.merge(again, opts))

@@ -9,18 +9,18 @@ import pulumi_command.local as local
 
 from components import scripts
 from components.calico import Calico
-from components.kind_cluster import KindCluster
 from components.multus import Multus
 from components.pods import Pods
 from components.settings import LabSettings
 from components.settings.dhcp import server_name
 from components.whereabouts import Whereabouts
+from components.workers import Workers
 from components.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadinessArgs:
-    cluster: KindCluster
+    workers: Workers
     workspace: Workspace
     calico: Calico
     multus: Multus
@@ -39,7 +39,7 @@ class Readiness(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ReadinessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:Readiness", name, None, opts)
-        environment = args.workspace.environment | {"WORKER": args.cluster.workers[0], "SECONDS_AT_MOST": "300"}
+        environment = args.workspace.environment | {"WORKER": args.workers.names[0], "SECONDS_AT_MOST": "300"}
         more: list[Whereabouts] = []
         if args.whereabouts:
             more.append(args.whereabouts)
@@ -52,7 +52,8 @@ class Readiness(pulumi.ComponentResource):
             environment=environment,
             # Asked again when anything that has a version is another. A pod is waited for by itself.
             triggers=[
-                args.cluster.running.id,
+                args.workers.id,
+                args.workers.running.id,
                 args.multus.conf.id,
                 args.multus.image,
                 *(source.sha256 for source in args.settings.sources),
@@ -64,7 +65,7 @@ class Readiness(pulumi.ComponentResource):
                 depends_on=[args.calico, args.multus, *more, *args.servers.values(), args.pods],
             ),
         )
-        self.cluster = args.cluster.running.stdout.apply(
+        self.cluster = args.workers.told.apply(
             lambda told: (
                 {
                     "name": args.workspace.cluster_name,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """Written by kind-create.sh (`cluster`), network-create.sh (`network.NAME`), check-lab.sh (`self-test`); lines."""
+    """Lines that kind-create.sh (`cluster`; `node.NODE`, as worker-create.sh), network-create.sh (`network.NAME`) and
+    check-lab.sh (`self-test`) write."""
 
     because: str
     parent: str = ""

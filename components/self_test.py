@@ -17,11 +17,11 @@ from components.checks.judge import Result
 from components.checks.plan import plan, to_json
 from components.config import ROOT
 from components.drift import Drift
-from components.kind_cluster import KindCluster
 from components.network_joins import NetworkJoins
 from components.pods import Pods
 from components.readiness import Readiness
 from components.settings import LabSettings
+from components.workers import Workers
 from components.workspace import Workspace
 
 ALREADY_SAID = 32
@@ -32,7 +32,7 @@ ALREADY_SAID = 32
 class SelfTestArgs:
     settings: LabSettings
     workspace: Workspace
-    cluster: KindCluster
+    workers: Workers
     pods: Pods
     readiness: Readiness
     peers: Mapping[str, local.Command]
@@ -55,7 +55,12 @@ class SelfTest(pulumi.ComponentResource):
             environment=args.workspace.environment | {"PYTHON": sys.executable, "PROGRAM": str(ROOT)},
             because=args.drift.self_test,
             lines=[to_json(plan(args.settings))],
-            triggers=[args.cluster.running.id, *args.pods.uids, *(peer.id for peer in args.peers.values())],
+            triggers=[
+                args.workers.id,
+                args.workers.running.id,
+                *args.pods.uids,
+                *(peer.id for peer in args.peers.values()),
+            ],
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # What no pod waits for is asked, too: a network may have none.
@@ -63,7 +68,7 @@ class SelfTest(pulumi.ComponentResource):
                     args.readiness.report,
                     args.pods,
                     *args.peers.values(),
-                    *args.joins.made.values(),
+                    *(join for joins in args.joins.made.values() for join in joins.values()),
                     *itertools.chain.from_iterable(args.leases.values()),
                 ],
             ),

@@ -13,6 +13,7 @@ from components.kind_cluster import KindCluster
 from components.multus import daemonset_documents
 from components.objects import register
 from components.settings import WhereaboutsSettings
+from components.workers import Workers
 from components.workspace import Workspace
 
 FOLDER = "/etc/cni/net.d/whereabouts.d"
@@ -30,6 +31,7 @@ class WhereaboutsArgs:
     """None: no network has its addresses from it."""
     workspace: Workspace
     cluster: KindCluster
+    workers: Workers
     drift: Drift
 
 
@@ -77,10 +79,12 @@ class Whereabouts(pulumi.ComponentResource):
                 "SECONDS_AT_MOST": "300",
                 "REMOVED": "/run/kalico/whereabouts",
             },
-            because=partial(args.drift.in_nodes, "whereabouts", args.cluster.nodes),
-            lines=args.cluster.nodes,
-            triggers=[args.cluster.id],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*objects, *daemon], deleted_with=args.cluster.made),
+            because=partial(args.drift.in_nodes, "whereabouts", args.workers.nodes),
+            lines=args.workers.nodes,
+            triggers=[args.workers.id],
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[args.workers.running, *objects, *daemon], deleted_with=args.cluster.made
+            ),
         )
         self.register_outputs({})
 
@@ -90,9 +94,9 @@ class Whereabouts(pulumi.ComponentResource):
             f"{name}-left",
             delete="node-files-delete",
             environment=args.workspace.environment | {"REMOVED": f"{FOLDER} {PLUGIN}"},
-            lines=args.cluster.nodes,
-            triggers=[args.cluster.id],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.cluster.running], deleted_with=args.cluster.made),
+            lines=args.workers.nodes,
+            triggers=[args.workers.id],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.workers.running], deleted_with=args.cluster.made),
         )
 
 

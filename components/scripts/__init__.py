@@ -16,7 +16,18 @@ import pulumi_command.local as local
 BASH = ["/bin/bash", "-euo", "pipefail", "-c"]
 
 
+SHARED = "live-files"
+"""What several scripts do; each names it by a line `. live-files.sh`."""
+
+
 def script(name: str) -> str:
+    """The text of a script, all of it: it can be run wherever no file of this checkout is."""
+    text = _read(name)
+    named = f". {SHARED}.sh\n"
+    return text.replace(named, _read(SHARED).partition("\n")[2]) if named in text else text
+
+
+def _read(name: str) -> str:
     return (Path(__file__).parent / f"{name}.sh").read_text()
 
 

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Makes the kind cluster CLUSTER on ENGINE; prints its identity. Reads the kind config on stdin.
+# Makes the kind cluster CLUSTER on ENGINE, of a control plane alone; prints its identity. Reads the kind config on stdin.
 # Does: make it anew where an earlier run of this lab left a part of one; keep its kubeconfig in RUN, for its owner only;
-# taint the nodes until wait-attachable finds their network working.
-# RUN/because/cluster keeps BECAUSE, why this runs, and SUBNETS, the pods' and the services'.
+# have the control plane be no worker, and be closed to pods until wait-attachable finds its network working.
+# RUN/because/cluster keeps BECAUSE, why this runs, and SUBNETS, the pods' and the services'; node.NODE beside it says that
+# the control plane was made.
 # Does not: touch the user's kubeconfig, kind's shared network, or a cluster of that name that the lab did not make.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}"
+. live-files.sh
 umask 077
 export KIND_EXPERIMENTAL_PROVIDER="$ENGINE"
 # A network of its own, so that nothing is shared with other clusters and all of it can go again.
@@ -13,15 +15,7 @@ export KIND_EXPERIMENTAL_DOCKER_NETWORK="$CLUSTER" KIND_EXPERIMENTAL_PODMAN_NETW
 
 config=$(cat)
 mkdir -p "$RUN"
-# An orphan of a killed run may still be at it; its children do not inherit the lock.
-exec 9<>"$RUN/lock" # not emptied: it says who holds it
-if ! flock --timeout 300 9; then
-  holder=$(<"$RUN/lock")
-  echo "cluster '$CLUSTER': ${holder:-another process} has held $RUN/lock for 300 s;" \
-    "wait for its end, or end it, then run again" >&2
-  exit 1
-fi
-printf 'process %s (kind-create)\n' "$$" >"$RUN/lock"
+hold --exclusive kind-create
 
 # Says why where it fails: kind's --quiet would keep its errors, too.
 delete_cluster() {
@@ -45,7 +39,7 @@ elif grep -qxF "$CLUSTER" <<<"$clusters"; then
   delete_cluster
 fi
 
-rm -f "$RUN/because/cluster" # of what was there before
+rm -f "$RUN/because/cluster" "$RUN"/because/node.* # of what was there before
 printf '%s\n' "$ENGINE" >"$RUN/engine"
 if ! log=$(kind create cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" \
   --config <(printf '%s\n' "$config") 2>&1 9>&-); then
@@ -53,13 +47,17 @@ if ! log=$(kind create cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" 
   # The record goes only with the last of it: what stays is still known to be the lab's.
   if delete_cluster &&
     { ! "$ENGINE" network inspect "$CLUSTER" >/dev/null 2>&1 || "$ENGINE" network rm "$CLUSTER" >/dev/null; }; then
-    rm -f "$RUN/engine" "$RUN/volumes" "$RUN/kubeconfig"*
+    rm -rf "$RUN/engine" "$RUN/volumes" "$RUN/kubeconfig"*
   fi
   exit 1
 fi
-# A pod that starts before Felix works finds no way to the API, and many try it again only 30 s later.
-kubectl --kubeconfig "$RUN/kubeconfig" taint nodes --all kalico/no-network:NoSchedule >/dev/null
+export KUBECONFIG="$RUN/kubeconfig"
+# A node that is alone kind lets be a worker, too. And a pod that starts before Felix works finds no way to the API, and
+# many try it again only 30 s later.
+kubectl taint nodes --all node-role.kubernetes.io/control-plane:NoSchedule kalico/no-network:NoSchedule >/dev/null
+kubectl label nodes --all node.kubernetes.io/exclude-from-external-load-balancers= >/dev/null
 mkdir -p "$RUN/because"
 printf '%s\n' "${BECAUSE:-}" '' "${SUBNETS:-}" >"$RUN/because/cluster"
+: >"$RUN/because/node.$CLUSTER-control-plane"
 chmod 0600 "$RUN/kubeconfig"
-kubectl --kubeconfig "$RUN/kubeconfig" get namespace kube-system --output 'jsonpath={.metadata.uid}'
+kubectl get namespace kube-system --output 'jsonpath={.metadata.uid}'

@@ -2,6 +2,7 @@
 # Waits until a pod that starts on the nodes gets all its interfaces, and each of them works at once: a pod made before
 # that gets no net1, and no error. On each node: Multus's conf and socket, the plugins' binaries, Felix ready (until then
 # eth0 leads nowhere). Then takes off the node's taint (see kind-create), so that others' pods may start there, too.
+# A node of the cluster that is none of the lab's any more is about to go: no pod starts there again.
 # Reads the nodes on stdin, one a line; SECONDS_AT_MOST ends the wait with what is missing where.
 set -euo pipefail
 : "${ENGINE:?}" "${RUN:?}" "${SECONDS_AT_MOST:?}"
@@ -43,8 +44,19 @@ open_up() {
   fi
 }
 
+close_others() {
+  local there node
+  there=$(kubectl --kubeconfig "$RUN/kubeconfig" get nodes --output name) || return
+  for node in $there; do
+    node=${node#node/}
+    grep -qxF "$node" < <(printf '%s\n' "${nodes[@]}") ||
+      kubectl --kubeconfig "$RUN/kubeconfig" cordon "$node" >/dev/null || return
+  done
+}
+
 mapfile -t nodes
-asked=() failed=0
+close_others </dev/null &
+asked=($!) failed=0
 for node in "${nodes[@]}"; do
   open_up "$node" </dev/null &
   asked+=($!)

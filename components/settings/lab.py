@@ -96,8 +96,12 @@ class LabSettings:
         return worker_names(self.cluster_name, self.workers)
 
     @property
+    def control_plane(self) -> str:
+        return f"{self.cluster_name}-control-plane"
+
+    @property
     def node_names(self) -> tuple[str, ...]:
-        return (f"{self.cluster_name}-control-plane", *self.worker_names)
+        return (self.control_plane, *self.worker_names)
 
     @property
     def dhcp_servers(self) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ Updating (bench):
 @ updating....................................
  +  command:local:Command cluster-kind created (33s)
  +  kubernetes:core/v1:Namespace calico-tigera-operator created (0.25s)
+ +  command:local:Command workers-kalico-bench-worker created (8s)
+ +  command:local:Command workers-running created (0.9s)
  +  command:local:Command networks-ext-net-join created (1s)
  +  command:local:Command cni-plugins-nodes creating (0s)
  +  command:local:Command cni-plugins-nodes created (5s)
@@ -53,6 +55,7 @@ multus-network-attachment-definitions.k8s.cni.cncf.io created (0.24s)
 """
 LAYER_LINES = {
     "cluster": "cluster-kind created (33s)",
+    "worker": "workers-running created (0.9s)",
     "CNI plugins": "cni-plugins-nodes created (5s)",
     "Multus": "multus-kube-multus-ds created (3s)",
     "network and NAD": "attachments-ext-net created (0.26s)",

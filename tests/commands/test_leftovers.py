@@ -133,7 +133,10 @@ def test_a_record_cut_off_before_its_first_word_is_of_nothing(tools: Bench, run_
     assert [path.name for path in run_folder.parent.iterdir()] == ["other"]
 
 
-@pytest.mark.parametrize("name", ["because/cluster", "because/network.ext-net", "because/self-test", "checks.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["because/cluster", "because/node.lab-worker", "because/network.ext-net", "because/self-test", "checks.json"],
+)
 def test_the_reason_for_a_thing_that_has_no_record_keeps_nobody(tools: Bench, run_folder: Path, name: str) -> None:
     (run_folder / "because").mkdir(parents=True)
     (run_folder / name).write_text("2026-01-02T03:04:05Z there is none\n\n")
@@ -468,7 +471,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("at_once")
 def test_all_that_is_still_there_of_a_lab_is_told_and_nothing_of_anybody_else(tools: Bench, lived_in: Path) -> None:
-    (lived_in / "volumes").write_text("0a1b\n2c3d\n4e5f\n")
+    (lived_in / "volumes").mkdir()
+    for node, volumes in {"lab-control-plane": "0a1b\n", "lab-worker": "2c3d\n\n4e5f\n"}.items():
+        (lived_in / "volumes" / node).write_text(volumes)
     (lived_in.with_name("other") / "networks/lan").write_text("podman kalico-99999999\n")
     made = trail(lived_in, "lab")
     has(tools, "podman", LISTED)

@@ -71,12 +71,12 @@ STATUS = [
 
 STDOUT = {
     "cluster-kind": "the-clusters-uid",
-    "cluster-running": """\
-kalico-control-plane control-plane 10.89.0.2 v1.32.2
-kalico-worker worker 10.89.0.3 v1.32.2
-""",
+    "cluster-running": "kalico-control-plane control-plane 10.89.0.2 v1.32.2",
+    "workers-kalico-worker": "",
+    "workers-kalico-worker2": "",
+    "workers-running": "kalico-worker worker 10.89.0.3 v1.32.2",
     "networks-ext-net": "parent kalico-bridge",
-    "joins-ext-net": "kalico-worker eth1 9a:00:00:00:00:01",
+    "joins-ext-net-kalico-worker": "kalico-worker eth1 9a:00:00:00:00:01",
     "cni-plugins-nodes": "kalico-worker CNI macvlan plugin v1.8.0",
     "calico-authority": "",
     "calico-look": "",
@@ -215,6 +215,8 @@ def left(program: Run) -> Left:
     return Left(
         records={
             "cluster": f"{NEW}\n",
+            "node.kalico-control-plane": "",
+            "node.kalico-worker": "",
             "self-test": "\n",
             "network.ext-net": f"{NEW}\nkalico-bridge\n10.23.0.0/16\n",
         },

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from components.peers import by_digest
+from components.engines import by_digest
+from components.scripts import script
 from tests.components.conftest import STDOUT, Left, RunLab
 from tests.components.test_program import (
     KIND,
     NAD_KIND,
-    RUNNING,
     STACK,
+    WORKERS_RUN,
     labs_environment,
     made_from,
     reasons,
     saying,
-    script,
 )
 from tests.lab_config import lab, network
 from tests.recorder import Run, is_unknown
@@ -27,14 +27,14 @@ DAEMON = "Command leases-daemon"
 SERVER = "Command leases-lan"
 REPORT = "Command readiness-report"
 NAD = "NetworkAttachmentDefinition attachments-lan"
-JOIN = "Command joins-lan"
+JOIN = "Command joins-lan-kalico-worker"
 PODS = "Pod pods-samplepod"
 CONTAINER = "kalico-dhcp-lan"
 ANSWERS = saying(
     STDOUT
     | {
         "networks-lan": "",
-        "joins-lan": "kalico-worker eth2 9a:00:00:00:00:02",
+        "joins-lan-kalico-worker": "kalico-worker eth2 9a:00:00:00:00:02",
         "leases-daemon": "kalico-worker",
         "leases-lan": "eth0 9a:00:00:00:00:08",
     }
@@ -68,12 +68,12 @@ def test_a_network_with_leases_has_a_server_beside_the_cluster_and_a_daemon_in_i
     assert done[SERVER].depends_on == {"Command networks-lan"}
     assert (done[SERVER].parent, done[SERVER].deleted_with) == ("Leases leases", "")
     assert (done[DAEMON].parent, done[DAEMON].deleted_with) == ("Leases leases", KIND)
-    assert {RUNNING, "Command cni-plugins-nodes"} >= done[DAEMON].depends_on >= {RUNNING}
+    assert {WORKERS_RUN, "Command cni-plugins-nodes"} >= done[DAEMON].depends_on >= {WORKERS_RUN}
 
 
 def test_a_pod_asks_for_a_lease_when_both_are_there(run_leased: Callable[..., Run]) -> None:
     done = run_leased()
-    assert done[NAD].depends_on == {NAD_KIND, JOIN, DAEMON, SERVER}
+    assert done[NAD].depends_on == {NAD_KIND, WORKERS_RUN, JOIN, DAEMON, SERVER}
     assert done[NAD].replace_with == {JOIN}
     assert "lan" not in str(done["NetworkAttachmentDefinition attachments-ext-net"].depends_on)
 
@@ -123,7 +123,7 @@ def test_where_the_network_has_a_server_of_its_own_the_lab_has_the_daemon_alone(
 ) -> None:
     done = run_leased(server=False, rangeEnd=None)
     assert {label for label in done.labels if "lease" in label.lower()} == {"Leases leases", DAEMON}
-    assert done[NAD].depends_on == {NAD_KIND, JOIN, DAEMON}
+    assert done[NAD].depends_on == {NAD_KIND, WORKERS_RUN, JOIN, DAEMON}
     assert "kalico/leases" not in done[NAD].inputs["metadata"]["annotations"]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from components.scripts import script
 from tests.components.conftest import STDOUT, Left, RunLab
 from tests.components.test_program import (
     JOIN,
@@ -20,7 +21,6 @@ from tests.components.test_program import (
     made_from,
     reasons,
     saying,
-    script,
 )
 from tests.lab_config import network
 from tests.recorder import Run, is_unknown
@@ -33,7 +33,7 @@ ANSWERS = saying(
     | {
         "peers-ext-net": "eth0 9a:00:00:00:00:09",
         "networks-lan": "",
-        "joins-lan": "kalico-worker eth2 9a:00:00:00:00:02",
+        "joins-lan-kalico-worker": "kalico-worker eth2 9a:00:00:00:00:02",
     }
 )
 LAN = {"name": "lan", "subnet": "10.40.0.0/24"}

@@ -6,25 +6,26 @@ from typing import Any
 
 import pytest
 
-from tests.components.conftest import STDOUT, RunLab
+from components.scripts import script
+from tests.components.conftest import RunLab
 from tests.components.test_program import (
     JOIN,
     KIND,
     NAD,
     NAD_KIND,
     NETWORK,
-    NODE_CONF,
-    RUNNING,
+    NODE_CONFS,
+    OF_TWO_WORKERS,
+    WORKERS_RUN,
     labs_environment,
     saying,
-    script,
 )
 from tests.lab_config import network
 from tests.recorder import Run
 
 BRIDGE = network(without="mode", plugin="bridge")
 BRIDGES = "Command attachments-ext-net-bridges"
-SAID = STDOUT | {"attachments-ext-net-conf": "", "attachments-ext-net-bridges": ""}
+SAID = OF_TWO_WORKERS | {"attachments-ext-net-bridges": ""}
 
 
 def plugins(run: Run) -> list[dict[str, Any]]:
@@ -39,8 +40,8 @@ def test_a_network_on_bridges_has_nothing_of_the_engines_and_nothing_to_join(run
     assert program.labels - done.labels == {NETWORK, JOIN}
     assert done.labels - program.labels == {BRIDGES}
     assert plugins(done)[0]["bridge"] == "br-ext-net"
-    assert done[NAD].depends_on == {NAD_KIND, RUNNING, BRIDGES}
-    assert done[NAD].replace_with == {RUNNING, BRIDGES}
+    assert done[NAD].depends_on == {NAD_KIND, WORKERS_RUN, BRIDGES}
+    assert done[NAD].replace_with == {WORKERS_RUN, BRIDGES}
     assert done.outputs["networks"] == [
         {
             "name": "ext-net",
@@ -58,10 +59,11 @@ def test_bridges_of_several_workers_are_pointed_out_and_each_has_its_config(
     caplog.set_level("INFO")
     done = run_lab(answers=saying(SAID), workers=2, networks=[BRIDGE])
     assert done.error is None, done.error
-    assert done[NODE_CONF].depends_on == {RUNNING}
-    assert done[NODE_CONF].inputs["triggers"][0] == "id-of-cluster-running"
-    assert done[NODE_CONF].inputs["stdin"].count('"bridge": "br-ext-net"') == 2
-    assert done[NAD].replace_with == {NODE_CONF, BRIDGES}
+    for label in NODE_CONFS.values():
+        assert done[label].depends_on == {WORKERS_RUN}
+        assert done[label].inputs["triggers"][0] == "id-of-workers-running"
+        assert '"bridge": "br-ext-net"' in done[label].inputs["stdin"]
+    assert done[NAD].replace_with == {WORKERS_RUN, BRIDGES, *NODE_CONFS.values()}
     assert "each of its 2 workers has a bridge of its own" in caplog.text
     assert [node["interface"] for node in done.outputs["networks"][0]["nodes"]] == ["br-ext-net"] * 2
 
@@ -73,7 +75,7 @@ def test_the_bridges_that_the_plugin_made_go_with_the_network_after_its_nad(run_
     assert command.inputs["environment"] == labs_environment(cache) | {"BRIDGE": "br-ext-net"}
     assert command.inputs["stdin"] == "kalico-worker\nkalico-worker2\n"
     assert command.inputs["triggers"][0] == "the-clusters-uid"
-    assert command.depends_on == {KIND, RUNNING}
+    assert command.depends_on == {KIND, WORKERS_RUN}
     assert command.deleted_with == KIND
 
 

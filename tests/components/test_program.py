@@ -16,11 +16,12 @@ import yaml
 from components.annotations import BECAUSE, CONTENT, NODE_ADDRESS, digest
 from components.attachments import two_default_routes
 from components.config import ARCHITECTURES
-from components.engines import ENGINES
+from components.engines import ENGINES, by_digest
 from components.kind_cluster import kind_config
 from components.macvlan_networks import bridge_name
+from components.scripts import script
 from tests.components.conftest import ANSWERS, MULTUS, NEW, STDOUT, Left, RunLab, pod_as_it_runs
-from tests.lab_config import ROOT, lab, network, pod
+from tests.lab_config import lab, network, pod
 from tests.recorder import Answers, Recorded, Run, is_unknown
 
 STACK = "Stack kalico-test"
@@ -29,8 +30,10 @@ FORCE = {"pulumi.com/patchForce": "true"}
 KIND = "Command cluster-kind"
 PROVIDER = "kubernetes cluster-kubernetes"
 RUNNING = "Command cluster-running"
+WORKER = "Command workers-kalico-worker"
+WORKERS_RUN = "Command workers-running"
 NETWORK = "Command networks-ext-net"
-JOIN = "Command joins-ext-net"
+JOIN = "Command joins-ext-net-kalico-worker"
 PLUGINS = "Command cni-plugins-nodes"
 CONF = "Command multus-conf"
 NAD_KIND = "CustomResourceDefinition multus-network-attachment-definitions.k8s.cni.cncf.io"
@@ -40,9 +43,13 @@ NAD = "NetworkAttachmentDefinition attachments-ext-net"
 POD = "Pod pods-samplepod"
 SELF_TEST = "Command self-test-checks"
 
+BORN = "the-clusters-uid id-of-workers-kalico-worker"
+"""Another when a node is."""
+
 COMPONENTS = {
     "MacvlanNetworks networks": "kalico:lab:MacvlanNetworks",
     "KindCluster cluster": "kalico:lab:KindCluster",
+    "Workers workers": "kalico:lab:Workers",
     "NetworkJoins joins": "kalico:lab:NetworkJoins",
     "CniPlugins cni-plugins": "kalico:lab:CniPlugins",
     "Calico calico": "kalico:lab:Calico",
@@ -53,17 +60,22 @@ COMPONENTS = {
     "SelfTest self-test": "kalico:lab:SelfTest",
 }
 
+NODES = {KIND, WORKER}
+"""By their ids is known that a node is another."""
+
 IN_THE_CLUSTER = {"Calico calico", "Multus multus", "Attachments attachments", "Pods pods"}
 
 CHILDREN: dict[str, tuple[str, str, set[str]]] = {
     # By label: the type, the parent, and what has to be there before. Empty: nothing but the provider.
     KIND: ("command:local:Command", "KindCluster cluster", set()),
+    RUNNING: ("command:local:Command", "KindCluster cluster", {KIND}),
+    WORKER: ("command:local:Command", "Workers workers", {KIND, RUNNING}),
     # A node that was stopped starts only when the networks it has joined are there.
-    RUNNING: ("command:local:Command", "KindCluster cluster", {KIND, NETWORK}),
+    WORKERS_RUN: ("command:local:Command", "Workers workers", {RUNNING, WORKER, NETWORK}),
     PROVIDER: ("pulumi:providers:kubernetes", "KindCluster cluster", {KIND, RUNNING}),
     NETWORK: ("command:local:Command", "MacvlanNetworks networks", set()),
-    JOIN: ("command:local:Command", "NetworkJoins joins", {KIND, RUNNING, NETWORK}),
-    PLUGINS: ("command:local:Command", "CniPlugins cni-plugins", {KIND, "Command calico-authority"}),
+    JOIN: ("command:local:Command", "NetworkJoins joins", {WORKER, WORKERS_RUN, NETWORK}),
+    PLUGINS: ("command:local:Command", "CniPlugins cni-plugins", {*NODES, WORKERS_RUN, "Command calico-authority"}),
     "Namespace calico-tigera-operator": ("kubernetes:core/v1:Namespace", "Calico calico", set()),
     "CustomResourceDefinition calico-installations.operator.tigera.io": (
         "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
@@ -108,18 +120,27 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
     CONF: (
         "command:local:Command",
         "Multus multus",
-        {KIND, NAD_KIND, "ServiceAccount multus-multus", "DaemonSet multus-kube-multus-ds"},
+        {*NODES, WORKERS_RUN, NAD_KIND, "ServiceAccount multus-multus", "DaemonSet multus-kube-multus-ds"},
     ),
-    NAD: ("kubernetes:k8s.cni.cncf.io/v1:NetworkAttachmentDefinition", "Attachments attachments", {NAD_KIND, JOIN}),
-    "Command calico-look": ("command:local:Command", "Calico calico", {RUNNING, "Deployment calico-tigera-operator"}),
+    NAD: (
+        "kubernetes:k8s.cni.cncf.io/v1:NetworkAttachmentDefinition",
+        "Attachments attachments",
+        {NAD_KIND, WORKERS_RUN, JOIN},
+    ),
+    "Command calico-look": (
+        "command:local:Command",
+        "Calico calico",
+        {*NODES, WORKERS_RUN, "Deployment calico-tigera-operator"},
+    ),
     "Command calico-authority": ("command:local:Command", "Calico calico", {KIND, "Namespace calico-tigera-operator"}),
-    "Command pods-attachable": ("command:local:Command", "Pods pods", {RUNNING, PLUGINS, CONF}),
+    "Command pods-attachable": ("command:local:Command", "Pods pods", {*NODES, WORKERS_RUN, PLUGINS, CONF}),
     POD: ("kubernetes:core/v1:Pod", "Pods pods", {"Command pods-attachable", NAD}),
     "Command readiness-report": (
         "command:local:Command",
         "Readiness readiness",
         {
-            RUNNING,
+            *NODES,
+            WORKERS_RUN,
             CONF,
             "Namespace calico-tigera-operator",
             "Command calico-authority",
@@ -139,7 +160,7 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
     SELF_TEST: (
         "command:local:Command",
         "SelfTest self-test",
-        {RUNNING, JOIN, "Command readiness-report", "Command pods-attachable", POD},
+        {*NODES, WORKERS_RUN, JOIN, "Command readiness-report", "Command pods-attachable", POD},
     ),
 }
 
@@ -147,8 +168,10 @@ COMMANDS = {
     # By name: the scripts that make it and that remove it.
     "cluster-kind": ("kind-create", "kind-delete"),
     "cluster-running": ("nodes-run", None),
+    "workers-kalico-worker": ("worker-create", "worker-delete"),
+    "workers-running": ("nodes-run", None),
     "networks-ext-net": ("network-create", "network-delete"),
-    "joins-ext-net": ("network-join", "network-leave"),
+    "joins-ext-net-kalico-worker": ("network-join", "network-leave"),
     "cni-plugins-nodes": ("cni-plugins", None),
     "multus-conf": ("daemon-files", None),
     "calico-authority": ("calico-authority", None),
@@ -163,10 +186,6 @@ def made_from(create: str, inputs: Mapping[str, Any]) -> str:
     """The trigger that stands for a command's script, environment and stdin."""
     parts = [script(create), inputs["environment"], inputs.get("stdin", "")]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def script(name: str) -> str:
-    return (ROOT / f"components/scripts/{name}.sh").read_text()
 
 
 BY_THEMSELVES = ("cluster-kind", "networks-ext-net")
@@ -236,7 +255,8 @@ def test_what_cannot_be_changed_in_place_is_made_again(program: Run) -> None:
 
 def test_what_a_node_has_goes_with_the_cluster(program: Run) -> None:
     """Not so what only says that something is there: it has no deletion."""
-    assert {each.label for each in program if each.deleted_with == KIND} == IN_THE_CLUSTER | {JOIN, CONF}
+    assert {each.label for each in program if each.deleted_with == KIND} == IN_THE_CLUSTER | {WORKER, CONF}
+    assert {each.label for each in program if each.deleted_with == WORKER} == {JOIN}
 
 
 def test_the_first_preview_shows_all_of_it(program: Run, preview: Run) -> None:
@@ -309,8 +329,31 @@ def test_what_was_in_a_cluster_that_is_gone_is_forgotten_by_a_refresh(program: R
 def test_every_node_is_made_to_run_and_again_in_another_cluster(program: Run, cache: Path) -> None:
     inputs = program[RUNNING].inputs
     assert inputs["environment"] == labs_environment(cache) | {"SECONDS_AT_MOST": "120"}
-    assert inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
+    assert inputs["stdin"] == "kalico-control-plane\n"
     assert inputs["triggers"] == ["the-clusters-uid", made_from("nodes-run", inputs)]
+    inputs = program[WORKERS_RUN].inputs
+    assert inputs["environment"] == labs_environment(cache) | {"SECONDS_AT_MOST": "120"}
+    assert inputs["stdin"] == "kalico-worker\n"
+    assert inputs["triggers"] == [
+        "id-of-cluster-running",
+        "id-of-workers-kalico-worker",
+        made_from("nodes-run", inputs),
+    ]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_worker_is_made_of_the_engines_words_and_again_in_another_cluster(
+    run_lab: RunLab, cache: Path, name: str
+) -> None:
+    inputs = run_lab(engine=name)[WORKER].inputs
+    assert inputs["environment"] == labs_environment(cache) | {
+        "ENGINE": name,
+        "NODE": "kalico-worker",
+        "IMAGE": by_digest(lab().node_image),
+        "SECONDS_AT_MOST": "120",
+    }
+    assert inputs["stdin"].splitlines() == list(ENGINES[name].node_words)
+    assert inputs["triggers"] == ["the-clusters-uid", made_from("worker-create", inputs)]
 
 
 def test_a_network_of_both_families_keeps_both_of_its_subnets(run_lab: RunLab) -> None:
@@ -349,7 +392,11 @@ def test_the_workers_join_the_network_anew_with_a_new_cluster_or_network(program
         "NETWORK": "ext-net",
     }
     assert inputs["stdin"] == "kalico-worker\n"
-    assert inputs["triggers"] == ["the-clusters-uid", "id-of-networks-ext-net", made_from("network-join", inputs)]
+    assert inputs["triggers"] == [
+        "id-of-workers-kalico-worker",
+        "id-of-networks-ext-net",
+        made_from("network-join", inputs),
+    ]
 
 
 def test_the_plugins_go_to_every_node_and_again_when_nodes_or_archive_are_others(
@@ -363,7 +410,7 @@ def test_the_plugins_go_to_every_node_and_again_when_nodes_or_archive_are_others
         "ROUTES_PLUGIN": script("kalico-routes"),
     }
     assert inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
-    assert inputs["triggers"] == ["the-clusters-uid", made_from("cni-plugins", inputs)]
+    assert inputs["triggers"] == [BORN, made_from("cni-plugins", inputs)]
 
 
 def test_multuss_conf_is_awaited_on_every_node_and_again_in_another_cluster(program: Run, cache: Path) -> None:
@@ -374,7 +421,7 @@ def test_multuss_conf_is_awaited_on_every_node_and_again_in_another_cluster(prog
         "SECONDS_AT_MOST": "300",
     }
     assert inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
-    assert inputs["triggers"] == ["the-clusters-uid", made_from("daemon-files", inputs)]
+    assert inputs["triggers"] == [BORN, made_from("daemon-files", inputs)]
 
 
 def test_the_gate_asks_every_node(program: Run, cache: Path) -> None:
@@ -384,7 +431,8 @@ def test_the_gate_asks_every_node(program: Run, cache: Path) -> None:
     }
     assert inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
     assert inputs["triggers"] == [
-        "id-of-cluster-running",
+        BORN,
+        "id-of-workers-running",
         "id-of-cni-plugins-nodes",
         "id-of-multus-conf",
         made_from("wait-attachable", inputs),
@@ -399,7 +447,7 @@ def test_the_report_asks_a_worker_what_runs(program: Run, cache: Path, upstream_
     }
     # Asked again when anything that has a version is another.
     sums = [upstream_files[key]["sha256"] for key in ("calicoManifest", "multusManifest", "cniPluginsArchive")]
-    ids = ["id-of-cluster-running", "id-of-multus-conf"]
+    ids = [BORN, "id-of-workers-running", "id-of-multus-conf"]
     image = "ghcr.io/k8snetworkplumbingwg/multus-cni:v4.2.3-thick"
     assert inputs["triggers"] == [*ids, image, *sums, made_from("wait-ready", inputs)]
 
@@ -451,7 +499,7 @@ def test_a_pod_is_awaited_until_it_is_ready_and_multus_has_spoken(program: Run) 
 
 
 def test_the_nads_master_is_the_interface_that_the_worker_has(run_lab: RunLab) -> None:
-    done = run_lab(answers=saying(STDOUT | {"joins-ext-net": "kalico-worker eth7 9a:00:00:00:00:01"}))
+    done = run_lab(answers=saying(STDOUT | {"joins-ext-net-kalico-worker": "kalico-worker eth7 9a:00:00:00:00:01"}))
     config = json.loads(done[NAD].inputs["spec"]["config"])
     assert config["plugins"][0]["master"] == "eth7"
 
@@ -550,7 +598,7 @@ def test_a_pod_without_the_interface_it_asked_for_ends_the_run(run_lab: RunLab) 
 
 
 def test_more_networks_and_pods_are_more_of_the_same(run_lab: RunLab) -> None:
-    lan = {"networks-lan": "parent kalico-bridge2", "joins-lan": "kalico-worker eth2 9a:00:00:00:00:02"}
+    lan = {"networks-lan": "parent kalico-bridge2", "joins-lan-kalico-worker": "kalico-worker eth2 9a:00:00:00:00:02"}
     done = run_lab(
         answers=saying(STDOUT | lan),
         networks=[network(), {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"rangeEnd": "10.40.0.99"}}],
@@ -559,7 +607,7 @@ def test_more_networks_and_pods_are_more_of_the_same(run_lab: RunLab) -> None:
     assert done.error is None
     assert {
         "Command networks-lan",
-        "Command joins-lan",
+        "Command joins-lan-kalico-worker",
         "NetworkAttachmentDefinition attachments-lan",
         "Pod pods-two",
     } <= done.labels
@@ -571,9 +619,9 @@ def test_more_networks_and_pods_are_more_of_the_same(run_lab: RunLab) -> None:
     assert masters == {"ext-net": "eth1", "lan": "eth2"}
     assert done["Pod pods-two"].depends_on >= {"NetworkAttachmentDefinition attachments-lan", "Command pods-attachable"}
     assert done["Pod pods-two"].replace_with == {"NetworkAttachmentDefinition attachments-lan"}
-    assert done[RUNNING].depends_on == {KIND, NETWORK, "Command networks-lan"}
+    assert done[WORKERS_RUN].depends_on == {RUNNING, WORKER, NETWORK, "Command networks-lan"}
     # The networks' order is that of the interfaces in a node.
-    assert done["Command joins-lan"].depends_on == {KIND, RUNNING, "Command networks-lan", JOIN}
+    assert done["Command joins-lan-kalico-worker"].depends_on == {WORKER, WORKERS_RUN, "Command networks-lan", JOIN}
     assert JOIN not in done[JOIN].depends_on
 
 
@@ -592,10 +640,16 @@ def test_pods_of_a_count_and_of_other_namespaces_are_each_a_resource(run_lab: Ru
 # Several workers
 
 
-NODE_CONF = "Command attachments-ext-net-conf"
+NODE_CONFS = {
+    "kalico-worker": "Command attachments-ext-net-conf-kalico-worker",
+    "kalico-worker2": "Command attachments-ext-net-conf-kalico-worker2",
+}
 OF_TWO_WORKERS = STDOUT | {
-    "joins-ext-net": "kalico-worker eth1 9a:00:00:00:00:01\nkalico-worker2 eth2 9a:00:00:00:00:02\n",
-    "attachments-ext-net-conf": "kalico-worker eth1\nkalico-worker2 eth2\n",
+    "workers-running": "kalico-worker worker 10.89.0.3 v1.32.2\nkalico-worker2 worker 10.89.0.4 v1.32.2",
+    "joins-ext-net-kalico-worker": "kalico-worker eth1 9a:00:00:00:00:01",
+    "joins-ext-net-kalico-worker2": "kalico-worker2 eth2 9a:00:00:00:00:02",
+    "attachments-ext-net-conf-kalico-worker": "kalico-worker eth1",
+    "attachments-ext-net-conf-kalico-worker2": "kalico-worker2 eth2",
 }
 
 
@@ -618,16 +672,16 @@ def test_workers_with_ranges_of_their_own_have_the_config_on_the_nodes_and_none_
 def test_each_node_is_given_its_config_with_its_range_and_a_place_for_its_interface(
     two_workers: Run, cache: Path
 ) -> None:
-    command = two_workers[NODE_CONF]
-    assert (command.inputs["create"], command.inputs["delete"]) == (
-        script("attachment-conf"),
-        script("node-files-delete"),
-    )
     file = "/etc/cni/multus/net.d/kalico-ext-net.conflist"
     own = {"NETWORK": "ext-net", "FILE": file, "REMOVED": f"{file} /run/kalico/conf.ext-net"}
-    assert command.inputs["environment"] == labs_environment(cache) | own
-    lines = [line.split(" ", 1) for line in command.inputs["stdin"].splitlines()]
-    configs = {node: json.loads(text) for node, text in lines}
+    configs = {}
+    for node, label in NODE_CONFS.items():
+        inputs = two_workers[label].inputs
+        assert (inputs["create"], inputs["delete"]) == (script("attachment-conf"), script("node-files-delete"))
+        assert inputs["environment"] == labs_environment(cache) | own
+        name, text = inputs["stdin"].rstrip().split(" ", 1)
+        assert name == node
+        configs[node] = json.loads(text)
     assert {
         node: (config["name"], macvlan["master"], macvlan["ipam"]["rangeStart"], macvlan["ipam"]["rangeEnd"])
         for node, config in configs.items()
@@ -639,12 +693,15 @@ def test_each_node_is_given_its_config_with_its_range_and_a_place_for_its_interf
 
 
 def test_the_configs_on_the_nodes_follow_the_joins_and_the_nad_follows_the_configs(two_workers: Run) -> None:
-    command, nad = two_workers[NODE_CONF], two_workers[NAD]
-    assert command.inputs["triggers"] == ["id-of-joins-ext-net", made_from("attachment-conf", command.inputs)]
-    assert command.parent == "Attachments attachments"
-    assert command.depends_on == {JOIN}
-    assert nad.depends_on == {NAD_KIND, NODE_CONF}
-    assert nad.replace_with == {NODE_CONF}
+    for node, label in NODE_CONFS.items():
+        command, join = two_workers[label], f"joins-ext-net-{node}"
+        assert command.inputs["triggers"] == [f"id-of-{join}", made_from("attachment-conf", command.inputs)]
+        assert command.parent == "Attachments attachments"
+        assert command.depends_on == {WORKERS_RUN, f"Command {join}"}
+        assert command.deleted_with == f"Command workers-{node}"
+    nad = two_workers[NAD]
+    assert nad.depends_on == {NAD_KIND, WORKERS_RUN, *NODE_CONFS.values()}
+    assert nad.replace_with == set(NODE_CONFS.values())
 
 
 def test_the_outputs_tell_each_workers_interface_and_range(two_workers: Run) -> None:
@@ -660,13 +717,16 @@ STATIC = network(name="lan", subnet="10.40.0.0/16", gateway="10.40.0.1") | {"ipa
 
 def test_workers_that_share_all_addresses_have_the_config_on_the_nodes_too_and_no_ranges(run_lab: RunLab) -> None:
     """Their interfaces on the network need not have one name."""
-    names = {"networks-lan": "", "joins-lan": OF_TWO_WORKERS["joins-ext-net"], "attachments-lan-conf": ""}
-    done = run_lab(answers=saying(STDOUT | names), workers=2, networks=[STATIC], pods=[])
+    joins = {f"joins-lan-{node}": OF_TWO_WORKERS[f"joins-ext-net-{node}"] for node in NODE_CONFS}
+    confs = {f"attachments-lan-conf-{node}": "" for node in NODE_CONFS}
+    done = run_lab(
+        answers=saying(OF_TWO_WORKERS | {"networks-lan": ""} | joins | confs), workers=2, networks=[STATIC], pods=[]
+    )
     assert done.error is None, done.error
     inputs = done["NetworkAttachmentDefinition attachments-lan"].inputs
     assert inputs["spec"] == {}
     assert inputs["metadata"]["annotations"] == FORCE | {"kalico/content": digest("")}
-    lines = done["Command attachments-lan-conf"].inputs["stdin"].splitlines()
+    lines = [done[f"Command attachments-lan-conf-{node}"].inputs["stdin"] for node in NODE_CONFS]
     assert [line.split(" ")[0] for line in lines] == ["kalico-worker", "kalico-worker2"]
     assert all('"capabilities": {"ips": true}' in line and '"master": "@MASTER@"' in line for line in lines)
     assert done.outputs["networks"][0]["nodes"] == [
@@ -679,13 +739,14 @@ def test_workers_that_share_all_addresses_have_the_config_on_the_nodes_too_and_n
 
 
 ANNOTATE = "Command node-annotations-bnk"
+JOINED = "joins-ext-net-kalico-worker"
 TOLD = '{"ipv4":"10.23.10.10/16"}'
 ANNOTATED: dict[str, Any] = {
     "networks": [network(nodeAddresses=["10.23.10.10"])],
     "nodeAnnotations": {"bnk": True},
 }
 WITH_ADDRESS = STDOUT | {
-    "joins-ext-net": f"{STDOUT['joins-ext-net']} 10.23.10.10/16",
+    JOINED: f"{STDOUT[JOINED]} 10.23.10.10/16",
     "node-annotations-bnk": f"kalico-worker {TOLD}\n",
 }
 
@@ -716,7 +777,7 @@ def test_a_worker_joins_with_its_address_and_is_annotated_with_what_it_then_has(
 
 def test_another_join_is_annotated_anew_and_the_annotation_goes_with_the_cluster(annotated: Run) -> None:
     command = annotated[ANNOTATE]
-    assert command.inputs["triggers"] == ["id-of-joins-ext-net", made_from("node-annotate", command.inputs)]
+    assert command.inputs["triggers"] == [f"id-of-{JOINED}", made_from("node-annotate", command.inputs)]
     assert command.depends_on == {JOIN}
     assert command.deleted_with == KIND
     assert command.parent == "NodeAnnotations node-annotations"
@@ -725,14 +786,14 @@ def test_another_join_is_annotated_anew_and_the_annotation_goes_with_the_cluster
 def test_the_network_whose_addresses_are_told_may_be_named(run_lab: RunLab) -> None:
     told = saying(
         WITH_ADDRESS
-        | {"networks-lan": "", "joins-lan": "kalico-worker eth2 9a:02 10.40.0.5/16"}
+        | {"networks-lan": "", "joins-lan-kalico-worker": "kalico-worker eth2 9a:02 10.40.0.5/16"}
         | {"node-annotations-bnk": 'kalico-worker {"ipv4":"10.40.0.5/16"}'}
     )
     networks = [network(), STATIC | {"nodeAddresses": ["10.40.0.5"]}]
     done = run_lab(answers=told, networks=networks, nodeAnnotations={"bnk": True, "network": "lan"})
     assert done.error is None, done.error
     assert done[ANNOTATE].inputs["environment"]["NETWORK"] == "lan"
-    assert done[ANNOTATE].inputs["triggers"][0] == "id-of-joins-lan"
+    assert done[ANNOTATE].inputs["triggers"][0] == "id-of-joins-lan-kalico-worker"
     assert done.outputs["node_annotations"] == {"kalico-worker": {NODE_ADDRESS: '{"ipv4":"10.40.0.5/16"}'}}
 
 
@@ -799,7 +860,7 @@ def changed(objects: tuple[Mapping[str, Any], ...] | None, **changes: Any) -> tu
     return ({**found, **changes},)
 
 
-STOPPED = dict.fromkeys((RUNNING, JOIN, PLUGINS, CONF), "node kalico-worker does not run")
+STOPPED = dict.fromkeys((WORKERS_RUN, JOIN, PLUGINS, CONF), "node kalico-worker does not run")
 
 DRIFTS: dict[str, tuple[Callable[[Left], Left], dict[str, str]]] = {
     "a node is gone": (
@@ -811,7 +872,7 @@ DRIFTS: dict[str, tuple[Callable[[Left], Left], dict[str, str]]] = {
         lambda left: replace(left, nodes=left.nodes | {"kalico-worker": {}}),
         {
             label: f"node kalico-worker was started without {thing}"
-            for label, thing in {RUNNING: "node", JOIN: "join.ext-net", PLUGINS: "plugins", CONF: "multus"}.items()
+            for label, thing in {WORKERS_RUN: "node", JOIN: "join.ext-net", PLUGINS: "plugins", CONF: "multus"}.items()
         },
     ),
     "the control plane was started again": (
@@ -874,6 +935,8 @@ def test_what_was_made_again_keeps_its_reason(run_lab: RunLab, left: Left) -> No
         left=Left(
             records={
                 "cluster": f"{once}\n",
+                "node.kalico-control-plane": "",
+                "node.kalico-worker": "",
                 "network.ext-net": f"{once}\nkalico-bridge\n10.23.0.0/16\n",
                 "self-test": f"{once}\n",
             },
@@ -883,14 +946,14 @@ def test_what_was_made_again_keeps_its_reason(run_lab: RunLab, left: Left) -> No
             nads=again(left.nads),
         )
     )
-    things = (KIND, RUNNING, NETWORK, JOIN, PLUGINS, CONF, NAD, POD, SELF_TEST)
+    things = (KIND, RUNNING, WORKERS_RUN, NETWORK, JOIN, PLUGINS, CONF, NAD, POD, SELF_TEST)
     assert reasons(done) == dict.fromkeys(things, "it was away")
     assert done[JOIN].inputs["environment"]["BECAUSE"] == once
 
 
 def test_another_reason_makes_a_command_anew(run_lab: RunLab, left: Left, program: Run) -> None:
     inputs = run_lab(left=worker(left, plugins="gone\t"))[PLUGINS].inputs
-    assert inputs["triggers"] == ["the-clusters-uid", made_from("cni-plugins", inputs)]
+    assert inputs["triggers"] == [BORN, made_from("cni-plugins", inputs)]
     assert inputs["triggers"] != program[PLUGINS].inputs["triggers"]
 
 
@@ -900,7 +963,37 @@ def test_the_configs_on_the_nodes_are_written_again_where_one_is_not_the_labs(ru
     edited = replace(both, nodes=both.nodes | {"kalico-worker2": second}, nads=None, pods=None)
     done = run_lab(left=edited, answers=saying(OF_TWO_WORKERS), workers=2)
     assert done.error is None, done.error
-    assert reasons(done) == {NODE_CONF: "node kalico-worker2: kalico-ext-net.conflist is not the lab's"}
+    assert reasons(done) == {
+        NODE_CONFS["kalico-worker2"]: "node kalico-worker2: kalico-ext-net.conflist is not the lab's"
+    }
+
+
+def test_one_more_worker_is_made_beside_those_that_are_there(
+    run_lab: RunLab, left: Left, program: Run, two_workers: Run
+) -> None:
+    """What is another in the plan, of what was there: its inputs, or with what it is replaced."""
+    done = run_lab(left=left, answers=saying(OF_TWO_WORKERS), workers=2)
+    assert done.error is None, done.error
+    assert done.labels == two_workers.labels
+    assert not reasons(done).keys() & program.labels
+    assert {
+        each.label for each in done if each.label in program.labels and each.inputs != program[each.label].inputs
+    } == {
+        WORKERS_RUN,
+        PLUGINS,
+        CONF,
+        NAD,
+        "Command calico-look",
+        "Command pods-attachable",
+        "Command readiness-report",
+        SELF_TEST,
+    }
+
+
+def test_a_pod_on_a_worker_that_goes_is_made_again_elsewhere(run_lab: RunLab, left: Left) -> None:
+    [made] = left.pods or ()
+    before = replace(left, pods=changed(left.pods, spec=made["spec"] | {"nodeName": "kalico-worker2"}))
+    assert reasons(run_lab(left=before)) == {POD: "its node kalico-worker2 goes"}
 
 
 def test_where_the_cluster_does_not_answer_its_objects_stay_what_they_were(

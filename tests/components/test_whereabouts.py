@@ -8,21 +8,25 @@ from typing import Any
 
 import pytest
 
+from components.scripts import script
 from components.whereabouts import FILES
-from tests.components.conftest import ANSWERS, STDOUT, Left, RunLab, nothing
+from tests.components.conftest import ANSWERS, Left, RunLab, nothing
 from tests.components.test_program import (
+    BORN,
     CONF,
     KIND,
     NAD,
     NAD_KIND,
+    NODE_CONFS,
+    NODES,
+    OF_TWO_WORKERS,
     POD,
     PROVIDER,
-    RUNNING,
+    WORKERS_RUN,
     labs_environment,
     made_from,
     reasons,
     saying,
-    script,
 )
 from tests.lab_config import network
 from tests.recorder import Run
@@ -70,12 +74,13 @@ OBJECTS = {
 }
 LAN = network(name="lan", subnet="10.40.0.0/16", gateway="10.40.0.1") | {"ipam": {"type": "whereabouts"}}
 LANS_NAD = "NetworkAttachmentDefinition attachments-lan"
-LANS_CONF = "Command attachments-lan-conf"
-SAID = STDOUT | {
+LANS_CONFS = [f"Command attachments-lan-conf-{node}" for node in NODE_CONFS]
+SAID = OF_TWO_WORKERS | {
     "networks-lan": "",
-    "joins-lan": "kalico-worker eth2 9a:00:00:00:00:02\nkalico-worker2 eth3 9a:00:00:00:00:03",
-    "attachments-lan-conf": "",
-    "attachments-ext-net-conf": "",
+    "joins-lan-kalico-worker": "kalico-worker eth2 9a:00:00:00:00:02",
+    "joins-lan-kalico-worker2": "kalico-worker2 eth3 9a:00:00:00:00:03",
+    "attachments-lan-conf-kalico-worker": "",
+    "attachments-lan-conf-kalico-worker2": "",
     "whereabouts-files": "",
     "whereabouts-left": "",
 }
@@ -96,9 +101,6 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, s
 def run_shared(run_lab: RunLab, manifests: dict[str, Any]) -> Callable[..., Run]:
     def run(*, left: Left | None = None, **changes: Any) -> Run:
         answers = {**ANSWERS, **saying(SAID), "kubernetes:core/v1:ConfigMap": nothing}
-        one = SAID | {"joins-lan": SAID["joins-lan"].splitlines()[0]}
-        if changes.get("workers", 1) == 1:
-            answers |= {"command:local:Command": lambda name, inputs: {"stdout": one[name]}}
         done = run_lab(answers=answers, left=left, **{"networks": [network(), LAN]} | manifests | changes)
         assert done.error is None, done.error
         return done
@@ -145,8 +147,8 @@ def test_the_plugin_and_its_files_are_awaited_on_every_node(shared: Run, cache: 
     }
     assert command.inputs["environment"] == labs_environment(cache) | own
     assert command.inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
-    assert command.inputs["triggers"] == ["the-clusters-uid", made_from("daemon-files", command.inputs)]
-    assert command.depends_on == {KIND, WORKLOAD, *OBJECTS}
+    assert command.inputs["triggers"] == [BORN, made_from("daemon-files", command.inputs)]
+    assert command.depends_on == {*NODES, WORKERS_RUN, WORKLOAD, *OBJECTS}
     assert command.deleted_with == KIND
 
 
@@ -156,13 +158,13 @@ def test_what_the_daemon_put_on_the_nodes_goes_when_the_daemon_is_gone(shared: R
     assert command.inputs["environment"]["REMOVED"] == "/etc/cni/net.d/whereabouts.d /opt/cni/bin/whereabouts"
     assert command.inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
     assert "create" not in command.inputs
-    assert command.depends_on == {KIND, RUNNING}
+    assert command.depends_on == {*NODES, WORKERS_RUN}
     assert command.deleted_with == KIND
 
 
 def test_only_who_uses_it_waits_for_it(shared: Run) -> None:
-    assert shared[LANS_NAD].depends_on == {NAD_KIND, "Command joins-lan", FILES_THERE}
-    assert shared[LANS_NAD].replace_with == {"Command joins-lan"}
+    assert shared[LANS_NAD].depends_on == {NAD_KIND, WORKERS_RUN, "Command joins-lan-kalico-worker", FILES_THERE}
+    assert shared[LANS_NAD].replace_with == {"Command joins-lan-kalico-worker"}
     for label in (NAD, POD, "Command pods-attachable"):
         assert not [each for each in shared[label].depends_on if "whereabouts" in each]
     assert shared[CONF].inputs["environment"]["DAEMON"] == "multus"
@@ -170,11 +172,11 @@ def test_only_who_uses_it_waits_for_it(shared: Run) -> None:
 
 def test_workers_share_one_range_by_configs_that_differ_in_nothing(run_shared: Callable[..., Run]) -> None:
     done = run_shared(workers=2, networks=[LAN], pods=[])
-    first, second = (line.split(" ", 1)[1] for line in done[LANS_CONF].inputs["stdin"].splitlines())
+    first, second = (done[label].inputs["stdin"].split(" ", 1)[1] for label in LANS_CONFS)
     assert first == second
     assert '"type": "whereabouts", "range": "10.40.0.0/16"' in first
     assert "kalico/ranges" not in done[LANS_NAD].inputs["metadata"]["annotations"]
-    assert done[LANS_NAD].depends_on == {NAD_KIND, LANS_CONF, FILES_THERE}
+    assert done[LANS_NAD].depends_on == {NAD_KIND, WORKERS_RUN, *LANS_CONFS, FILES_THERE}
     assert not [node for node in done.outputs["networks"][0]["nodes"] if "range" in node]
 
 

@@ -27,6 +27,8 @@ from components.workspace import cache_folder
 
 CLUSTER = "kalico-e2e"
 WORKER = f"{CLUSTER}-worker"
+WORKER2 = f"{CLUSTER}-worker2"
+JOIN = f"joins-e2e-net-{WORKER}"
 PEER = f"{CLUSTER}-peer-e2e-net"
 SUBNET = ipaddress.IPv4Network("10.33.0.0/16")
 RANGE = (ipaddress.IPv4Address("10.33.0.100"), ipaddress.IPv4Address("10.33.0.240"))

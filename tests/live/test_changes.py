@@ -15,8 +15,10 @@ from components.engines import ENGINES, Standing, ask
 from tests.live.conftest import (
     CLUSTER,
     ENDS_AT_ONCE,
+    JOIN,
     TESTED,
     WORKER,
+    WORKER2,
     Lab,
     attachments,
     changed,
@@ -50,7 +52,7 @@ def test_another_range_reattaches_the_pods_of_the_network_and_nothing_else_and_t
 
 
 OF_THE_NETWORK = {
-    *("networks-e2e-net", "peers-e2e-net", "joins-e2e-net", "attachments-e2e-net", "pods-samplepod"),
+    *("networks-e2e-net", "peers-e2e-net", JOIN, "attachments-e2e-net", "pods-samplepod"),
     *TESTED,
 }
 
@@ -217,7 +219,10 @@ def test_one_more_network_leaves_the_pods_of_the_first_running(lab: Lab, config:
     config["kalico:networks"].append(copy.deepcopy(SECOND))
     third = {"name": "third", "image": "alpine", "command": ENDS_AT_ONCE, "networks": ["e2e-b", "e2e-net", "e2e-b"]}
     config["kalico:pods"].append(third)
-    assert changed(lab, config) == {"networks-e2e-b", "joins-e2e-b", "attachments-e2e-b", "pods-third", *TESTED}
+    assert changed(lab, config) == {
+        *("networks-e2e-b", f"joins-e2e-b-{WORKER}", "attachments-e2e-b", "pods-third"),
+        *TESTED,
+    }
     assert same()
     found = [(each["network"], each["interface"]) for each in attachments(lab) if each["pod"] == "third"]
     assert found == [("e2e-b", "net1"), ("e2e-net", "net2"), ("e2e-b", "net3")]
@@ -261,21 +266,36 @@ def test_a_network_of_the_bridge_plugin_takes_its_bridge_with_it(lab: Lab, confi
     assert same()
 
 
-def test_one_more_worker_replaces_the_cluster_and_has_a_range_of_its_own(lab: Lab, config: dict[str, Any]) -> None:
-    config["kalico:workers"] = 2
-    config["kalico:quickReadiness"] = True  # for the time that it saves
+def test_one_more_worker_joins_the_cluster_that_is_there_and_has_a_range_of_its_own(
+    lab: Lab, config: dict[str, Any]
+) -> None:
     config["kalico:networks"] = [config["kalico:networks"][0]]
+    config["kalico:pods"] = [config["kalico:pods"][0]]
+    changed(lab, config)
+    nodes = {f"{CLUSTER}-control-plane", WORKER}
+    born = {node: run(lab.engine, "inspect", "--format", "{{.State.StartedAt}}", node) for node in nodes}
+    config["kalico:workers"] = 2
+    assert changed(lab, config) == {
+        *(f"workers-{WORKER2}", "workers-running", "cni-plugins-nodes", "multus-conf", "calico-look"),
+        *(f"joins-e2e-net-{WORKER2}", "attachments-e2e-net"),
+        *(f"attachments-e2e-net-conf-{worker}" for worker in (WORKER, WORKER2)),
+        *("pods-attachable", "pods-samplepod", "readiness-report", *TESTED),
+    }
+    assert {node: run(lab.engine, "inspect", "--format", "{{.State.StartedAt}}", node) for node in nodes} == born
+    told = {node["name"]: node["role"] for node in lab.stack.outputs()["cluster"]["nodes"]}
+    assert told == {f"{CLUSTER}-control-plane": "control-plane", WORKER: "worker", WORKER2: "worker"}
+
+
+def test_pods_of_two_workers_have_addresses_of_their_workers_ranges(lab: Lab, config: dict[str, Any]) -> None:
     there = {"image": "alpine", "command": ENDS_AT_ONCE, "networks": ["e2e-net"]}
     config["kalico:pods"] = [
         {**there, "name": "samplepod", "node": "worker"},
         {**there, "name": "far", "node": "worker2", "namespace": "elsewhere", "count": 2},
     ]
-    touched = changed(lab, config)
-    assert "cluster-kind" in touched
-    assert "networks-e2e-net" not in touched
+    changed(lab, config)
     assert _nodes(lab) == {
         WORKER: ("eth1", "10.33.0.200 to 10.33.0.214"),
-        f"{WORKER}2": ("eth1", "10.33.0.215 to 10.33.0.230"),
+        WORKER2: ("eth1", "10.33.0.215 to 10.33.0.230"),
     }
     addresses = {each["pod"]: each["ips"][0] for each in attachments(lab)}
     assert {pod: ipaddress.IPv4Address(address).packed[3] >= 215 for pod, address in addresses.items()} == {
@@ -289,8 +309,8 @@ def test_one_more_worker_replaces_the_cluster_and_has_a_range_of_its_own(lab: La
 
 
 def test_a_worker_that_is_drained_and_comes_back_hands_out_its_own_part_of_the_range(lab: Lab) -> None:
-    lab.kubectl("drain", f"{WORKER}2", "--force", "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=120s")
-    lab.kubectl("uncordon", f"{WORKER}2")
+    lab.kubectl("drain", WORKER2, "--force", "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=120s")
+    lab.kubectl("uncordon", WORKER2)
     # Who else was there, CoreDNS for one.
     lab.kubectl("wait", "--for=condition=Ready", "pods", "--all", "--all-namespaces", "--timeout=180s")
     far = {"elsewhere/far-1", "elsewhere/far-2"}
@@ -302,9 +322,9 @@ def test_a_worker_that_is_drained_and_comes_back_hands_out_its_own_part_of_the_r
 
 def test_a_workers_own_config_that_somebody_edits_is_put_back(lab: Lab) -> None:
     file = "/etc/cni/multus/net.d/kalico-e2e-net.conflist"
-    run(lab.engine, "exec", f"{WORKER}2", "sh", "-c", f"echo >>{file}")
+    run(lab.engine, "exec", WORKER2, "sh", "-c", f"echo >>{file}")
     assert previewed_and_done(lab.stack) == {
-        "attachments-e2e-net-conf",
+        f"attachments-e2e-net-conf-{WORKER2}",
         "attachments-e2e-net",
         "pods-samplepod",
         "pods-elsewhere.far-1",
@@ -316,7 +336,7 @@ def test_a_workers_own_config_that_somebody_edits_is_put_back(lab: Lab) -> None:
 def test_a_pod_that_gets_another_node_or_command_is_replaced_and_no_other(lab: Lab, config: dict[str, Any]) -> None:
     config["kalico:pods"][0]["node"] = "worker2"
     assert changed(lab, config) == {"pods-samplepod", *TESTED}
-    assert lab.pod()["spec"]["nodeName"] == f"{WORKER}2"
+    assert lab.pod()["spec"]["nodeName"] == WORKER2
     config["kalico:pods"][0]["command"] = ["sleep", "3600"]
     assert changed(lab, config) == {"pods-samplepod", *TESTED}
     assert lab.kubectl("exec", "samplepod", "--", "cat", "/proc/1/cmdline").split("\0")[:2] == ["sleep", "3600"]
@@ -333,8 +353,8 @@ def test_what_bnk_reads_of_the_workers_is_the_address_that_they_have_and_goes(la
 
     def given(*addresses: str) -> dict[str, str]:
         config["kalico:networks"][0]["nodeAddresses"] = list(addresses)
-        assert changed(lab, config) >= {"node-annotations-bnk", "joins-e2e-net", "attachments-e2e-net"}
-        for worker, address in zip((WORKER, f"{WORKER}2"), addresses, strict=True):
+        assert changed(lab, config) >= {"node-annotations-bnk", JOIN, f"joins-e2e-net-{WORKER2}", "attachments-e2e-net"}
+        for worker, address in zip((WORKER, WORKER2), addresses, strict=True):
             (interface, _) = _nodes(lab)[worker]
             shown = run(lab.engine, "exec", worker, "ip", "-4", "-oneline", "address", "show", "dev", interface)
             assert f" {address}/16 " in shown
@@ -343,22 +363,22 @@ def test_what_bnk_reads_of_the_workers_is_the_address_that_they_have_and_goes(la
         return {node: json.loads(told[node][key])["ipv4"] for node in told}
 
     config["kalico:nodeAnnotations"] = {"bnk": True}
-    assert given("10.33.0.21", "10.33.0.22") == {WORKER: "10.33.0.21/16", f"{WORKER}2": "10.33.0.22/16"}
-    assert given("10.33.0.31", "10.33.0.32") == {WORKER: "10.33.0.31/16", f"{WORKER}2": "10.33.0.32/16"}
+    assert given("10.33.0.21", "10.33.0.22") == {WORKER: "10.33.0.21/16", WORKER2: "10.33.0.22/16"}
+    assert given("10.33.0.31", "10.33.0.32") == {WORKER: "10.33.0.31/16", WORKER2: "10.33.0.32/16"}
     lab.kubectl("annotate", "--overwrite", "node", WORKER, f"{key}=somebody's")
     assert previewed_and_done(lab.stack) == {"node-annotations-bnk"}
     assert annotated()[WORKER] == '{"ipv4":"10.33.0.31/16"}'
     del config["kalico:nodeAnnotations"], config["kalico:networks"][0]["nodeAddresses"]
-    assert changed(lab, config) >= {"node-annotations-bnk", "joins-e2e-net"}
-    assert annotated() == {WORKER: None, f"{WORKER}2": None}
+    assert changed(lab, config) >= {"node-annotations-bnk", JOIN}
+    assert annotated() == {WORKER: None, WORKER2: None}
 
 
 def test_a_worker_may_leave_a_network_and_the_network_itself_stays(lab: Lab, config: dict[str, Any]) -> None:
     config["kalico:networks"][0]["nodes"] = ["worker2"]
     touched = changed(lab, config)
-    assert touched >= {"joins-e2e-net", "attachments-e2e-net", "pods-samplepod", "pods-elsewhere.far-1"}
-    assert not touched & {"cluster-kind", "networks-e2e-net", "peers-e2e-net"}
-    assert list(_nodes(lab)) == [f"{WORKER}2"]
+    assert touched >= {JOIN, "attachments-e2e-net", "pods-samplepod", "pods-elsewhere.far-1"}
+    assert not touched & {"cluster-kind", "networks-e2e-net", "peers-e2e-net", f"joins-e2e-net-{WORKER2}"}
+    assert list(_nodes(lab)) == [WORKER2]
     assert "macvlan" not in lab.in_node("ip", "-details", "link", "show")
     assert lab.stack.outputs()["self_test"]["failed"] == 0
     del config["kalico:networks"][0]["nodes"]

@@ -1,4 +1,4 @@
-"""What replaces the cluster itself: the lab is the one that its config says, whatever it was before."""
+"""A worker fewer, and what replaces the cluster itself: the lab is the one of its config, whatever it was before."""
 
 import copy
 from typing import Any
@@ -6,7 +6,22 @@ from typing import Any
 import pytest
 
 from components.config import settings_of
-from tests.live.conftest import CLUSTER, CONFIG, PEER, WORKER, Lab, changed, configure, named_otherwise, run, steps
+from tests.live.conftest import (
+    CLUSTER,
+    CONFIG,
+    ENDS_AT_ONCE,
+    JOIN,
+    PEER,
+    WORKER,
+    WORKER2,
+    Lab,
+    changed,
+    configure,
+    named_otherwise,
+    run,
+    stays,
+    steps,
+)
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
@@ -14,7 +29,6 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 FIRST = {key: copy.deepcopy(CONFIG[key]) for key in ("kalico:networks", "kalico:pods")}
 """The networks and pods that one worker can have."""
 WHOLE_CLUSTER: dict[str, Any] = {
-    "workers": 1,
     "podSubnet": "10.36.0.0/16",
     "serviceSubnet": "10.38.0.0/16",
     "featureGates": {"InPlacePodVerticalScaling": True},
@@ -22,10 +36,34 @@ WHOLE_CLUSTER: dict[str, Any] = {
 }
 
 
+def test_one_worker_fewer_leaves_in_order_and_its_pods_are_made_anew_elsewhere(
+    lab: Lab, config: dict[str, Any]
+) -> None:
+    """Those without a network, too, which nothing else is a reason for."""
+    config["kalico:pods"] += [
+        {"name": "apart", "image": "alpine", "command": ENDS_AT_ONCE, "networks": [], "node": "worker2"},
+        {"name": "alone", "image": "alpine", "command": ENDS_AT_ONCE, "networks": [], "node": "worker"},
+    ]
+    assert changed(lab, config) >= {"pods-apart", "pods-alone"}
+    same = stays(lab, "alone")
+    config["kalico:workers"] = 1
+    for pod in config["kalico:pods"]:
+        if pod.get("node") == "worker2":
+            del pod["node"]
+    touched = changed(lab, config)
+    assert touched >= {f"workers-{WORKER2}", f"joins-e2e-net-{WORKER2}", "pods-apart", "pods-far"}
+    assert not touched & {"cluster-kind", f"workers-{WORKER}", JOIN, "networks-e2e-net", "pods-alone"}
+    assert same()
+    assert WORKER2 not in run(lab.engine, "ps", "--all", "--format", "{{.Names}}").split()
+    assert WORKER2 not in lab.kubectl("get", "nodes", "--output", "name")
+    assert {lab.pod(pod)["spec"]["nodeName"] for pod in ("near", "far", "apart")} == {WORKER}
+    assert lab.stack.outputs()["self_test"]["failed"] == 0
+
+
 @pytest.mark.parametrize("key", [*WHOLE_CLUSTER, "quickReadiness"])
 def test_what_kind_cannot_change_is_said_to_replace_the_cluster(lab: Lab, config: dict[str, Any], key: str) -> None:
     value = WHOLE_CLUSTER.get(key, not config.get("kalico:quickReadiness"))
-    configure(lab, config | (FIRST if key == "workers" else {}) | {f"kalico:{key}": value})
+    configure(lab, config | {f"kalico:{key}": value})
     assert ("replace", "cluster-kind") in steps(lab.stack, "preview")
 
 

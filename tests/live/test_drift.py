@@ -6,6 +6,7 @@ import pytest
 
 from tests.live.conftest import (
     CLUSTER,
+    JOIN,
     PEER,
     RANGE,
     TESTED,
@@ -22,9 +23,9 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
 CONTROL_PLANE = f"{CLUSTER}-control-plane"
 ATTACHED = {"attachments-e2e-net", "pods-samplepod", *TESTED}
-JOINED = {"joins-e2e-net", *ATTACHED}
+JOINED = {JOIN, *ATTACHED}
 STARTED = {
-    "cluster-running",
+    "workers-running",
     "calico-look",
     "cni-plugins-nodes",
     "multus-conf",
@@ -74,7 +75,8 @@ CASES = {
     ),
     "the worker is restarted": Case(happens=lambda lab: run(lab.engine, "restart", WORKER), repaired=STARTED),
     "every node is stopped": Case(
-        happens=lambda lab: run(lab.engine, "stop", "--time", "2", WORKER, CONTROL_PLANE), repaired=STARTED
+        happens=lambda lab: run(lab.engine, "stop", "--time", "2", WORKER, CONTROL_PLANE),
+        repaired={"cluster-running", *STARTED},
     ),
 }
 

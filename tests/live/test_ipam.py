@@ -18,6 +18,7 @@ from tests.live.conftest import (
     PEER,
     TESTED,
     WORKER,
+    WORKER2,
     Lab,
     allocations,
     attachments,
@@ -112,7 +113,7 @@ def test_addresses_are_given_back_when_their_pod_goes(lab: Lab, config: dict[str
     gone = config["kalico:pods"].pop()
     assert changed(lab, config) == {"pods-far", *TESTED}
     assert allocations(lab) == {"default/near"}
-    assert v4 not in run(lab.engine, "exec", f"{WORKER}2", "ls", "/var/lib/cni/networks/e2e-net").split()
+    assert v4 not in run(lab.engine, "exec", WORKER2, "ls", "/var/lib/cni/networks/e2e-net").split()
     assert f"DHCPRELEASE(eth0) {leased} " in server_log(lab)
     config["kalico:pods"].append(gone)
     assert changed(lab, config) == {"pods-far", *TESTED}
@@ -129,8 +130,8 @@ def reported(lab: Lab, capfd: pytest.CaptureFixture[str]) -> list[str]:
 def test_a_plugin_that_is_gone_is_what_is_reported_and_up_puts_it_back(
     lab: Lab, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    run(lab.engine, "exec", f"{WORKER}2", "rm", "/opt/cni/bin/whereabouts")
-    assert reported(lab, capfd) == [f"node {WORKER}2: whereabouts"]
+    run(lab.engine, "exec", WORKER2, "rm", "/opt/cni/bin/whereabouts")
+    assert reported(lab, capfd) == [f"node {WORKER2}: whereabouts"]
     previewed_and_done(lab.stack)
     assert lab.stack.check() == 0
 

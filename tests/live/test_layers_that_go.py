@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.conftest import CLUSTER, WORKER, Lab, changed, run
+from tests.live.conftest import CLUSTER, JOIN, WORKER, WORKER2, Lab, changed, run
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
@@ -17,8 +17,8 @@ def test_whereabouts_and_the_dhcp_daemon_leave_nothing_on_the_nodes(lab: Lab, co
         pod["networks"] = [each for each in pod["networks"] if each not in (SHARED, LEASED)]
     touched = changed(lab, config)
     assert touched >= {"whereabouts", "whereabouts-left", "leases", "leases-daemon", "pods-near", "pods-far"}
-    assert not touched & {"cluster-kind", "networks-e2e-net", "joins-e2e-net"}
-    for node in (f"{CLUSTER}-control-plane", WORKER, f"{WORKER}2"):
+    assert not touched & {"cluster-kind", "networks-e2e-net", JOIN}
+    for node in (f"{CLUSTER}-control-plane", WORKER, WORKER2):
         folders = ("/opt/cni/bin", "/etc/cni/net.d", "/run/kalico", "/etc/systemd/system")
         there = run(lab.engine, "exec", node, "ls", *folders).split()
         assert not {"whereabouts", "whereabouts.d", "kalico-dhcp.service"} & set(there)

@@ -14,6 +14,7 @@ from tests.live.conftest import (
     ENDS_AT_ONCE,
     TESTED,
     WORKER,
+    WORKER2,
     Case,
     Lab,
     allocations,
@@ -34,7 +35,15 @@ PODS = {"pods-near", "pods-far"}
 
 def attached(network: str) -> set[str]:
     """What is made anew where a network's pods are attached anew, on two workers."""
-    return {f"attachments-{network}-conf", f"attachments-{network}", *PODS, *TESTED}
+    return {*confs(network), f"attachments-{network}", *PODS, *TESTED}
+
+
+def confs(network: str) -> set[str]:
+    return {f"attachments-{network}-conf-{worker}" for worker in (WORKER, WORKER2)}
+
+
+def joins(network: str) -> set[str]:
+    return {f"joins-{network}-{worker}" for worker in (WORKER, WORKER2)}
 
 
 @pytest.fixture
@@ -90,7 +99,7 @@ def test_a_peer_that_is_the_gateway_and_moves_takes_the_default_route_along(lab:
 
 def test_another_lease_time_replaces_the_server_and_attaches_anew(lab: Lab, config: dict[str, Any]) -> None:
     network(config, "e2e-leased")["ipam"]["leaseTime"] = "3m"
-    touched = attached("e2e-leased") - {"attachments-e2e-leased-conf"}  # the plugin is not told of it
+    touched = attached("e2e-leased") - confs("e2e-leased")  # the plugin is not told of it
     assert changed(lab, config) == {"leases-e2e-leased", "readiness-report", *touched}
     assert lab.stack.outputs()["self_test"]["failed"] == 0
 
@@ -115,9 +124,9 @@ def test_another_plugin_takes_the_network_and_its_joins_and_comes_back(
     static["plugin"] = "bridge"
     del static["peer"], static["gateway"]
     touched = changed(lab, config)
-    of_the_network = {"networks-e2e-static", "joins-e2e-static", "peers-e2e-static"}
+    of_the_network = {"networks-e2e-static", "peers-e2e-static", *joins("e2e-static")}
     assert touched >= {*of_the_network, "attachments-e2e-static-bridges", *attached("e2e-static")}
-    assert not touched & {"cluster-kind", "networks-e2e-net", "joins-e2e-net"}
+    assert not touched & {"cluster-kind", "networks-e2e-net", *joins("e2e-net")}
     assert "e2e-static" not in run(lab.engine, "network", "ls", "--format", "{{.Name}}").split()
     static.clear()
     static.update(before)
@@ -186,7 +195,7 @@ def test_the_lab_is_repaired_as_the_preview_says_when(lab: Lab, what: str, refre
 def test_an_islands_bridge_that_is_gone_comes_back_with_all_that_is_on_it(lab: Lab) -> None:
     run("ip", "link", "delete", bridge_name(CLUSTER, "e2e-static"))
     touched = previewed_and_done(lab.stack)
-    assert touched >= {"networks-e2e-static", "peers-e2e-static", "joins-e2e-static", *attached("e2e-static")}
+    assert touched >= {"networks-e2e-static", "peers-e2e-static", *joins("e2e-static"), *attached("e2e-static")}
     assert not touched & {"cluster-kind", "networks-e2e-net"}
     eventually(lambda: lab.stack.check() == 0, seconds=60)
 
@@ -194,8 +203,8 @@ def test_an_islands_bridge_that_is_gone_comes_back_with_all_that_is_on_it(lab: L
 def test_a_worker_that_is_lost_gives_its_address_back(lab: Lab) -> None:
     """Within a turn of the reconciler, which comes every five minutes."""
     assert allocations(lab) == {"default/near", "default/far"}
-    run(lab.engine, "rm", "--force", f"{WORKER}2")
-    lab.kubectl("delete", "node", f"{WORKER}2")
+    run(lab.engine, "rm", "--force", WORKER2)
+    lab.kubectl("delete", "node", WORKER2)
     eventually(lambda: allocations(lab) == {"default/near"}, seconds=480)
     assert "cluster-kind" in previewed_and_done(lab.stack)
     assert lab.stack.check() == 0

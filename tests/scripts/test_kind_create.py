@@ -20,8 +20,9 @@ MADE = 'printf secret >"$RUN/kubeconfig"; chmod 0644 "$RUN/kubeconfig"'
 @pytest.fixture
 def kind(bench: Bench) -> Bench:
     """kind that has no cluster yet and makes one, and a cluster that says who it is."""
-    bench.on("kubectl --kubeconfig * get namespace kube-system *", "printf the-uid")
-    bench.on("kubectl --kubeconfig * taint nodes *", "echo tainted")
+    bench.on("kubectl get namespace kube-system *", 'printf %s "$KUBECONFIG" >"$BENCH/asked"; printf the-uid')
+    bench.on("kubectl taint nodes *", "echo tainted")
+    bench.on("kubectl label nodes *", "echo labelled")
     bench.on("kind delete cluster *")
     return bench
 
@@ -41,9 +42,24 @@ def test_it_prints_the_clusters_identity_and_nothing_else(kind: Bench) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "the-uid", "")
 
 
-def test_the_nodes_are_closed_to_pods_that_need_the_clusters_network(kind: Bench, run_folder: Path) -> None:
+def test_the_control_plane_is_no_worker_and_closed_to_pods_that_need_the_clusters_network(
+    kind: Bench, run_folder: Path
+) -> None:
     create(fresh(kind))
-    assert f"kubectl --kubeconfig {run_folder}/kubeconfig taint nodes --all kalico/no-network:NoSchedule" in kind.calls
+    assert [call for call in kind.calls if call.startswith("kubectl")][:2] == [
+        "kubectl taint nodes --all node-role.kubernetes.io/control-plane:NoSchedule kalico/no-network:NoSchedule",
+        "kubectl label nodes --all node.kubernetes.io/exclude-from-external-load-balancers=",
+    ]
+    assert kind.left("asked") == str(run_folder / "kubeconfig")
+
+
+def test_the_control_plane_is_remembered_to_have_been_made_and_no_worker_of_before(
+    kind: Bench, run_folder: Path
+) -> None:
+    (run_folder / "because").mkdir(parents=True)
+    (run_folder / "because/node.lab-worker").touch()
+    create(fresh(kind))
+    assert [path.name for path in (run_folder / "because").glob("node.*")] == ["node.lab-control-plane"]
 
 
 def test_kind_gets_the_config_of_stdin_and_the_labs_own_kubeconfig(kind: Bench, run_folder: Path) -> None:
@@ -78,11 +94,8 @@ def test_the_kubeconfig_is_the_owners_alone_whatever_kind_makes_of_it(kind: Benc
 def test_the_users_own_kubeconfig_is_left_alone(kind: Bench) -> None:
     create(fresh(kind))
     assert list((kind.folder / "home").iterdir()) == []
-    assert all(
-        "--kubeconfig" in call
-        for call in kind.calls
-        if call.startswith(("kind", "kubectl")) and "get clusters" not in call
-    )
+    assert all("--kubeconfig" in call for call in kind.calls if call.startswith("kind") and "get clusters" not in call)
+    assert kind.left("asked") == f"{kind.environment['RUN']}/kubeconfig"
 
 
 def test_the_engine_is_remembered_before_the_cluster_is_made(kind: Bench, run_folder: Path) -> None:
@@ -97,7 +110,7 @@ def test_the_engine_is_remembered_before_the_cluster_is_made(kind: Bench, run_fo
 def test_a_cluster_that_was_made_keeps_the_reason_and_its_subnets(kind: Bench, run_folder: Path, because: str) -> None:
     told = {"BECAUSE": because, "SUBNETS": "10.24.0.0/16 10.96.0.0/16"}
     assert fresh(kind).run("kind-create", stdin="kind: Cluster\n", **told).returncode == 0
-    assert records(run_folder) == {"cluster": Record(because=because, subnet=told["SUBNETS"])}
+    assert records(run_folder)["cluster"] == Record(because=because, subnet=told["SUBNETS"])
     assert mode(run_folder / "because") == 0o700
     assert mode(run_folder / "because/cluster") == 0o600
 
@@ -186,7 +199,8 @@ def test_a_failure_shows_kinds_log_and_leaves_nothing(kind: Bench, run_folder: P
 def test_a_failure_over_a_part_of_a_lab_leaves_none_of_its_files(kind: Bench, run_folder: Path) -> None:
     run_folder.mkdir(parents=True)
     (run_folder / "engine").write_text("podman\n")
-    (run_folder / "volumes").write_text("abc\n")
+    (run_folder / "volumes").mkdir()
+    (run_folder / "volumes/lab-worker").write_text("abc\n")
     kind.on("kind get clusters *", "echo lab")
     kind.on(CREATE, "exit 1")
     kind.on("podman network inspect lab", "exit 1")
@@ -230,9 +244,9 @@ def test_a_lock_that_does_not_come_free_is_said_with_its_holder(
 ) -> None:
     run_folder.mkdir(parents=True)
     (run_folder / "lock").write_text(written)
-    kind.on("flock --timeout 300 9", "exit 1")
+    kind.on("flock --exclusive --timeout 300 9", "exit 1")
     done = create(fresh(kind))
-    assert (done.returncode, kind.calls) == (1, ["flock --timeout 300 9"])
+    assert (done.returncode, kind.calls) == (1, ["flock --exclusive --timeout 300 9"])
     (line,) = done.stderr.splitlines()
     assert f"{holder} has held {run_folder}/lock for 300 s" in line
     assert (run_folder / "lock").read_text() == written

@@ -12,7 +12,15 @@ from tests.scripts.conftest import Bench
 def lived_in(run_folder: Path) -> Path:
     run_folder.mkdir(parents=True)
     (run_folder / "because").mkdir()
-    for name in ("kubeconfig", "kubeconfig.lock", "engine", "because/cluster", "because/self-test", "checks.json"):
+    for name in (
+        "kubeconfig",
+        "kubeconfig.lock",
+        "engine",
+        "because/cluster",
+        "because/node.lab-worker",
+        "because/self-test",
+        "checks.json",
+    ):
         (run_folder / name).write_text("podman\n")
     return run_folder
 
@@ -33,7 +41,8 @@ def test_the_cluster_its_network_and_its_files_go(bench: Bench, lived_in: Path) 
 
 
 def test_the_volume_of_a_node_that_somebody_removed_goes(bench: Bench, lived_in: Path) -> None:
-    (lived_in / "volumes").write_text("gone\n\nstays\n")
+    (lived_in / "volumes").mkdir()
+    (lived_in / "volumes/lab-worker").write_text("gone\n\nstays\n")
     bench.on("kind delete cluster *")
     bench.on("podman volume inspect stays")
     bench.on("podman volume inspect *", "exit 1")
@@ -80,9 +89,9 @@ def test_the_lock_says_who_holds_it(bench: Bench, lived_in: Path) -> None:
 
 def test_a_lock_that_does_not_come_free_is_said_with_its_holder(bench: Bench, lived_in: Path) -> None:
     (lived_in / "lock").write_text("process 4711 (kind-create)\n")
-    bench.on("flock --timeout 300 9", "exit 1")
+    bench.on("flock --exclusive --timeout 300 9", "exit 1")
     done = bench.run("kind-delete")
-    assert (done.returncode, bench.calls) == (1, ["flock --timeout 300 9"])
+    assert (done.returncode, bench.calls) == (1, ["flock --exclusive --timeout 300 9"])
     (line,) = done.stderr.splitlines()
     assert f"process 4711 (kind-create) has held {lived_in}/lock for 300 s" in line
     assert (lived_in / "engine").exists()

@@ -39,8 +39,9 @@ def in_node(bench: Bench, name: str, file: str) -> Path:
 
 
 def wait(bench: Bench, seconds: str) -> subprocess.CompletedProcess[str]:
-    for pattern in (FELIX, "kubectl *"):
-        bench.on(pattern)
+    bench.on(FELIX)
+    bench.on("kubectl * get nodes *", "printf 'node/%s\\n' lab-worker lab-worker2")
+    bench.on("kubectl *")
     return bench.run("wait-attachable", stdin="lab-worker\nlab-worker2\n", SECONDS_AT_MOST=seconds)
 
 
@@ -56,20 +57,34 @@ def test_nodes_that_have_it_all_are_done_at_once(nodes: Bench) -> None:
 def test_a_node_is_open_to_all_pods_once_it_has_it_all(nodes: Bench, run_folder: Path) -> None:
     in_node(nodes, "lab-worker", "/opt/cni/bin/calico").unlink()
     wait(nodes, "0")
-    assert [call for call in nodes.calls if call.startswith("kubectl")] == [
+    assert [call for call in nodes.calls if "get nodes" not in call and call.startswith("kubectl")] == [
         f"kubectl --kubeconfig {run_folder}/kubeconfig taint nodes lab-worker2 kalico/no-network-"
     ]
 
 
 def test_a_node_that_is_open_already_is_no_error(nodes: Bench) -> None:
-    nodes.on("kubectl *", "echo 'error: taint \"kalico/no-network\" not found' >&2; exit 1")
+    nodes.on("kubectl * taint *", "echo 'error: taint \"kalico/no-network\" not found' >&2; exit 1")
     assert wait(nodes, "0").returncode == 0
 
 
 def test_a_node_that_cannot_be_opened_is_an_error(nodes: Bench) -> None:
-    nodes.on("kubectl *", "echo 'the API is away' >&2; exit 1")
+    nodes.on("kubectl * taint *", "echo 'the API is away' >&2; exit 1")
     done = wait(nodes, "0")
     assert (done.returncode, done.stderr) == (1, "the API is away\n" * 2)
+
+
+def test_a_node_that_is_about_to_go_takes_no_pod_any_more(nodes: Bench, run_folder: Path) -> None:
+    nodes.on("kubectl * get nodes *", "printf 'node/%s\\n' lab-worker lab-worker2 lab-worker3")
+    assert wait(nodes, "0").returncode == 0
+    assert [call for call in nodes.calls if "cordon" in call] == [
+        f"kubectl --kubeconfig {run_folder}/kubeconfig cordon lab-worker3"
+    ]
+
+
+def test_nodes_that_cannot_be_asked_for_are_an_error(nodes: Bench) -> None:
+    nodes.on("kubectl * get nodes *", "echo 'the API is away' >&2; exit 1")
+    done = wait(nodes, "0")
+    assert (done.returncode, done.stderr) == (1, "the API is away\n")
 
 
 def test_felix_is_waited_for(nodes: Bench) -> None:
@@ -105,5 +120,6 @@ def test_what_comes_late_is_waited_for(nodes: Bench) -> None:
 
 def test_a_node_that_cannot_be_asked_is_an_error(bench: Bench) -> None:
     bench.on("podman exec *", "echo 'no such container' >&2; exit 125")
+    bench.on("kubectl *")
     done = wait(bench, "300")
     assert (done.returncode, done.stderr) == (125, "no such container\n" * 2)

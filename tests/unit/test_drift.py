@@ -47,7 +47,7 @@ def drift_of(
         nodes=dict.fromkeys(NODES, NodeLook(state=State.RUNS)) | dict(nodes or {}),
         networks=frozenset(networks),
         links=frozenset(links),
-        records=records or {},
+        records={f"node.{node}": Record(because="") for node in NODES} | dict(records or {}),
         pods=pods,
         nads=nads,
         node_objects=node_objects,
@@ -86,7 +86,7 @@ def test_a_lab_that_nobody_looked_at_is_made_for_the_first_reason() -> None:
         unseen.network("ext-net"),
         unseen.in_nodes("plugins", NODES),
         unseen.nad("ext-net"),
-        unseen.pod("default", "samplepod"),
+        unseen.pod("default", "samplepod", NODES),
         unseen.annotations(NODES),
     ] == [""] * 6
     assert unseen.live_pods == {}
@@ -98,6 +98,22 @@ def test_a_cluster_is_made_again_when_a_node_is_gone_and_not_when_one_stopped() 
     stopped = drift_of(nodes={"lab-worker": NodeLook(state=State.STOPPED)}, records={"cluster": Record(because=BEFORE)})
     assert stopped.cluster(NODES) == BEFORE
     assert drift_of().cluster(NODES) == ""
+
+
+def test_a_worker_that_was_never_made_is_none_that_is_gone() -> None:
+    more = (*NODES, "lab-worker2")
+    marks = {thing: Mark(because=BEFORE) for thing in ("plugins", "join.ext-net")}
+    seen: dict[str, NodeLook] = dict.fromkeys(NODES, NodeLook(state=State.RUNS, marks=marks))
+    new = drift_of(
+        nodes=seen | {"lab-worker2": NodeLook(state=State.GONE)},
+        node_objects=dict.fromkeys(NODES, annotated()),
+        records={"cluster": Record(because=BEFORE)},
+    )
+    assert new.cluster(more) == BEFORE
+    assert new.in_nodes("plugins", more) == BEFORE
+    assert new.in_nodes("join.ext-net", more[-1:]) == ""
+    assert new.annotations(more) == BEFORE
+    assert new.annotations(more[-1:]) == ""
 
 
 @pytest.mark.parametrize(
@@ -187,7 +203,7 @@ def ask_nad(seen: Mapping[str, Mapping[str, Any]] | None) -> str | None:
 
 
 def ask_pod(seen: Mapping[str, Mapping[str, Any]] | None) -> str | None:
-    return drift_of(pods=seen).pod("default", "one")
+    return drift_of(pods=seen).pod("default", "one", NODES)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +225,7 @@ def test_an_object_is_made_again_when_it_is_wrong_or_gone_and_not_when_nobody_an
 
 
 def test_an_object_without_a_reason_was_made_for_the_first() -> None:
-    assert drift_of(pods={"default/one": found()}).pod("default", "one") == ""
+    assert drift_of(pods={"default/one": found()}).pod("default", "one", NODES) == ""
 
 
 ADDRESS = '{"ipv4":"10.23.10.10/16"}'
@@ -244,7 +260,7 @@ def test_nodes_are_annotated_again_when_one_does_not_tell_what_it_was_given(
 
 def test_a_pod_of_another_namespace_is_another_pod() -> None:
     seen = drift_of(pods={"team/one": pod(because=BEFORE), "default/one": pod()})
-    assert seen.pod("team", "one") == BEFORE
+    assert seen.pod("team", "one", NODES) == BEFORE
     assert seen.live_pods["team/one"] == pod(because=BEFORE)
     assert "team/two" not in seen.live_pods
     assert drift_of(pods=None).live_pods == {}
@@ -281,11 +297,13 @@ def test_a_nad_without_a_config_is_well_where_it_was_made_so() -> None:
         (pod("ext-net", 1, status={"phase": "Failed"}), "it has failed"),
         (pod("ext-net", 0, status={"phase": "Succeeded"}), "it has succeeded"),
         (pod("ext-net", 1, metadata={"deletionTimestamp": NOW}), "it is being deleted"),
+        (pod("ext-net", 1, spec={"nodeName": "lab-worker"}), ""),
+        (pod("ext-net", 1, spec={"nodeName": "lab-worker2"}), "its node lab-worker2 goes"),
         (found(None), ""),
     ],
 )
-def test_a_pod_is_wrong_when_it_ended_or_goes_or_lacks_an_interface(seen: dict[str, Any], wrong: str) -> None:
-    assert pod_wrong(seen) == wrong
+def test_a_pod_is_wrong_when_it_or_its_node_goes_or_it_lacks_an_interface(seen: dict[str, Any], wrong: str) -> None:
+    assert pod_wrong(seen, NODES) == wrong
 
 
 EDITED = "its k8s.v1.cni.cncf.io/networks was edited"
@@ -308,7 +326,7 @@ def test_a_pod_is_wrong_when_it_asks_for_other_networks_than_it_was_made_with(ne
     annotations = seen["metadata"]["annotations"] | {"kalico/asked": digest("ext-net")}
     annotations["k8s.v1.cni.cncf.io/networks"] = networks
     seen["metadata"]["annotations"] = {key: value for key, value in annotations.items() if value is not None}
-    assert pod_wrong(seen) == wrong
+    assert pod_wrong(seen, NODES) == wrong
 
 
 @pytest.mark.parametrize(
@@ -318,7 +336,7 @@ def test_a_pod_whose_interfaces_nobody_can_read_has_none(status: str) -> None:
     metadata = pod("ext-net")["metadata"]
     metadata["annotations"]["k8s.v1.cni.cncf.io/network-status"] = status
     assert given(metadata) == []
-    assert pod_wrong({"metadata": metadata}) == "it lacks 1 of 1 interfaces"
+    assert pod_wrong({"metadata": metadata}, NODES) == "it lacks 1 of 1 interfaces"
 
 
 @pytest.mark.parametrize(
@@ -507,7 +525,7 @@ def test_what_a_state_tells_of_a_machine_without_a_lab_is_made_again() -> None:
     gone = Drift(now="2026-01-01T00:00:00Z")
     assert gone.cluster(NODES) == gone.network("ext-net") == "2026-01-01T00:00:00Z the machine has no lab"
     # What is in the cluster follows it.
-    assert [gone.in_nodes("plugins", NODES), gone.nad("ext-net"), gone.pod("default", "samplepod")] == [""] * 3
+    assert [gone.in_nodes("plugins", NODES), gone.nad("ext-net"), gone.pod("default", "samplepod", NODES)] == [""] * 3
 
 
 def test_a_lab_that_was_made_is_looked_at_whole(
@@ -565,6 +583,8 @@ def test_an_engine_that_fails_ends_the_program_with_its_reason(workspace: Worksp
 def test_each_reason_has_the_time_of_the_look(tools: Tools, workspace: Workspace) -> None:
     workspace.run.mkdir(parents=True)
     (workspace.run / "engine").write_text("podman\n")
+    (workspace.run / "because").mkdir()
+    (workspace.run / "because/node.lab-control-plane").touch()
     tools("podman", '[[ $1 = network ]] || { echo "no such container" >&2; exit 125; }')
     tools("kubectl", "exit 1")
     seen = find_drift(workspace, NODES)

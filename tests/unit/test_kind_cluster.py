@@ -8,7 +8,7 @@ from tests.lab_config import lab
 IMAGE = "kindest/node:v1.32.2@sha256:f226345927d7e348497136874b6d207e0b32cc52154ad8323129352923a3142f"
 
 
-def test_the_default_cluster_is_the_seeds_with_its_image_and_subnets_named() -> None:
+def test_the_default_cluster_is_the_seeds_control_plane_with_its_image_and_subnets_named() -> None:
     assert kind_config(lab()) == {
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "kind": "Cluster",
@@ -17,11 +17,11 @@ def test_the_default_cluster_is_the_seeds_with_its_image_and_subnets_named() -> 
             "podSubnet": "10.24.0.0/16",
             "serviceSubnet": "10.96.0.0/16",
         },
-        "nodes": [{"role": "control-plane", "image": IMAGE}, {"role": "worker", "image": IMAGE}],
+        "nodes": [{"role": "control-plane", "image": IMAGE}],
     }
 
 
-def test_gates_and_workers_are_the_configs() -> None:
+def test_gates_and_the_image_are_the_configs_and_workers_none_of_kinds_affairs() -> None:
     config = kind_config(
         lab(
             featureGates={"KubeletInUserNamespace": True, "Another": False},
@@ -32,10 +32,7 @@ def test_gates_and_workers_are_the_configs() -> None:
         )
     )
     assert config["featureGates"] == {"KubeletInUserNamespace": True, "Another": False}
-    assert config["nodes"] == [
-        {"role": "control-plane", "image": "localhost/node:1"},
-        *[{"role": "worker", "image": "localhost/node:1"}] * 3,
-    ]
+    assert config["nodes"] == [{"role": "control-plane", "image": "localhost/node:1"}]
 
 
 def test_quick_readiness_has_the_alpha_api_of_its_policy_served() -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.attachments import dead_gateways, nad_config
-from components.peers import by_digest, told_of_containers
+from components.engines import by_digest
+from components.peers import told_of_containers
 from components.settings import NetworkSettings
 from components.settings.blocks import free_host, within
 from tests.lab_config import lab, network

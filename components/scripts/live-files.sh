@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# What several scripts do with the lab's live files in RUN; `script` puts it in the place of the line that names it.
+set -euo pipefail
+: "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}"
+
+# Takes the cluster's lock: `--exclusive` for whoever makes or deletes the cluster, `--shared` for one node of it. An orphan
+# of a killed run may still be at it, but not its children: what lives on has to be started with 8>&- 9>&-.
+hold() {
+  exec 9<>"$RUN/lock" # not emptied: it says who holds it
+  locked 9 "$1" "$RUN/lock"
+  printf 'process %s (%s)\n' "$$" "$2" >"$RUN/lock"
+}
+
+# Beside it, that of the one node NODE: its orphan may still be at it, too.
+hold_node() {
+  mkdir -p "$RUN/because"
+  exec 8<>"$RUN/because/node.$NODE"
+  locked 8 --exclusive "$RUN/because/node.$NODE"
+}
+
+locked() {
+  local file=$3 holder
+  flock "$2" --timeout 300 "$1" && return
+  holder=$(<"$file")
+  echo "cluster '$CLUSTER': ${holder:-another process} has held $file for 300 s;" \
+    "wait for its end, or end it, then run again" >&2
+  exit 1
+}
+
+# Removes the volumes that files of RUN/volumes name: those of a node that somebody removed before would stay.
+remove_volumes() {
+  local file volume
+  for file in "$@"; do
+    [ -e "$file" ] || continue
+    while read -r volume; do
+      [ -z "$volume" ] || ! "$ENGINE" volume inspect "$volume" >/dev/null 2>&1 || "$ENGINE" volume rm "$volume" >/dev/null
+    done <"$file"
+  done
+}

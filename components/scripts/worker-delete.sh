@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Takes the worker NODE out of the kind cluster CLUSTER and removes its container from ENGINE. The pods on it are asked to
+# go first, so that what they have leased is given back. Does not mind when the node, or the cluster, is gone already.
+set -euo pipefail
+: "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}" "${NODE:?}"
+. live-files.sh
+export KUBECONFIG="$RUN/kubeconfig"
+
+hold --shared worker-delete
+hold_node
+
+if kubectl --request-timeout 5s get node "$NODE" >/dev/null 2>&1; then
+  # Of a node that does not run, nobody would answer.
+  if [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$NODE" 2>/dev/null)" = true ]; then
+    kubectl drain "$NODE" --ignore-daemonsets --delete-emptydir-data --force --grace-period 10 --timeout 60s \
+      >/dev/null 2>&1 || true
+  fi
+  kubectl delete node "$NODE" --ignore-not-found >/dev/null
+fi
+if of=$("$ENGINE" inspect --type container --format '{{index .Config.Labels "io.x-k8s.kind.cluster"}}' "$NODE" 2>/dev/null) &&
+  [ "$of" = "$CLUSTER" ]; then
+  "$ENGINE" rm --force --volumes "$NODE" >/dev/null
+fi
+remove_volumes "$RUN/volumes/$NODE"
+rm -f "$RUN/because/node.$NODE" "$RUN/volumes/$NODE"

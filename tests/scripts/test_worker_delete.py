@@ -1,0 +1,104 @@
+"""worker-delete.sh: a worker leaves its cluster in order, and gone already is fine."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.scripts.conftest import Bench
+
+THERE = "kubectl --request-timeout 5s get node lab-worker2"
+RUNS = "podman inspect --format {{.State.Running}} lab-worker2"
+LABEL = "podman inspect --type container --format *kind.cluster* lab-worker2"
+DRAIN = "kubectl drain lab-worker2"
+REMOVE = "podman rm --force --volumes lab-worker2"
+
+
+@pytest.fixture
+def worker(bench: Bench, run_folder: Path) -> Bench:
+    (run_folder / "because").mkdir(parents=True)
+    (run_folder / "volumes").mkdir()
+    for name in ("because/node.lab-worker", "because/node.lab-worker2", "volumes/lab-worker"):
+        (run_folder / name).touch()
+    (run_folder / "volumes/lab-worker2").write_text("0a1b\n\n")
+    bench.environment["NODE"] = "lab-worker2"
+    later = replace(bench, rules=500)  # a test's own rules come before
+    later.on("kubectl delete node lab-worker2 --ignore-not-found", 'printf %s "$KUBECONFIG" >"$BENCH/asked"')
+    later.on(REMOVE)
+    later.on("podman volume inspect *", "exit 1")
+    return bench
+
+
+def steps(bench: Bench) -> list[str]:
+    """What was done to it, not what was asked."""
+    return [" ".join(call.split()[:3]) for call in bench.calls if not {"inspect", "get"} & set(call.split())]
+
+
+def test_its_pods_go_first_then_the_node_then_the_container(worker: Bench, run_folder: Path) -> None:
+    worker.on(THERE)
+    worker.on(RUNS, "echo true")
+    worker.on(f"{DRAIN} *")
+    worker.on(LABEL, "echo lab")
+    done = worker.run("worker-delete")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert steps(worker) == [DRAIN, "kubectl delete node", "podman rm --force"]
+    assert worker.left("asked") == str(run_folder / "kubeconfig")
+    left = sorted(str(path.relative_to(run_folder)) for path in run_folder.rglob("*") if path.is_file())
+    assert left == ["because/node.lab-worker", "lock", "volumes/lab-worker"]
+
+
+def test_pods_that_do_not_go_keep_no_node(worker: Bench) -> None:
+    worker.on(THERE)
+    worker.on(RUNS, "echo true")
+    worker.on(f"{DRAIN} *", "echo 'timed out' >&2; exit 1")
+    worker.on(LABEL, "echo lab")
+    assert worker.run("worker-delete").returncode == 0
+    assert steps(worker)[-1] == "podman rm --force"
+
+
+@pytest.mark.parametrize("said", ["echo false", "echo 'no such container' >&2; exit 125"], ids=["stopped", "removed"])
+def test_nobody_is_asked_to_go_from_a_node_that_does_not_run(worker: Bench, said: str) -> None:
+    worker.on(THERE)
+    worker.on(RUNS, said)
+    worker.on(LABEL, "exit 125")
+    assert worker.run("worker-delete").returncode == 0
+    assert steps(worker) == ["kubectl delete node"]
+
+
+def test_gone_already_is_fine_and_so_is_a_cluster_that_does_not_answer(worker: Bench) -> None:
+    worker.on(THERE, "exit 1")
+    worker.on(LABEL, "exit 125")
+    done = worker.run("worker-delete")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert steps(worker) == []
+
+
+def test_the_volume_of_one_that_somebody_removed_goes(worker: Bench) -> None:
+    worker.on(THERE, "exit 1")
+    worker.on(LABEL, "exit 125")
+    worker.on("podman volume inspect 0a1b")
+    worker.on("podman volume rm 0a1b")
+    assert worker.run("worker-delete").returncode == 0
+    assert steps(worker) == ["podman volume rm"]
+
+
+def test_a_container_of_another_cluster_is_left_alone(worker: Bench) -> None:
+    worker.on(THERE, "exit 1")
+    worker.on(LABEL, "echo another")
+    assert worker.run("worker-delete").returncode == 0
+    assert steps(worker) == []
+
+
+def test_a_container_that_does_not_go_is_an_error_and_stays_the_labs(worker: Bench, run_folder: Path) -> None:
+    worker.on(THERE, "exit 1")
+    worker.on(LABEL, "echo lab")
+    worker.on(REMOVE, "echo 'device busy' >&2; exit 125")
+    done = worker.run("worker-delete")
+    assert (done.returncode, done.stderr) == (125, "device busy\n")
+    assert (run_folder / "because/node.lab-worker2").exists()
+
+
+@pytest.mark.parametrize("name", ["CLUSTER", "ENGINE", "RUN", "NODE"])
+def test_it_does_nothing_without_all_it_has_to_know(worker: Bench, name: str) -> None:
+    assert worker.run("worker-delete", **{name: ""}).returncode != 0
+    assert worker.calls == []
