@@ -48,7 +48,12 @@ joins = NetworkJoins(
 annotate_nodes(
     "node-annotations",
     NodeAnnotationsArgs(
-        network=settings.annotated_network, workspace=workspace, cluster=cluster, joins=joins, drift=drift
+        network=settings.annotated_network,
+        workspace=workspace,
+        cluster=cluster,
+        workers=workers,
+        joins=joins,
+        drift=drift,
     ),
 )
 calico = Calico("calico", CalicoArgs(settings=settings, workspace=workspace, cluster=cluster, workers=workers))

@@ -1,5 +1,6 @@
 """Annotations of the workers: the address on a network that others (F5 BNK) read in OVN-Kubernetes' own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +12,7 @@ from components.drift import Drift
 from components.kind_cluster import KindCluster
 from components.network_joins import NetworkJoins
 from components.settings import NetworkSettings
+from components.workers import Workers
 from components.workspace import Workspace
 
 
@@ -20,6 +22,7 @@ class NodeAnnotationsArgs:
     """None: no node is annotated."""
     workspace: Workspace
     cluster: KindCluster
+    workers: Workers
     joins: NetworkJoins
     drift: Drift
 
@@ -44,6 +47,8 @@ class NodeAnnotations(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("kalico:lab:NodeAnnotations", name, None, opts)
+        if away := [worker for worker in args.workers.names if worker not in network.nodes]:
+            pulumi.log.info(untold(network, away), self)
         joins = args.joins.of(network)
         command = scripts.run(
             # Of another network it is replaced, not made beside: the last of two would take off what the first wrote.
@@ -65,6 +70,11 @@ class NodeAnnotations(pulumi.ComponentResource):
         )
         self.told = command.stdout.apply(told)
         self.register_outputs({"told": self.told})
+
+
+def untold(network: NetworkSettings, away: Sequence[str]) -> str:
+    """What there is to say of workers that are not on the network."""
+    return f"network {network.name}: {', '.join(away)} not on it (`nodes`), so no {NODE_ADDRESS} there"
 
 
 def told(printed: str) -> dict[str, dict[str, str]]:

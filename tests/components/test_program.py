@@ -783,6 +783,19 @@ def test_another_join_is_annotated_anew_and_the_annotation_goes_with_the_cluster
     assert command.parent == "NodeAnnotations node-annotations"
 
 
+def test_a_worker_that_is_not_on_the_network_is_pointed_out(run_lab: RunLab, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    on_one = network(nodes=["worker"], nodeAddresses=["10.23.10.10"])
+    done = run_lab(
+        answers=saying(OF_TWO_WORKERS | WITH_ADDRESS), workers=2, networks=[on_one], nodeAnnotations={"bnk": True}
+    )
+    assert done.error is None, done.error
+    assert f"network ext-net: kalico-worker2 not on it (`nodes`), so no {NODE_ADDRESS} there" in caplog.messages
+    caplog.clear()
+    assert run_lab(answers=saying(WITH_ADDRESS), **ANNOTATED).error is None
+    assert not [line for line in caplog.messages if NODE_ADDRESS in line]
+
+
 def test_the_network_whose_addresses_are_told_may_be_named(run_lab: RunLab) -> None:
     told = saying(
         WITH_ADDRESS

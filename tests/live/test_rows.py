@@ -4,6 +4,8 @@ They take a quarter of an hour more than the half that `make e2e` has: `make e2e
 """
 
 import copy
+import ipaddress
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -101,6 +103,41 @@ def test_another_lease_time_replaces_the_server_and_attaches_anew(lab: Lab, conf
     network(config, "e2e-leased")["ipam"]["leaseTime"] = "3m"
     touched = attached("e2e-leased") - confs("e2e-leased")  # the plugin is not told of it
     assert changed(lab, config) == {"leases-e2e-leased", "readiness-report", *touched}
+    assert lab.stack.outputs()["self_test"]["failed"] == 0
+
+
+@pytest.fixture
+def own_server(lab: Lab) -> Iterator[str]:
+    """A DHCP server that somebody has put on the network; another range tells its leases from the lab's."""
+    name = f"{CLUSTER}-own-server"
+    image = run(lab.engine, "inspect", "--format", "{{.Config.Image}}", SERVER).strip()
+    serve = (
+        "ip address flush dev eth0 && ip address add 10.44.0.201/24 dev eth0 && exec dnsmasq --keep-in-foreground"
+        " --conf-file=/dev/null --user=root --port=0 --no-resolv --no-hosts --no-ping --dhcp-authoritative"
+        " --dhcp-range=10.44.0.150,10.44.0.160,255.255.255.0,2m --dhcp-option=3 --log-facility=-"
+    )
+    rights = ("--cap-add", "NET_ADMIN", "--cap-add", "NET_RAW")
+    words = ("--detach", "--name", name, "--network", "e2e-leased", *rights, "--entrypoint", "sh", image, "-c", serve)
+    run(lab.engine, "run", *words)
+    yield name
+    run(lab.engine, "rm", "--force", name)
+
+
+def test_where_the_network_has_a_server_of_its_own_the_pods_have_its_leases(
+    lab: Lab, config: dict[str, Any], own_server: str
+) -> None:
+    leased = network(config, "e2e-leased")
+    before, leased["ipam"] = leased["ipam"], {"type": "dhcp", "server": False}
+    touched = changed(lab, config)
+    assert touched >= {"leases-e2e-leased", *attached("e2e-leased") - confs("e2e-leased")}
+    assert own_server in run(lab.engine, "ps", "--format", "{{.Names}}").split()
+    ips = [ipaddress.IPv4Address(each["ips"][0]) for each in attachments(lab) if each["network"] == "e2e-leased"]
+    assert len(set(ips)) == 2
+    assert all(150 <= ip.packed[3] <= 160 for ip in ips)
+    assert lab.stack.outputs()["self_test"]["failed"] == 0
+    leased["ipam"] = before
+    run(lab.engine, "stop", "--time", "0", own_server)
+    assert changed(lab, config) == touched
     assert lab.stack.outputs()["self_test"]["failed"] == 0
 
 
