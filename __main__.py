@@ -74,7 +74,6 @@ leases = leased(
         settings=settings,
         workspace=workspace,
         macvlans=macvlans,
-        cluster=cluster,
         workers=workers,
         plugins=plugins,
         drift=drift,

@@ -41,8 +41,8 @@ OWN = {"ext-net": "bench-net", "10.23.": "10.43."}
 """What the bench calls what the default lab has, which may be running on the same machine."""
 LAYERS = {
     "cluster": r"command:local:Command cluster-kind created",
-    "worker": r"command:local:Command workers-running created",
-    "CNI plugins": r"command:local:Command cni-plugins-nodes created",
+    "worker": r"command:local:Command workers-\S+-running created",
+    "CNI plugins": r"command:local:Command cni-plugins-\S+-worker created",
     "network and NAD": r"NetworkAttachmentDefinition attachments-\S+ created",
     "Calico's operator": r"Deployment calico-tigera-operator created",
     "Multus": r"DaemonSet multus-kube-multus-ds created",

@@ -45,7 +45,8 @@ def sweep(run: Path, cluster: str) -> list[str]:
         else:
             (run / "engine").unlink()
     if run.is_dir():
-        (run / "lock").unlink(missing_ok=True)
+        for lock in run.glob("lock*"):
+            lock.unlink()
         # Why each thing was made, and what to check: nothing by itself, and no proof that the thing was ever there.
         own = ("because/cluster", "because/node.*", "because/network.*", "because/self-test", "checks.json")
         reasons = [path for name in own for path in run.glob(name)]
@@ -54,7 +55,7 @@ def sweep(run: Path, cluster: str) -> list[str]:
         if not left:
             for reason in reasons:
                 reason.unlink()
-            for folder in (servers, peers, networks, run / "because", run):
+            for folder in (servers, peers, networks, run / "volumes", run / "because", run):
                 if folder.is_dir():
                     folder.rmdir()
     return problems

@@ -85,7 +85,9 @@ class Attachments(pulumi.ComponentResource):
     def _nad(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> KubernetesObject:
         made_with: list[pulumi.Resource] = []
         if not network.plugin.on_network:
-            made_with = [self._bridges(name, network, args), args.workers.running]
+            # Pods of a node that was started again are attached anew, and no join tells of that.
+            running = [args.workers.nodes[worker].running for worker in network.nodes]
+            made_with = [*self._bridges(name, network, args), *running]
         if len(network.nodes) > 1:
             made_with += self._confs_on_nodes(name, network, args)
             spec: dict[str, Any] = {}
@@ -112,44 +114,45 @@ class Attachments(pulumi.ComponentResource):
         )
         # The NAD's kind comes with Multus's manifest; its daemon need not run yet.
         kinds = [made for made in args.multus.objects if made.is_crd]
-        needed: list[pulumi.Resource] = [*kinds, args.workers.running, *made_with]
+        needed: list[pulumi.Resource] = [*kinds, *made_with]
         if args.whereabouts and network.ipam.in_cluster:
             needed.append(args.whereabouts.files)
         needed += args.leases.get(network.name, ())
         opts = pulumi.ResourceOptions(parent=self, depends_on=needed, replace_with=made_with)
         return KubernetesObject(f"{name}-{network.name}", document, pulumi.ResourceOptions.merge(again, opts))
 
-    def _bridges(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> local.Command:
+    def _bridges(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> list[local.Command]:
         """The plugin makes a bridge with a node's first pod, and nobody removes it with the last one."""
-        return scripts.run(
-            f"{name}-{network.name}-bridges",
-            delete="bridge-delete",
-            environment=args.workspace.environment | {"BRIDGE": bridge_on_node(network.name)},
-            lines=network.nodes,
-            triggers=[args.cluster.id],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.workers.running], deleted_with=args.cluster.made),
-        )
+        nodes = [args.workers.nodes[worker] for worker in network.nodes]
+        return [
+            scripts.run(
+                f"{name}-{network.name}-bridge-{node.name}",
+                delete="bridge-delete",
+                environment=args.workspace.environment | {"BRIDGE": bridge_on_node(network.name)},
+                lines=[node.name],
+                triggers=[node.id],
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[node.running], deleted_with=node.made),
+            )
+            for node in nodes
+        ]
 
     def _confs_on_nodes(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> list[local.Command]:
         thing, file = f"conf.{network.name}", f"{CONFS}/kalico-{network.name}.conflist"
-        joins = args.joins.made.get(network.name, {})
+        nodes = [args.workers.nodes[worker] for worker in network.nodes]
+        joins = args.joins.of(network) or [node.running for node in nodes]
         return [
             scripts.run(
-                f"{name}-{network.name}-conf-{worker}",
+                f"{name}-{network.name}-conf-{node.name}",
                 create="attachment-conf",
                 delete="node-files-delete",
                 environment=args.workspace.environment
                 | {"NETWORK": network.name, "FILE": file, "REMOVED": f"{file} /run/kalico/{thing}"},
-                because=partial(args.drift.in_nodes, thing, [worker]),
+                because=partial(args.drift.in_nodes, thing, [node.name]),
                 lines=[line],
-                triggers=[joins.get(worker, args.workers.running).id],
-                opts=pulumi.ResourceOptions(
-                    parent=self,
-                    depends_on=[args.workers.running, *filter(None, [joins.get(worker)])],
-                    deleted_with=args.workers.made[worker],
-                ),
+                triggers=[join.id],
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[join], deleted_with=node.made),
             )
-            for worker, line in zip(network.nodes, confs(network, args.cluster_subnets), strict=True)
+            for node, join, line in zip(nodes, joins, confs(network, args.cluster_subnets), strict=True)
         ]
 
 

@@ -38,13 +38,13 @@ class Calico(pulumi.ComponentResource):
             for policy in quick_readiness(args.settings)
         ]
         objects, operator = register(
-            self, name, documents, lambda namespaces: self._authority(name, args, namespaces), needed_by_operator
+            self, name, documents, lambda namespaces: [self._authority(name, args, namespaces)], needed_by_operator
         )
         scripts.run(
             f"{name}-look",
             create="calico-look",
             environment=args.workspace.environment | {"SECONDS_AT_MOST": "300"},
-            triggers=[args.workers.id, args.workers.running.id],
+            triggers=[args.workers.id, args.workers.started],
             opts=pulumi.ResourceOptions(parent=self, depends_on=operator),
         )
         document = installation(args.settings)

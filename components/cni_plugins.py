@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import pulumi
+import pulumi_command.local as local
 
 from components import scripts, upstream
 from components.calico import Calico
@@ -28,20 +29,23 @@ class CniPluginsArgs:
 class CniPlugins(pulumi.ComponentResource):
     """Unpacked beside Calico's operator: earlier it would keep the operator waiting, on a small machine."""
 
-    id: pulumi.Output[str]
+    made: dict[str, local.Command]
+    """By node; prints NODE and what its macvlan says that it is."""
 
     def __init__(self, name: str, args: CniPluginsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:CniPlugins", name, None, opts)
         archive = upstream.fetch(args.archive, args.workspace.cache)
-        command = scripts.run(
-            f"{name}-nodes",
-            create="cni-plugins",
-            environment=args.workspace.environment
-            | {"ARCHIVE": str(archive), "ARCH": architecture(), "ROUTES_PLUGIN": scripts.script(ROUTES_PLUGIN)},
-            because=partial(args.drift.in_nodes, "plugins", args.workers.nodes),
-            lines=args.workers.nodes,
-            triggers=[args.workers.id],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico.authority, args.workers.running]),
-        )
-        self.id = command.id
-        self.register_outputs({"nodes": command.stdout})
+        values = {"ARCHIVE": str(archive), "ARCH": architecture(), "ROUTES_PLUGIN": scripts.script(ROUTES_PLUGIN)}
+        self.made = {
+            node.name: scripts.run(
+                f"{name}-{node.name}",
+                create="cni-plugins",
+                environment=args.workspace.environment | values,
+                because=partial(args.drift.in_nodes, "plugins", [node.name]),
+                lines=[node.name],
+                triggers=[node.id],
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico.authority, node.running]),
+            )
+            for node in args.workers
+        }
+        self.register_outputs({})

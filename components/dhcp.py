@@ -11,7 +11,6 @@ from components import scripts
 from components.cni_plugins import CniPlugins
 from components.drift import Drift
 from components.engines import by_digest
-from components.kind_cluster import KindCluster
 from components.macvlan_networks import MacvlanNetworks
 from components.peers import on_network
 from components.settings import LabSettings, NetworkSettings
@@ -30,7 +29,6 @@ class LeasesArgs:
     settings: LabSettings
     workspace: Workspace
     macvlans: MacvlanNetworks
-    cluster: KindCluster
     workers: Workers
     plugins: CniPlugins
     drift: Drift
@@ -39,7 +37,8 @@ class LeasesArgs:
 class Leases(pulumi.ComponentResource):
     """A lease can be had when the daemon answers the plugin and the server runs."""
 
-    daemon: local.Command
+    daemons: dict[str, local.Command]
+    """By worker that joins such a network."""
     servers: dict[str, local.Command]
     """By network, of those that have one of the lab's own; prints INTERFACE MAC."""
 
@@ -50,22 +49,21 @@ class Leases(pulumi.ComponentResource):
             for network in args.settings.networks
             if network.dhcp_server
         }
-        nodes = nodes_with_leases(args.settings)
-        self.daemon = scripts.run(
-            f"{name}-daemon",
+        self.daemons = {worker: self._daemon(name, worker, args) for worker in nodes_with_leases(args.settings)}
+        self.register_outputs({})
+
+    def _daemon(self, name: str, worker: str, args: LeasesArgs) -> local.Command:
+        node = args.workers.nodes[worker]
+        return scripts.run(
+            f"{name}-daemon-{worker}",
             create="dhcp-daemon",
             delete="dhcp-daemon-delete",
             environment=args.workspace.environment | {"LEASES": scripts.script(LEASES), "SECONDS_AT_MOST": "60"},
-            because=partial(args.drift.in_nodes, "dhcp", nodes),
-            lines=nodes,
-            triggers=[args.plugins.id],
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=[args.workers.running],
-                deleted_with=args.cluster.made,
-            ),
+            because=partial(args.drift.in_nodes, "dhcp", [worker]),
+            lines=[worker],
+            triggers=[args.plugins.made[worker].id],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[node.running], deleted_with=node.made),
         )
-        self.register_outputs({})
 
     def _server(self, name: str, network: NetworkSettings, server: ServerSettings, args: LeasesArgs) -> local.Command:
         return on_network(
@@ -97,9 +95,14 @@ def leased(name: str, args: LeasesArgs) -> Leased:
     if not networks:
         return Leased()
     leases = Leases(name, args)
-    own = leases.servers
-    needed = {each.name: [leases.daemon, *([own[each.name]] if each.name in own else [])] for each in networks}
-    return Leased(servers=own, needed=needed)
+    needed = {
+        network.name: [
+            *(leases.daemons[worker] for worker in network.nodes),
+            *(server for name, server in leases.servers.items() if name == network.name),
+        ]
+        for network in networks
+    }
+    return Leased(servers=leases.servers, needed=needed)
 
 
 def networks_with_leases(settings: LabSettings) -> list[NetworkSettings]:

@@ -75,6 +75,13 @@ class Drift:
         gone = [node for node in nodes if self.seen.nodes[node].state is State.GONE and not self._is_new(node)]
         return self._because(f"there is no node {gone[0]}" if gone else "", self.seen.records.get("cluster"))
 
+    def worker(self, node: str) -> str:
+        """Of one that was removed the cluster is made again, and this with it; one that was never made is made."""
+        if self.seen is None:
+            return ""
+        wrong = f"there is no node {node}" if self._is_new(node) else ""
+        return self._because(wrong, self.seen.records.get(f"node.{node}"))
+
     def network(self, name: str) -> str:
         if self.seen is None:
             return self._first()

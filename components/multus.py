@@ -47,11 +47,11 @@ class Multus(pulumi.ComponentResource):
             create="daemon-files",
             environment=args.workspace.environment
             | {"DAEMON": "multus", "FILES": "/etc/cni/net.d/00-multus.conf", "SECONDS_AT_MOST": "300"},
-            because=partial(args.drift.in_nodes, "multus", args.workers.nodes),
-            lines=args.workers.nodes,
+            because=partial(args.drift.in_nodes, "multus", list(args.workers.nodes)),
+            lines=list(args.workers.nodes),
             triggers=[args.workers.id],
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[args.workers.running, *self.objects], deleted_with=args.cluster.made
+                parent=self, depends_on=[*args.workers.running, *self.objects], deleted_with=args.cluster.made
             ),
         )
         self.register_outputs({})

@@ -62,7 +62,7 @@ class NetworkJoins(pulumi.ComponentResource):
     def _join(
         self, name: str, network: NetworkSettings, worker: str, line: str, args: NetworkJoinsArgs
     ) -> local.Command:
-        made, node = args.macvlans.made[network.name], args.workers.made[worker]
+        made, node = args.macvlans.made[network.name], args.workers.nodes[worker]
         earlier = [joins[worker] for joins in self.made.values() if worker in joins]
         return scripts.run(
             f"{name}-{network.name}-{worker}",
@@ -75,8 +75,8 @@ class NetworkJoins(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # One after the other: the first network is eth1, the second eth2.
-                depends_on=[made, args.workers.running, *earlier],
-                deleted_with=node,
+                depends_on=[made, node.running, *earlier],
+                deleted_with=node.made,
             ),
         )
 

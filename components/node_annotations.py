@@ -47,7 +47,7 @@ class NodeAnnotations(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("kalico:lab:NodeAnnotations", name, None, opts)
-        if away := [worker for worker in args.workers.names if worker not in network.nodes]:
+        if away := [name for name in args.workers.names if name not in network.nodes]:
             pulumi.log.info(untold(network, away), self)
         joins = args.joins.of(network)
         command = scripts.run(

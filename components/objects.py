@@ -61,13 +61,13 @@ def register(
     parent: pulumi.ComponentResource,
     name: str,
     documents: Sequence[Mapping[str, Any]],
-    before_workloads: Callable[[list[KubernetesObject]], pulumi.Resource] | None = None,
+    before_workloads: Callable[[list[KubernetesObject]], Sequence[pulumi.Resource]] | None = None,
     needs: Callable[[Mapping[str, Any]], bool] = bool,
 ) -> tuple[list[KubernetesObject], list[KubernetesObject]]:
     """Every document as a child of `parent`; what does not run pods, and what does.
 
     Namespaces first with all that lies in none, what runs pods last, the rest in between. `before_workloads` makes
-    one thing more, after the namespaces and before what runs pods; that waits only for what it `needs`.
+    more, after the namespaces and before what runs pods; that waits only for what it `needs`.
     """
     namespaces, others, workloads = stages(documents)
     needed = [document for document in others if needs(document)]
@@ -79,7 +79,7 @@ def register(
     # The CRDs before the namespaces: registering one of them takes longer than all else.
     alone = {id(document): made(document, []) for document in needed if "namespace" not in document["metadata"]}
     first = [made(document, []) for document in namespaces]
-    extra = [before_workloads(first)] if before_workloads else []
+    extra = before_workloads(first) if before_workloads else []
     second = [alone.get(id(document)) or made(document, first) for document in needed]
     # Behind all that, since each CRD has the provider and the API read all kinds anew.
     rest = [made(document, [*first, *extra]) for document in others if not needs(document)]

@@ -57,9 +57,14 @@ class Pods(pulumi.ComponentResource):
             f"{name}-attachable",
             create="wait-attachable",
             environment=args.workspace.environment | {"SECONDS_AT_MOST": "300"},
-            lines=args.workers.nodes,
-            triggers=[args.workers.id, args.workers.running.id, args.plugins.id, args.multus.conf.id],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.plugins]),
+            lines=list(args.workers.nodes),
+            triggers=[
+                args.workers.id,
+                args.workers.started,
+                *(each.id for each in args.plugins.made.values()),
+                args.multus.conf.id,
+            ],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.plugins.made.values())),
         )
         pods = [each for pod in args.pods for each in pod.each()]
         namespaces = {
@@ -87,9 +92,10 @@ class Pods(pulumi.ComponentResource):
             args.attachments.nads[network] for network in dict.fromkeys(each.network for each in pod.networks)
         ]
         document = untried_over(args.drift.live_pods.get(full_name(pod)), pod_document(pod))
-        document, again = repairable(document, args.drift.pod(pod.namespace, pod.name, args.workers.nodes))
-        # A network that becomes another is attached only to a pod that does.
-        opts = pulumi.ResourceOptions(parent=self, depends_on=[*after, *nads], replace_with=nads)
+        document, again = repairable(document, args.drift.pod(pod.namespace, pod.name, list(args.workers.nodes)))
+        # A network that becomes another is attached only to a pod that does; and a worker takes its pods along.
+        workers = [args.workers.nodes[worker].made for worker in args.workers.names]
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[*after, *nads], replace_with=[*nads, *workers])
         return KubernetesObject(f"{name}-{logical_name(pod)}", document, pulumi.ResourceOptions.merge(again, opts))
 
 

@@ -53,7 +53,7 @@ class Readiness(pulumi.ComponentResource):
             # Asked again when anything that has a version is another. A pod is waited for by itself.
             triggers=[
                 args.workers.id,
-                args.workers.running.id,
+                args.workers.started,
                 args.multus.conf.id,
                 args.multus.image,
                 *(source.sha256 for source in args.settings.sources),

@@ -57,7 +57,7 @@ class SelfTest(pulumi.ComponentResource):
             lines=[to_json(plan(args.settings))],
             triggers=[
                 args.workers.id,
-                args.workers.running.id,
+                args.workers.started,
                 *args.pods.uids,
                 *(peer.id for peer in args.peers.values()),
             ],

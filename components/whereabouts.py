@@ -13,7 +13,7 @@ from components.kind_cluster import KindCluster
 from components.multus import daemonset_documents
 from components.objects import register
 from components.settings import WhereaboutsSettings
-from components.workers import Workers
+from components.workers import Node, Workers
 from components.workspace import Workspace
 
 FOLDER = "/etc/cni/net.d/whereabouts.d"
@@ -66,7 +66,7 @@ class Whereabouts(pulumi.ComponentResource):
             self,
             name,
             daemon_documents(published, settings.image),
-            before_workloads=lambda _: self._left(name, args),
+            before_workloads=lambda _: [self._left(name, node, args) for node in args.workers],
         )
         self.files = scripts.run(
             f"{name}-files",
@@ -79,24 +79,24 @@ class Whereabouts(pulumi.ComponentResource):
                 "SECONDS_AT_MOST": "300",
                 "REMOVED": "/run/kalico/whereabouts",
             },
-            because=partial(args.drift.in_nodes, "whereabouts", args.workers.nodes),
-            lines=args.workers.nodes,
+            because=partial(args.drift.in_nodes, "whereabouts", list(args.workers.nodes)),
+            lines=list(args.workers.nodes),
             triggers=[args.workers.id],
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[args.workers.running, *objects, *daemon], deleted_with=args.cluster.made
+                parent=self, depends_on=[*args.workers.running, *objects, *daemon], deleted_with=args.cluster.made
             ),
         )
         self.register_outputs({})
 
-    def _left(self, name: str, args: WhereaboutsArgs) -> local.Command:
-        """The daemon leaves what it has put on the nodes: made before it, so that it goes when that is gone."""
+    def _left(self, name: str, node: Node, args: WhereaboutsArgs) -> local.Command:
+        """The daemon leaves what it has put on a node: made before it, so that it goes when that is gone."""
         return scripts.run(
-            f"{name}-left",
+            f"{name}-left-{node.name}",
             delete="node-files-delete",
             environment=args.workspace.environment | {"REMOVED": f"{FOLDER} {PLUGIN}"},
-            lines=args.workers.nodes,
-            triggers=[args.workers.id],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.workers.running], deleted_with=args.cluster.made),
+            lines=[node.name],
+            triggers=[node.id],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[node.running], deleted_with=node.made),
         )
 
 

@@ -14,7 +14,6 @@ export KIND_EXPERIMENTAL_PROVIDER="$ENGINE"
 export KIND_EXPERIMENTAL_DOCKER_NETWORK="$CLUSTER" KIND_EXPERIMENTAL_PODMAN_NETWORK="$CLUSTER"
 
 config=$(cat)
-mkdir -p "$RUN"
 hold --exclusive kind-create
 
 # Says why where it fails: kind's --quiet would keep its errors, too.

@@ -6,7 +6,6 @@ set -euo pipefail
 . live-files.sh
 export KIND_EXPERIMENTAL_PROVIDER="$ENGINE"
 
-mkdir -p "$RUN"
 hold --exclusive kind-delete
 
 # Without --quiet, which would keep the reason of a failure, too.
@@ -19,7 +18,7 @@ if "$ENGINE" network inspect "$CLUSTER" >/dev/null 2>&1; then
   "$ENGINE" network rm "$CLUSTER" >/dev/null
 fi
 rm -f "$RUN/because/cluster" "$RUN/because/self-test" "$RUN/checks.json"
-rm -f "$RUN/kubeconfig" "$RUN/kubeconfig.lock" "$RUN/engine" "$RUN/lock" "$RUN"/because/node.*
+rm -f "$RUN/kubeconfig" "$RUN/kubeconfig.lock" "$RUN/engine" "$RUN/lock" "$RUN"/lock.* "$RUN"/because/node.*
 rm -rf "$RUN/volumes"
 for folder in "$RUN/because" "$RUN"; do
   # At the end of a lab another script may be as far, and be the first.

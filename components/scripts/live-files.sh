@@ -6,16 +6,17 @@ set -euo pipefail
 # Takes the cluster's lock: `--exclusive` for whoever makes or deletes the cluster, `--shared` for one node of it. An orphan
 # of a killed run may still be at it, but not its children: what lives on has to be started with 8>&- 9>&-.
 hold() {
+  mkdir -p "$RUN"
   exec 9<>"$RUN/lock" # not emptied: it says who holds it
   locked 9 "$1" "$RUN/lock"
   printf 'process %s (%s)\n' "$$" "$2" >"$RUN/lock"
 }
 
-# Beside it, that of the one node NODE: its orphan may still be at it, too.
+# Beside it, that of the one node NODE: its orphan may still be at it, too. (The file stays until the cluster goes: who
+# waits for a lock has the file open.)
 hold_node() {
-  mkdir -p "$RUN/because"
-  exec 8<>"$RUN/because/node.$NODE"
-  locked 8 --exclusive "$RUN/because/node.$NODE"
+  exec 8<>"$RUN/lock.$NODE"
+  locked 8 --exclusive "$RUN/lock.$NODE"
 }
 
 locked() {

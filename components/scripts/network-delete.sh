@@ -7,7 +7,10 @@ set -euo pipefail
 ours=$("$ENGINE" network ls --quiet --filter "name=^$NETWORK\$" --filter "label=kalico=$CLUSTER")
 if [ -n "$ours" ]; then
   "$ENGINE" ps --all --filter "network=$NETWORK" --format '{{.Names}}' | while read -r container; do
-    "$ENGINE" network disconnect --force "$NETWORK" "$container" >/dev/null
+    # (A worker may be on its way out meanwhile.)
+    if ! "$ENGINE" network disconnect --force "$NETWORK" "$container" >/dev/null; then
+      ! "$ENGINE" inspect --type container "$container" >/dev/null 2>&1 || exit 1
+    fi
   done
   "$ENGINE" network rm "$NETWORK" >/dev/null
 fi

@@ -2,7 +2,7 @@
 # Makes the worker NODE of the kind cluster CLUSTER on ENGINE, a container of IMAGE, and joins it to the cluster by
 # kubeadm: kind makes nodes only together with their cluster. What is the machine's (proxies, mounts, user namespace) it
 # takes over from the control plane, which kind made; the words on stdin, one a line, are the engine's own part.
-# Makes it anew where an earlier run has left one. RUN/because/node.NODE says that it was made.
+# Makes it anew where an earlier run has left one. RUN/because/node.NODE keeps BECAUSE, why this runs, once it has joined.
 # Does not touch a container of that name that is no node of the cluster.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}" "${NODE:?}" "${IMAGE:?}" "${SECONDS_AT_MOST:?}"
@@ -14,6 +14,9 @@ control_plane=$CLUSTER-control-plane
 mapfile -t words
 hold --shared worker-create
 hold_node
+SECONDS=0 # without the wait for the locks
+mkdir -p "$RUN/because"
+rm -f "$RUN/because/node.$NODE" # of what was there before
 
 if of=$("$ENGINE" inspect --type container --format '{{index .Config.Labels "io.x-k8s.kind.cluster"}}' "$NODE" 2>/dev/null); then
   if [ "$of" != "$CLUSTER" ]; then
@@ -22,8 +25,8 @@ if of=$("$ENGINE" inspect --type container --format '{{index .Config.Labels "io.
     exit 1
   fi
   "$ENGINE" rm --force --volumes "$NODE" >/dev/null
-  kubectl delete node "$NODE" --ignore-not-found >/dev/null
 fi
+kubectl delete node "$NODE" --ignore-not-found >/dev/null # kubeadm refuses the name of one that is there
 
 of_control_plane() {
   "$ENGINE" inspect --type container --format "$1" "$control_plane"
@@ -87,3 +90,4 @@ if ! said=$("$ENGINE" exec "$NODE" kubeadm join --config /kind/kubeadm.conf --sk
   tail --lines 20 <<<"$said" >&2
   exit 1
 fi
+printf '%s\n' "${BECAUSE:-}" >"$RUN/because/node.$NODE"

@@ -9,9 +9,13 @@ export KUBECONFIG="$RUN/kubeconfig"
 hold --shared worker-delete
 hold_node
 
-if kubectl --request-timeout 5s get node "$NODE" >/dev/null 2>&1; then
+running() {
+  [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$1" 2>/dev/null)" = true ]
+}
+if running "$CLUSTER-control-plane"; then # else the cluster is gone, or goes
+  there=$(kubectl --request-timeout 20s get node "$NODE" --ignore-not-found --output name)
   # Of a node that does not run, nobody would answer.
-  if [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$NODE" 2>/dev/null)" = true ]; then
+  if [ -n "$there" ] && running "$NODE"; then
     kubectl drain "$NODE" --ignore-daemonsets --delete-emptydir-data --force --grace-period 10 --timeout 60s \
       >/dev/null 2>&1 || true
   fi
@@ -23,3 +27,6 @@ if of=$("$ENGINE" inspect --type container --format '{{index .Config.Labels "io.
 fi
 remove_volumes "$RUN/volumes/$NODE"
 rm -f "$RUN/because/node.$NODE" "$RUN/volumes/$NODE"
+if [ -n "${there:-}" ]; then # what the pods that went were for is to be had again
+  kubectl wait --for=condition=Available deployments --all --all-namespaces --timeout 60s >/dev/null 2>&1 || true
+fi

@@ -32,10 +32,11 @@ Updating (bench):
  +  command:local:Command cluster-kind created (33s)
  +  kubernetes:core/v1:Namespace calico-tigera-operator created (0.25s)
  +  command:local:Command workers-kalico-bench-worker created (8s)
- +  command:local:Command workers-running created (0.9s)
+ +  command:local:Command workers-kalico-bench-worker-running created (0.9s)
  +  command:local:Command networks-ext-net-join created (1s)
- +  command:local:Command cni-plugins-nodes creating (0s)
- +  command:local:Command cni-plugins-nodes created (5s)
+ +  command:local:Command cni-plugins-kalico-bench-worker creating (0s)
+ +  command:local:Command cni-plugins-kalico-bench-control-plane created (4s)
+ +  command:local:Command cni-plugins-kalico-bench-worker created (5s)
  +  kubernetes:apps/v1:DaemonSet multus-kube-multus-ds creating (2s)
  +  kubernetes:apps/v1:DaemonSet multus-kube-multus-ds created (3s)
  +  kubernetes:rbac.authorization.k8s.io/v1:ClusterRole calico-tigera-operator created (0.33s)
@@ -55,8 +56,8 @@ multus-network-attachment-definitions.k8s.cni.cncf.io created (0.24s)
 """
 LAYER_LINES = {
     "cluster": "cluster-kind created (33s)",
-    "worker": "workers-running created (0.9s)",
-    "CNI plugins": "cni-plugins-nodes created (5s)",
+    "worker": "workers-kalico-bench-worker-running created (0.9s)",
+    "CNI plugins": "cni-plugins-kalico-bench-worker created (5s)",
     "Multus": "multus-kube-multus-ds created (3s)",
     "network and NAD": "attachments-ext-net created (0.26s)",
     "Calico's operator": "Deployment calico-tigera-operator created (1s)",

@@ -11,10 +11,10 @@ from components.engines import by_digest
 from components.scripts import script
 from tests.components.conftest import STDOUT, Left, RunLab
 from tests.components.test_program import (
-    KIND,
     NAD_KIND,
     STACK,
-    WORKERS_RUN,
+    WORKER,
+    WORKER_RUNS,
     labs_environment,
     made_from,
     reasons,
@@ -23,7 +23,7 @@ from tests.components.test_program import (
 from tests.lab_config import lab, network
 from tests.recorder import Run, is_unknown
 
-DAEMON = "Command leases-daemon"
+DAEMON = "Command leases-daemon-kalico-worker"
 SERVER = "Command leases-lan"
 REPORT = "Command readiness-report"
 NAD = "NetworkAttachmentDefinition attachments-lan"
@@ -35,7 +35,7 @@ ANSWERS = saying(
     | {
         "networks-lan": "",
         "joins-lan-kalico-worker": "kalico-worker eth2 9a:00:00:00:00:02",
-        "leases-daemon": "kalico-worker",
+        "leases-daemon-kalico-worker": "kalico-worker",
         "leases-lan": "eth0 9a:00:00:00:00:08",
     }
 )
@@ -67,13 +67,13 @@ def test_a_network_with_leases_has_a_server_beside_the_cluster_and_a_daemon_in_i
     assert (done["Leases leases"].parent, done["Leases leases"].deleted_with) == (STACK, "")
     assert done[SERVER].depends_on == {"Command networks-lan"}
     assert (done[SERVER].parent, done[SERVER].deleted_with) == ("Leases leases", "")
-    assert (done[DAEMON].parent, done[DAEMON].deleted_with) == ("Leases leases", KIND)
-    assert {WORKERS_RUN, "Command cni-plugins-nodes"} >= done[DAEMON].depends_on >= {WORKERS_RUN}
+    assert (done[DAEMON].parent, done[DAEMON].deleted_with) == ("Leases leases", WORKER)
+    assert {WORKER_RUNS, "Command cni-plugins-kalico-worker"} >= done[DAEMON].depends_on >= {WORKER_RUNS}
 
 
 def test_a_pod_asks_for_a_lease_when_both_are_there(run_leased: Callable[..., Run]) -> None:
     done = run_leased()
-    assert done[NAD].depends_on == {NAD_KIND, WORKERS_RUN, JOIN, DAEMON, SERVER}
+    assert done[NAD].depends_on == {NAD_KIND, JOIN, DAEMON, SERVER}
     assert done[NAD].replace_with == {JOIN}
     assert "lan" not in str(done["NetworkAttachmentDefinition attachments-ext-net"].depends_on)
 
@@ -98,7 +98,7 @@ def test_the_scripts_are_told_what_they_need(run_leased: Callable[..., Run], cac
         "SECONDS_AT_MOST": "60",
     }
     assert daemon["stdin"] == "kalico-worker\n"
-    assert daemon["triggers"] == ["id-of-cni-plugins-nodes", made_from("dhcp-daemon", daemon)]
+    assert daemon["triggers"] == ["id-of-cni-plugins-kalico-worker", made_from("dhcp-daemon", daemon)]
 
 
 def test_the_outputs_tell_the_servers_address_and_mac(run_leased: Callable[..., Run]) -> None:
@@ -123,7 +123,7 @@ def test_where_the_network_has_a_server_of_its_own_the_lab_has_the_daemon_alone(
 ) -> None:
     done = run_leased(server=False, rangeEnd=None)
     assert {label for label in done.labels if "lease" in label.lower()} == {"Leases leases", DAEMON}
-    assert done[NAD].depends_on == {NAD_KIND, WORKERS_RUN, JOIN, DAEMON}
+    assert done[NAD].depends_on == {NAD_KIND, JOIN, DAEMON}
     assert "kalico/leases" not in done[NAD].inputs["metadata"]["annotations"]
 
 

@@ -10,13 +10,12 @@ from components.scripts import script
 from tests.components.conftest import RunLab
 from tests.components.test_program import (
     JOIN,
-    KIND,
     NAD,
     NAD_KIND,
     NETWORK,
     NODE_CONFS,
     OF_TWO_WORKERS,
-    WORKERS_RUN,
+    WORKER_RUNS,
     labs_environment,
     saying,
 )
@@ -24,8 +23,9 @@ from tests.lab_config import network
 from tests.recorder import Run
 
 BRIDGE = network(without="mode", plugin="bridge")
-BRIDGES = "Command attachments-ext-net-bridges"
-SAID = OF_TWO_WORKERS | {"attachments-ext-net-bridges": ""}
+BRIDGE_GOES = "Command attachments-ext-net-bridge-kalico-worker"
+SECOND_GOES = "Command attachments-ext-net-bridge-kalico-worker2"
+SAID = OF_TWO_WORKERS | {f"attachments-ext-net-bridge-{node}": "" for node in NODE_CONFS}
 
 
 def plugins(run: Run) -> list[dict[str, Any]]:
@@ -38,10 +38,10 @@ def test_a_network_on_bridges_has_nothing_of_the_engines_and_nothing_to_join(run
     done = run_lab(answers=saying(SAID), networks=[BRIDGE])
     assert done.error is None, done.error
     assert program.labels - done.labels == {NETWORK, JOIN}
-    assert done.labels - program.labels == {BRIDGES}
+    assert done.labels - program.labels == {BRIDGE_GOES}
     assert plugins(done)[0]["bridge"] == "br-ext-net"
-    assert done[NAD].depends_on == {NAD_KIND, WORKERS_RUN, BRIDGES}
-    assert done[NAD].replace_with == {WORKERS_RUN, BRIDGES}
+    assert done[NAD].depends_on == {NAD_KIND, WORKER_RUNS, BRIDGE_GOES}
+    assert done[NAD].replace_with == {WORKER_RUNS, BRIDGE_GOES}
     assert done.outputs["networks"] == [
         {
             "name": "ext-net",
@@ -59,30 +59,34 @@ def test_bridges_of_several_workers_are_pointed_out_and_each_has_its_config(
     caplog.set_level("INFO")
     done = run_lab(answers=saying(SAID), workers=2, networks=[BRIDGE])
     assert done.error is None, done.error
-    for label in NODE_CONFS.values():
-        assert done[label].depends_on == {WORKERS_RUN}
-        assert done[label].inputs["triggers"][0] == "id-of-workers-running"
+    running = {f"Command workers-{node}-running" for node in NODE_CONFS}
+    for node, label in NODE_CONFS.items():
+        assert done[label].depends_on == {f"Command workers-{node}-running"}
+        assert done[label].inputs["triggers"][0] == f"id-of-workers-{node}-running"
         assert '"bridge": "br-ext-net"' in done[label].inputs["stdin"]
-    assert done[NAD].replace_with == {WORKERS_RUN, BRIDGES, *NODE_CONFS.values()}
+    assert done[NAD].replace_with == {*running, BRIDGE_GOES, SECOND_GOES, *NODE_CONFS.values()}
     assert "each of its 2 workers has a bridge of its own" in caplog.text
     assert [node["interface"] for node in done.outputs["networks"][0]["nodes"]] == ["br-ext-net"] * 2
 
 
 def test_the_bridges_that_the_plugin_made_go_with_the_network_after_its_nad(run_lab: RunLab, cache: Path) -> None:
-    command = run_lab(answers=saying(SAID), workers=2, networks=[BRIDGE])[BRIDGES]
+    command = run_lab(answers=saying(SAID), workers=2, networks=[BRIDGE])[SECOND_GOES]
     assert command.inputs.get("create") is None
     assert command.inputs["delete"] == script("bridge-delete")
     assert command.inputs["environment"] == labs_environment(cache) | {"BRIDGE": "br-ext-net"}
-    assert command.inputs["stdin"] == "kalico-worker\nkalico-worker2\n"
-    assert command.inputs["triggers"][0] == "the-clusters-uid"
-    assert command.depends_on == {KIND, WORKERS_RUN}
-    assert command.deleted_with == KIND
+    worker = "Command workers-kalico-worker2"
+    assert command.inputs["stdin"] == "kalico-worker2\n"
+    assert command.inputs["triggers"][0] == "id-of-workers-kalico-worker2"
+    assert command.depends_on == {worker, f"{worker}-running"}
+    assert command.deleted_with == worker
 
 
 def test_another_range_leaves_the_bridges_as_they_are(run_lab: RunLab) -> None:
     ranges = ("10.23.0.240", "10.23.0.241")
     inputs = [
-        run_lab(answers=saying(SAID), networks=[BRIDGE | {"ipam": BRIDGE["ipam"] | {"rangeEnd": end}}])[BRIDGES].inputs
+        run_lab(answers=saying(SAID), networks=[BRIDGE | {"ipam": BRIDGE["ipam"] | {"rangeEnd": end}}])[
+            BRIDGE_GOES
+        ].inputs
         for end in ranges
     ]
     assert inputs[0] == inputs[1]

@@ -31,10 +31,11 @@ KIND = "Command cluster-kind"
 PROVIDER = "kubernetes cluster-kubernetes"
 RUNNING = "Command cluster-running"
 WORKER = "Command workers-kalico-worker"
-WORKERS_RUN = "Command workers-running"
+WORKER_RUNS = "Command workers-kalico-worker-running"
 NETWORK = "Command networks-ext-net"
 JOIN = "Command joins-ext-net-kalico-worker"
-PLUGINS = "Command cni-plugins-nodes"
+PLUGINS = "Command cni-plugins-kalico-worker"
+PLUGINS_THERE = "Command cni-plugins-kalico-control-plane"
 CONF = "Command multus-conf"
 NAD_KIND = "CustomResourceDefinition multus-network-attachment-definitions.k8s.cni.cncf.io"
 WATCHED = "CustomResourceDefinition calico-ippools.crd.projectcalico.org"
@@ -45,6 +46,8 @@ SELF_TEST = "Command self-test-checks"
 
 BORN = "the-clusters-uid id-of-workers-kalico-worker"
 """Another when a node is."""
+STARTED = "id-of-cluster-running id-of-workers-kalico-worker-running"
+"""Another when one was started."""
 
 COMPONENTS = {
     "MacvlanNetworks networks": "kalico:lab:MacvlanNetworks",
@@ -62,6 +65,8 @@ COMPONENTS = {
 
 NODES = {KIND, WORKER}
 """By their ids is known that a node is another."""
+STARTS = {RUNNING, WORKER_RUNS}
+"""By theirs, that one was started."""
 
 IN_THE_CLUSTER = {"Calico calico", "Multus multus", "Attachments attachments", "Pods pods"}
 
@@ -71,11 +76,12 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
     RUNNING: ("command:local:Command", "KindCluster cluster", {KIND}),
     WORKER: ("command:local:Command", "Workers workers", {KIND, RUNNING}),
     # A node that was stopped starts only when the networks it has joined are there.
-    WORKERS_RUN: ("command:local:Command", "Workers workers", {RUNNING, WORKER, NETWORK}),
+    WORKER_RUNS: ("command:local:Command", "Workers workers", {WORKER, NETWORK}),
     PROVIDER: ("pulumi:providers:kubernetes", "KindCluster cluster", {KIND, RUNNING}),
     NETWORK: ("command:local:Command", "MacvlanNetworks networks", set()),
-    JOIN: ("command:local:Command", "NetworkJoins joins", {WORKER, WORKERS_RUN, NETWORK}),
-    PLUGINS: ("command:local:Command", "CniPlugins cni-plugins", {*NODES, WORKERS_RUN, "Command calico-authority"}),
+    JOIN: ("command:local:Command", "NetworkJoins joins", {WORKER, WORKER_RUNS, NETWORK}),
+    PLUGINS: ("command:local:Command", "CniPlugins cni-plugins", {WORKER, WORKER_RUNS, "Command calico-authority"}),
+    PLUGINS_THERE: ("command:local:Command", "CniPlugins cni-plugins", {KIND, RUNNING, "Command calico-authority"}),
     "Namespace calico-tigera-operator": ("kubernetes:core/v1:Namespace", "Calico calico", set()),
     "CustomResourceDefinition calico-installations.operator.tigera.io": (
         "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
@@ -120,27 +126,27 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
     CONF: (
         "command:local:Command",
         "Multus multus",
-        {*NODES, WORKERS_RUN, NAD_KIND, "ServiceAccount multus-multus", "DaemonSet multus-kube-multus-ds"},
+        {*NODES, *STARTS, NAD_KIND, "ServiceAccount multus-multus", "DaemonSet multus-kube-multus-ds"},
     ),
     NAD: (
         "kubernetes:k8s.cni.cncf.io/v1:NetworkAttachmentDefinition",
         "Attachments attachments",
-        {NAD_KIND, WORKERS_RUN, JOIN},
+        {NAD_KIND, JOIN},
     ),
     "Command calico-look": (
         "command:local:Command",
         "Calico calico",
-        {*NODES, WORKERS_RUN, "Deployment calico-tigera-operator"},
+        {*NODES, *STARTS, "Deployment calico-tigera-operator"},
     ),
     "Command calico-authority": ("command:local:Command", "Calico calico", {KIND, "Namespace calico-tigera-operator"}),
-    "Command pods-attachable": ("command:local:Command", "Pods pods", {*NODES, WORKERS_RUN, PLUGINS, CONF}),
+    "Command pods-attachable": ("command:local:Command", "Pods pods", {*NODES, *STARTS, PLUGINS, PLUGINS_THERE, CONF}),
     POD: ("kubernetes:core/v1:Pod", "Pods pods", {"Command pods-attachable", NAD}),
     "Command readiness-report": (
         "command:local:Command",
         "Readiness readiness",
         {
             *NODES,
-            WORKERS_RUN,
+            *STARTS,
             CONF,
             "Namespace calico-tigera-operator",
             "Command calico-authority",
@@ -160,7 +166,7 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
     SELF_TEST: (
         "command:local:Command",
         "SelfTest self-test",
-        {*NODES, WORKERS_RUN, JOIN, "Command readiness-report", "Command pods-attachable", POD},
+        {*NODES, *STARTS, JOIN, "Command readiness-report", "Command pods-attachable", POD},
     ),
 }
 
@@ -169,10 +175,11 @@ COMMANDS = {
     "cluster-kind": ("kind-create", "kind-delete"),
     "cluster-running": ("nodes-run", None),
     "workers-kalico-worker": ("worker-create", "worker-delete"),
-    "workers-running": ("nodes-run", None),
+    "workers-kalico-worker-running": ("nodes-run", None),
     "networks-ext-net": ("network-create", "network-delete"),
     "joins-ext-net-kalico-worker": ("network-join", "network-leave"),
-    "cni-plugins-nodes": ("cni-plugins", None),
+    "cni-plugins-kalico-control-plane": ("cni-plugins", None),
+    "cni-plugins-kalico-worker": ("cni-plugins", None),
     "multus-conf": ("daemon-files", None),
     "calico-authority": ("calico-authority", None),
     "calico-look": ("calico-look", None),
@@ -244,7 +251,7 @@ def test_what_has_one_name_is_deleted_before_it_is_replaced(program: Run, label:
 
 
 def test_a_network_that_becomes_another_takes_its_nad_and_its_pods_along(program: Run) -> None:
-    assert {each.label: each.replace_with for each in program if each.replace_with} == {NAD: {JOIN}, POD: {NAD}}
+    assert {each.label: each.replace_with for each in program if each.replace_with} == {NAD: {JOIN}, POD: {NAD, WORKER}}
 
 
 def test_what_cannot_be_changed_in_place_is_made_again(program: Run) -> None:
@@ -331,14 +338,10 @@ def test_every_node_is_made_to_run_and_again_in_another_cluster(program: Run, ca
     assert inputs["environment"] == labs_environment(cache) | {"SECONDS_AT_MOST": "120"}
     assert inputs["stdin"] == "kalico-control-plane\n"
     assert inputs["triggers"] == ["the-clusters-uid", made_from("nodes-run", inputs)]
-    inputs = program[WORKERS_RUN].inputs
+    inputs = program[WORKER_RUNS].inputs
     assert inputs["environment"] == labs_environment(cache) | {"SECONDS_AT_MOST": "120"}
     assert inputs["stdin"] == "kalico-worker\n"
-    assert inputs["triggers"] == [
-        "id-of-cluster-running",
-        "id-of-workers-kalico-worker",
-        made_from("nodes-run", inputs),
-    ]
+    assert inputs["triggers"] == ["id-of-workers-kalico-worker", made_from("nodes-run", inputs)]
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -402,15 +405,19 @@ def test_the_workers_join_the_network_anew_with_a_new_cluster_or_network(program
 def test_the_plugins_go_to_every_node_and_again_when_nodes_or_archive_are_others(
     program: Run, cache: Path, upstream_files: dict[str, dict[str, str]]
 ) -> None:
-    inputs = program[PLUGINS].inputs
     archive = upstream_files["cniPluginsArchive"]
-    assert inputs["environment"] == labs_environment(cache) | {
-        "ARCHIVE": archive["source"],
-        "ARCH": ARCHITECTURES[platform.machine().lower()],
-        "ROUTES_PLUGIN": script("kalico-routes"),
-    }
-    assert inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
-    assert inputs["triggers"] == [BORN, made_from("cni-plugins", inputs)]
+    for label, node, born in (
+        (PLUGINS_THERE, "kalico-control-plane", "the-clusters-uid"),
+        (PLUGINS, "kalico-worker", "id-of-workers-kalico-worker"),
+    ):
+        inputs = program[label].inputs
+        assert inputs["environment"] == labs_environment(cache) | {
+            "ARCHIVE": archive["source"],
+            "ARCH": ARCHITECTURES[platform.machine().lower()],
+            "ROUTES_PLUGIN": script("kalico-routes"),
+        }
+        assert inputs["stdin"] == f"{node}\n"
+        assert inputs["triggers"] == [born, made_from("cni-plugins", inputs)]
 
 
 def test_multuss_conf_is_awaited_on_every_node_and_again_in_another_cluster(program: Run, cache: Path) -> None:
@@ -432,8 +439,9 @@ def test_the_gate_asks_every_node(program: Run, cache: Path) -> None:
     assert inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
     assert inputs["triggers"] == [
         BORN,
-        "id-of-workers-running",
-        "id-of-cni-plugins-nodes",
+        STARTED,
+        "id-of-cni-plugins-kalico-control-plane",
+        "id-of-cni-plugins-kalico-worker",
         "id-of-multus-conf",
         made_from("wait-attachable", inputs),
     ]
@@ -447,7 +455,7 @@ def test_the_report_asks_a_worker_what_runs(program: Run, cache: Path, upstream_
     }
     # Asked again when anything that has a version is another.
     sums = [upstream_files[key]["sha256"] for key in ("calicoManifest", "multusManifest", "cniPluginsArchive")]
-    ids = [BORN, "id-of-workers-running", "id-of-multus-conf"]
+    ids = [BORN, STARTED, "id-of-multus-conf"]
     image = "ghcr.io/k8snetworkplumbingwg/multus-cni:v4.2.3-thick"
     assert inputs["triggers"] == [*ids, image, *sums, made_from("wait-ready", inputs)]
 
@@ -618,10 +626,10 @@ def test_more_networks_and_pods_are_more_of_the_same(run_lab: RunLab) -> None:
     masters = {name: config.get("plugins", [config])[0]["master"] for name, config in configs.items()}
     assert masters == {"ext-net": "eth1", "lan": "eth2"}
     assert done["Pod pods-two"].depends_on >= {"NetworkAttachmentDefinition attachments-lan", "Command pods-attachable"}
-    assert done["Pod pods-two"].replace_with == {"NetworkAttachmentDefinition attachments-lan"}
-    assert done[WORKERS_RUN].depends_on == {RUNNING, WORKER, NETWORK, "Command networks-lan"}
+    assert done["Pod pods-two"].replace_with == {"NetworkAttachmentDefinition attachments-lan", WORKER}
+    assert done[WORKER_RUNS].depends_on == {WORKER, NETWORK, "Command networks-lan"}
     # The networks' order is that of the interfaces in a node.
-    assert done["Command joins-lan-kalico-worker"].depends_on == {WORKER, WORKERS_RUN, "Command networks-lan", JOIN}
+    assert done["Command joins-lan-kalico-worker"].depends_on == {WORKER, WORKER_RUNS, "Command networks-lan", JOIN}
     assert JOIN not in done[JOIN].depends_on
 
 
@@ -645,7 +653,6 @@ NODE_CONFS = {
     "kalico-worker2": "Command attachments-ext-net-conf-kalico-worker2",
 }
 OF_TWO_WORKERS = STDOUT | {
-    "workers-running": "kalico-worker worker 10.89.0.3 v1.32.2\nkalico-worker2 worker 10.89.0.4 v1.32.2",
     "joins-ext-net-kalico-worker": "kalico-worker eth1 9a:00:00:00:00:01",
     "joins-ext-net-kalico-worker2": "kalico-worker2 eth2 9a:00:00:00:00:02",
     "attachments-ext-net-conf-kalico-worker": "kalico-worker eth1",
@@ -697,10 +704,10 @@ def test_the_configs_on_the_nodes_follow_the_joins_and_the_nad_follows_the_confi
         command, join = two_workers[label], f"joins-ext-net-{node}"
         assert command.inputs["triggers"] == [f"id-of-{join}", made_from("attachment-conf", command.inputs)]
         assert command.parent == "Attachments attachments"
-        assert command.depends_on == {WORKERS_RUN, f"Command {join}"}
+        assert command.depends_on == {f"Command {join}"}
         assert command.deleted_with == f"Command workers-{node}"
     nad = two_workers[NAD]
-    assert nad.depends_on == {NAD_KIND, WORKERS_RUN, *NODE_CONFS.values()}
+    assert nad.depends_on == {NAD_KIND, *NODE_CONFS.values()}
     assert nad.replace_with == set(NODE_CONFS.values())
 
 
@@ -873,7 +880,7 @@ def changed(objects: tuple[Mapping[str, Any], ...] | None, **changes: Any) -> tu
     return ({**found, **changes},)
 
 
-STOPPED = dict.fromkeys((WORKERS_RUN, JOIN, PLUGINS, CONF), "node kalico-worker does not run")
+STOPPED = dict.fromkeys((WORKER_RUNS, JOIN, PLUGINS, CONF), "node kalico-worker does not run")
 
 DRIFTS: dict[str, tuple[Callable[[Left], Left], dict[str, str]]] = {
     "a node is gone": (
@@ -885,14 +892,14 @@ DRIFTS: dict[str, tuple[Callable[[Left], Left], dict[str, str]]] = {
         lambda left: replace(left, nodes=left.nodes | {"kalico-worker": {}}),
         {
             label: f"node kalico-worker was started without {thing}"
-            for label, thing in {WORKERS_RUN: "node", JOIN: "join.ext-net", PLUGINS: "plugins", CONF: "multus"}.items()
+            for label, thing in {WORKER_RUNS: "node", JOIN: "join.ext-net", PLUGINS: "plugins", CONF: "multus"}.items()
         },
     ),
     "the control plane was started again": (
         lambda left: replace(left, nodes=left.nodes | {"kalico-control-plane": {}}),
         {
             label: f"node kalico-control-plane was started without {thing}"
-            for label, thing in {RUNNING: "node", PLUGINS: "plugins", CONF: "multus"}.items()
+            for label, thing in {RUNNING: "node", PLUGINS_THERE: "plugins", CONF: "multus"}.items()
         },
     ),
     "the network is gone": (
@@ -949,7 +956,7 @@ def test_what_was_made_again_keeps_its_reason(run_lab: RunLab, left: Left) -> No
             records={
                 "cluster": f"{once}\n",
                 "node.kalico-control-plane": "",
-                "node.kalico-worker": "",
+                "node.kalico-worker": f"{once}\n",
                 "network.ext-net": f"{once}\nkalico-bridge\n10.23.0.0/16\n",
                 "self-test": f"{once}\n",
             },
@@ -959,14 +966,14 @@ def test_what_was_made_again_keeps_its_reason(run_lab: RunLab, left: Left) -> No
             nads=again(left.nads),
         )
     )
-    things = (KIND, RUNNING, WORKERS_RUN, NETWORK, JOIN, PLUGINS, CONF, NAD, POD, SELF_TEST)
+    things = (KIND, RUNNING, WORKER, WORKER_RUNS, NETWORK, JOIN, PLUGINS, PLUGINS_THERE, CONF, NAD, POD, SELF_TEST)
     assert reasons(done) == dict.fromkeys(things, "it was away")
     assert done[JOIN].inputs["environment"]["BECAUSE"] == once
 
 
 def test_another_reason_makes_a_command_anew(run_lab: RunLab, left: Left, program: Run) -> None:
     inputs = run_lab(left=worker(left, plugins="gone\t"))[PLUGINS].inputs
-    assert inputs["triggers"] == [BORN, made_from("cni-plugins", inputs)]
+    assert inputs["triggers"] == ["id-of-workers-kalico-worker", made_from("cni-plugins", inputs)]
     assert inputs["triggers"] != program[PLUGINS].inputs["triggers"]
 
 
@@ -992,8 +999,6 @@ def test_one_more_worker_is_made_beside_those_that_are_there(
     assert {
         each.label for each in done if each.label in program.labels and each.inputs != program[each.label].inputs
     } == {
-        WORKERS_RUN,
-        PLUGINS,
         CONF,
         NAD,
         "Command calico-look",
@@ -1001,6 +1006,16 @@ def test_one_more_worker_is_made_beside_those_that_are_there(
         "Command readiness-report",
         SELF_TEST,
     }
+
+
+def test_a_worker_of_which_nothing_is_there_or_known_is_made_whatever_the_state_says(
+    run_lab: RunLab, left: Left
+) -> None:
+    nodes = {"kalico-control-plane": left.nodes["kalico-control-plane"]}
+    records = {name: text for name, text in left.records.items() if name != "node.kalico-worker"}
+    done = run_lab(left=replace(left, nodes=nodes, records=records))
+    assert done.error is None, done.error
+    assert reasons(done) == {WORKER: "there is no node kalico-worker"}
 
 
 def test_a_pod_on_a_worker_that_goes_is_made_again_elsewhere(run_lab: RunLab, left: Left) -> None:

@@ -22,7 +22,10 @@ from tests.components.test_program import (
     OF_TWO_WORKERS,
     POD,
     PROVIDER,
-    WORKERS_RUN,
+    RUNNING,
+    STARTS,
+    WORKER,
+    WORKER_RUNS,
     labs_environment,
     made_from,
     reasons,
@@ -64,7 +67,7 @@ MANIFESTS = {
 
 COMPONENT = "Whereabouts whereabouts"
 FILES_THERE = "Command whereabouts-files"
-LEFT_ON_NODES = "Command whereabouts-left"
+LEFT_ON_NODES = {f"Command whereabouts-left-{node}" for node in ("kalico-control-plane", "kalico-worker")}
 WORKLOAD = "DaemonSet whereabouts-whereabouts"
 OBJECTS = {
     "ServiceAccount whereabouts-whereabouts",
@@ -82,7 +85,9 @@ SAID = OF_TWO_WORKERS | {
     "attachments-lan-conf-kalico-worker": "",
     "attachments-lan-conf-kalico-worker2": "",
     "whereabouts-files": "",
-    "whereabouts-left": "",
+    "whereabouts-left-kalico-control-plane": "",
+    "whereabouts-left-kalico-worker": "",
+    "whereabouts-left-kalico-worker2": "",
 }
 
 
@@ -124,10 +129,10 @@ def test_a_lab_that_does_not_ask_for_it_has_nothing_of_it_and_reads_no_file(run_
 
 def test_each_of_its_objects_is_a_resource_and_its_daemon_comes_after_all_others(shared: Run) -> None:
     found = {label for label in shared.labels if "whereabouts" in label.lower()}
-    assert found == OBJECTS | {COMPONENT, WORKLOAD, FILES_THERE, LEFT_ON_NODES}
+    assert found == OBJECTS | {COMPONENT, WORKLOAD, FILES_THERE, *LEFT_ON_NODES}
     for label in OBJECTS | {WORKLOAD}:
         assert (shared[label].parent, shared[label].provider) == (COMPONENT, PROVIDER)
-    assert shared[WORKLOAD].depends_on == OBJECTS | {LEFT_ON_NODES}
+    assert shared[WORKLOAD].depends_on == OBJECTS | LEFT_ON_NODES
     assert shared[COMPONENT].deleted_with == KIND
 
 
@@ -148,22 +153,29 @@ def test_the_plugin_and_its_files_are_awaited_on_every_node(shared: Run, cache: 
     assert command.inputs["environment"] == labs_environment(cache) | own
     assert command.inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
     assert command.inputs["triggers"] == [BORN, made_from("daemon-files", command.inputs)]
-    assert command.depends_on == {*NODES, WORKERS_RUN, WORKLOAD, *OBJECTS}
+    assert command.depends_on == {*NODES, *STARTS, WORKLOAD, *OBJECTS}
     assert command.deleted_with == KIND
 
 
 def test_what_the_daemon_put_on_the_nodes_goes_when_the_daemon_is_gone(shared: Run) -> None:
-    command = shared[LEFT_ON_NODES]
-    assert command.inputs["delete"] == script("node-files-delete")
-    assert command.inputs["environment"]["REMOVED"] == "/etc/cni/net.d/whereabouts.d /opt/cni/bin/whereabouts"
-    assert command.inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
-    assert "create" not in command.inputs
-    assert command.depends_on == {*NODES, WORKERS_RUN}
-    assert command.deleted_with == KIND
+    for node, made, running in (("kalico-control-plane", KIND, RUNNING), ("kalico-worker", WORKER, WORKER_RUNS)):
+        command = shared[f"Command whereabouts-left-{node}"]
+        assert command.inputs["delete"] == script("node-files-delete")
+        assert command.inputs["environment"]["REMOVED"] == "/etc/cni/net.d/whereabouts.d /opt/cni/bin/whereabouts"
+        assert command.inputs["stdin"] == f"{node}\n"
+        assert "create" not in command.inputs
+        assert command.depends_on == {made, running}
+        assert command.deleted_with == made
+
+
+def test_one_more_worker_takes_nothing_off_those_that_are_there(run_shared: Callable[..., Run], shared: Run) -> None:
+    more = run_shared(workers=2)
+    for label in LEFT_ON_NODES:
+        assert more[label].inputs == shared[label].inputs
 
 
 def test_only_who_uses_it_waits_for_it(shared: Run) -> None:
-    assert shared[LANS_NAD].depends_on == {NAD_KIND, WORKERS_RUN, "Command joins-lan-kalico-worker", FILES_THERE}
+    assert shared[LANS_NAD].depends_on == {NAD_KIND, "Command joins-lan-kalico-worker", FILES_THERE}
     assert shared[LANS_NAD].replace_with == {"Command joins-lan-kalico-worker"}
     for label in (NAD, POD, "Command pods-attachable"):
         assert not [each for each in shared[label].depends_on if "whereabouts" in each]
@@ -176,7 +188,7 @@ def test_workers_share_one_range_by_configs_that_differ_in_nothing(run_shared: C
     assert first == second
     assert '"type": "whereabouts", "range": "10.40.0.0/16"' in first
     assert "kalico/ranges" not in done[LANS_NAD].inputs["metadata"]["annotations"]
-    assert done[LANS_NAD].depends_on == {NAD_KIND, WORKERS_RUN, *LANS_CONFS, FILES_THERE}
+    assert done[LANS_NAD].depends_on == {NAD_KIND, *LANS_CONFS, FILES_THERE}
     assert not [node for node in done.outputs["networks"][0]["nodes"] if "range" in node]
 
 

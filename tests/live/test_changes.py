@@ -125,8 +125,9 @@ def test_another_archive_of_plugins_is_unpacked_and_pods_run_on(
     manifests = [config.pop(f"kalico:{layer}Manifest", None) for layer in ("multus", "calico")]
     roles = {"multus-multus", "calico-tigera-operator"} if all(manifests) else set()
     touched = changed(lab, config)
-    assert touched >= {"cni-plugins-nodes", *roles}
-    assert touched <= {"cni-plugins-nodes", "pods-attachable", "readiness-report", *roles}
+    plugins = {f"cni-plugins-{node}" for node in (f"{CLUSTER}-control-plane", WORKER)}
+    assert touched >= {*plugins, *roles}
+    assert touched <= {*plugins, "pods-attachable", "readiness-report", *roles}
     assert lab.in_node("cat", "/opt/cni/bin/e2e-own") == "of this archive alone\n"
     assert same()
     del config["kalico:cniPluginsArchive"]
@@ -258,10 +259,10 @@ def test_a_network_of_the_bridge_plugin_takes_its_bridge_with_it(lab: Lab, confi
     config["kalico:networks"].append(inside)
     fourth = {"name": "fourth", "image": "alpine", "command": ENDS_AT_ONCE, "networks": ["inside"]}
     config["kalico:pods"].append(fourth)
-    assert changed(lab, config) == {"attachments-inside", "attachments-inside-bridges", "pods-fourth", *TESTED}
+    assert changed(lab, config) == {"attachments-inside", f"attachments-inside-bridge-{WORKER}", "pods-fourth", *TESTED}
     assert lab.in_node("ip", "-oneline", "link", "show", "type", "bridge").split()[1] == "br-inside:"
     config.update({"kalico:networks": networks, "kalico:pods": pods})
-    assert changed(lab, config) == {"attachments-inside", "attachments-inside-bridges", "pods-fourth", *TESTED}
+    assert changed(lab, config) == {"attachments-inside", f"attachments-inside-bridge-{WORKER}", "pods-fourth", *TESTED}
     assert lab.in_node("ip", "-oneline", "link", "show", "type", "bridge") == ""
     assert same()
 
@@ -276,7 +277,7 @@ def test_one_more_worker_joins_the_cluster_that_is_there_and_has_a_range_of_its_
     born = {node: run(lab.engine, "inspect", "--format", "{{.State.StartedAt}}", node) for node in nodes}
     config["kalico:workers"] = 2
     assert changed(lab, config) == {
-        *(f"workers-{WORKER2}", "workers-running", "cni-plugins-nodes", "multus-conf", "calico-look"),
+        *(f"workers-{WORKER2}", f"workers-{WORKER2}-running", f"cni-plugins-{WORKER2}", "multus-conf", "calico-look"),
         *(f"joins-e2e-net-{WORKER2}", "attachments-e2e-net"),
         *(f"attachments-e2e-net-conf-{worker}" for worker in (WORKER, WORKER2)),
         *("pods-attachable", "pods-samplepod", "readiness-report", *TESTED),

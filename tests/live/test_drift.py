@@ -25,9 +25,9 @@ CONTROL_PLANE = f"{CLUSTER}-control-plane"
 ATTACHED = {"attachments-e2e-net", "pods-samplepod", *TESTED}
 JOINED = {JOIN, *ATTACHED}
 STARTED = {
-    "workers-running",
+    f"workers-{WORKER}-running",
     "calico-look",
-    "cni-plugins-nodes",
+    f"cni-plugins-{WORKER}",
     "multus-conf",
     "pods-attachable",
     "readiness-report",
@@ -71,12 +71,13 @@ CASES = {
         repaired={"multus-conf", "pods-attachable", "readiness-report"},
     ),
     "a plugin is deleted": Case(
-        happens=lambda lab: lab.in_node("rm", "/opt/cni/bin/macvlan"), repaired={"cni-plugins-nodes", "pods-attachable"}
+        happens=lambda lab: lab.in_node("rm", "/opt/cni/bin/macvlan"),
+        repaired={f"cni-plugins-{WORKER}", "pods-attachable"},
     ),
     "the worker is restarted": Case(happens=lambda lab: run(lab.engine, "restart", WORKER), repaired=STARTED),
     "every node is stopped": Case(
         happens=lambda lab: run(lab.engine, "stop", "--time", "2", WORKER, CONTROL_PLANE),
-        repaired={"cluster-running", *STARTED},
+        repaired={"cluster-running", f"cni-plugins-{CONTROL_PLANE}", *STARTED},
     ),
 }
 

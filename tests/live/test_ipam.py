@@ -253,3 +253,31 @@ def test_what_whereabouts_and_the_servers_are_made_of_can_be_changed_while_pods_
         assert changed(lab, config) == {"leases-e2e-leased", f"whereabouts-{role}", "readiness-report"}
     assert label(lab, role) == "own"
     assert same()
+
+
+def test_a_third_worker_gets_what_each_type_needs_and_leaves_nothing_leased(lab: Lab, config: dict[str, Any]) -> None:
+    worker = f"{WORKER}3"
+    third = pod("third", "worker3", "10.41.0.9")
+    config["kalico:workers"] = 3
+    config["kalico:pods"].append(third)
+    touched = changed(lab, config)
+    of_the_worker = {
+        *(f"workers-{worker}", f"workers-{worker}-running", f"cni-plugins-{worker}"),
+        *(f"whereabouts-left-{worker}", f"leases-daemon-{worker}", f"joins-e2e-leased-{worker}"),
+    }
+    assert touched >= {*of_the_worker, "whereabouts-files", "pods-third"}
+    of_others = {name.replace(worker, other) for name in of_the_worker for other in (WORKER, WORKER2)}
+    assert not touched & {"cluster-kind", "leases-e2e-leased", *of_others}
+    assert lab.stack.outputs()["self_test"]["failed"] == 0
+    (leased,) = addresses(lab, "e2e-leased")["third"]
+    config["kalico:workers"] = 2
+    del third["node"]
+    touched = changed(lab, config)
+    assert touched >= {*of_the_worker, "pods-third"}
+    assert not touched & {"cluster-kind", "leases-e2e-leased", *of_others}
+    assert f"DHCPRELEASE(eth0) {leased} " in server_log(lab)
+    assert lab.pod("third")["spec"]["nodeName"] in (WORKER, WORKER2)
+    assert lab.stack.outputs()["self_test"]["failed"] == 0
+    config["kalico:pods"].remove(third)
+    assert changed(lab, config) == {"pods-third", *TESTED}
+    assert allocations(lab) == {"default/near", "default/far"}

@@ -16,7 +16,7 @@ def test_whereabouts_and_the_dhcp_daemon_leave_nothing_on_the_nodes(lab: Lab, co
     for pod in config["kalico:pods"]:
         pod["networks"] = [each for each in pod["networks"] if each not in (SHARED, LEASED)]
     touched = changed(lab, config)
-    assert touched >= {"whereabouts", "whereabouts-left", "leases", "leases-daemon", "pods-near", "pods-far"}
+    assert touched >= {"whereabouts", "leases", f"leases-daemon-{WORKER2}", "pods-near", "pods-far"}
     assert not touched & {"cluster-kind", "networks-e2e-net", JOIN}
     for node in (f"{CLUSTER}-control-plane", WORKER, WORKER2):
         folders = ("/opt/cni/bin", "/etc/cni/net.d", "/run/kalico", "/etc/systemd/system")

@@ -80,12 +80,24 @@ def test_a_network_that_does_not_go_is_an_error_and_stays_the_labs(
     network.on(LIST, "echo abc")
     network.on("podman ps *", "echo lab-worker")
     network.on("podman network *")
+    network.on("podman inspect --type container lab-worker")
     network.on("ip link show *", "exit 1")
     done = network.run("network-delete")
     assert done.returncode != 0
     assert "no engine" in done.stderr
     assert (run_folder / "networks/ext-net").exists()
     assert (run_folder / "because/network.ext-net").exists()
+
+
+def test_a_container_that_goes_meanwhile_is_none_to_be_taken_off(network: Bench, run_folder: Path) -> None:
+    network.on(LIST, "echo abc")
+    network.on("podman ps *", "echo lab-worker2")
+    network.on("podman network disconnect *", "echo 'no such container' >&2; exit 1")
+    network.on("podman inspect --type container lab-worker2", "exit 125")
+    network.on("podman network rm ext-net")
+    network.on("ip link *")
+    assert network.run("network-delete").returncode == 0
+    assert not run_folder.exists()
 
 
 def test_a_bridge_that_does_not_go_is_an_error(network: Bench, run_folder: Path) -> None:

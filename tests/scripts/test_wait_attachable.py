@@ -17,6 +17,10 @@ NEEDED = [
     "/opt/cni/bin/macvlan",
 ]
 
+LEAVING = "kubectl * get nodes *"
+MORE = ("printf 'node/%s\\n' lab-worker lab-worker2 lab-worker3",)
+RUNS = "podman inspect --format {{.State.Running}} lab-worker3"
+
 FELIX = "curl --silent --fail * http://localhost:9099/readiness"
 
 INSIDE = 'node=$2; shift 2; "${@/#\\//$BENCH/nodes/$node/}"'
@@ -74,10 +78,24 @@ def test_a_node_that_cannot_be_opened_is_an_error(nodes: Bench) -> None:
 
 
 def test_a_node_that_is_about_to_go_takes_no_pod_any_more(nodes: Bench, run_folder: Path) -> None:
-    nodes.on("kubectl * get nodes *", "printf 'node/%s\\n' lab-worker lab-worker2 lab-worker3")
+    nodes.on(LEAVING, *MORE)
+    nodes.on(RUNS, "echo true")
     assert wait(nodes, "0").returncode == 0
-    assert [call for call in nodes.calls if "cordon" in call] == [
-        f"kubectl --kubeconfig {run_folder}/kubeconfig cordon lab-worker3"
+    assert [call for call in nodes.calls if "lab-worker3" in call and "inspect" not in call] == [
+        f"kubectl --kubeconfig {run_folder}/kubeconfig taint nodes lab-worker3 kalico/no-network:NoSchedule --overwrite"
+    ]
+
+
+@pytest.mark.parametrize("said", ["echo false", "echo 'no such container' >&2; exit 125"], ids=["stopped", "removed"])
+def test_pods_on_one_that_does_not_run_are_let_go_since_nobody_there_ends_them(
+    nodes: Bench, run_folder: Path, said: str
+) -> None:
+    nodes.on(LEAVING, *MORE)
+    nodes.on(RUNS, said)
+    assert wait(nodes, "0").returncode == 0
+    assert [call for call in nodes.calls if " delete " in call] == [
+        f"kubectl --kubeconfig {run_folder}/kubeconfig delete pods --all-namespaces "
+        "--field-selector spec.nodeName=lab-worker3 --force --grace-period 0 --wait=false"
     ]
 
 

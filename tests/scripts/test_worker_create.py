@@ -9,7 +9,8 @@ from threading import Timer
 import pytest
 import yaml
 
-from tests.scripts.conftest import Bench
+from components.records import Record, records
+from tests.scripts.conftest import Bench, mode
 
 INSPECT = "podman inspect --type container --format"
 LABEL = f"{INSPECT} *kind.cluster* lab-worker2"
@@ -40,6 +41,7 @@ def fresh(cluster: Bench) -> Bench:
 
 
 def willing(cluster: Bench) -> Bench:
+    cluster.on("kubectl delete node lab-worker2 --ignore-not-found", 'printf %s "$KUBECONFIG" >"$BENCH/asked"')
     cluster.on(f"{INSPECT} *UsernsMode* lab-control-plane", "echo")
     cluster.on("podman run *", 'while [ "$1" != --env-file ]; do shift; done; cat "$2" >"$BENCH/env"')
     cluster.on("podman logs lab-worker2", "echo 'INFO: detected cgroup v1'")
@@ -106,10 +108,23 @@ def test_it_joins_by_a_token_of_its_own_as_the_node_that_it_is(cluster: Bench) -
     )
 
 
-def test_it_is_remembered_from_before_the_first_step(cluster: Bench, run_folder: Path) -> None:
-    cluster.on("podman run *", 'ls "$RUN/because" >"$BENCH/remembered"; exit 1')
+def test_it_is_remembered_with_its_reason_once_it_has_joined(cluster: Bench, run_folder: Path) -> None:
+    (run_folder / "because").mkdir()
+    (run_folder / "because/node.lab-worker2").write_text("an earlier reason\n")
+    cluster.on(JOIN, 'ls "$RUN/because" >"$BENCH/remembered"')
+    assert create(fresh(cluster), BECAUSE="2026-01-02T03:04:05Z there is no node lab-worker2").returncode == 0
+    assert cluster.left("remembered") == ""
+    assert records(run_folder) == {
+        "node.lab-worker2": Record(because="2026-01-02T03:04:05Z there is no node lab-worker2")
+    }
+    assert mode(run_folder / "because/node.lab-worker2") == 0o600
+
+
+@pytest.mark.parametrize("failing", ["podman run *", JOIN])
+def test_one_that_was_not_made_is_not_remembered(cluster: Bench, run_folder: Path, failing: str) -> None:
+    cluster.on(failing, "exit 1")
     assert create(fresh(cluster)).returncode == 1
-    assert cluster.left("remembered") == "node.lab-worker2\n"
+    assert records(run_folder) == {}
 
 
 def test_its_init_and_its_containerd_are_waited_for(cluster: Bench) -> None:
@@ -155,7 +170,6 @@ def test_what_the_engine_or_kubeadm_refuses_is_said(cluster: Bench, failing: str
 def test_what_an_earlier_run_left_of_it_is_made_anew(cluster: Bench, run_folder: Path) -> None:
     cluster.on(LABEL, "echo lab")
     cluster.on("podman rm --force --volumes lab-worker2")
-    cluster.on("kubectl delete node lab-worker2 --ignore-not-found", 'printf %s "$KUBECONFIG" >"$BENCH/asked"')
     assert create(willing(cluster)).returncode == 0
     order = [call for call in cluster.calls if call.startswith(("podman rm", "kubectl", "podman run"))]
     assert [call.split(" --")[0] for call in order] == ["podman rm", "kubectl delete node lab-worker2", "podman run"]
@@ -191,8 +205,7 @@ def test_whoever_makes_or_deletes_the_cluster_waits_for_it_and_other_workers_do_
 
 
 def test_it_waits_for_one_that_is_still_at_the_same_worker(cluster: Bench, run_folder: Path) -> None:
-    (run_folder / "because").mkdir()
-    with (run_folder / "because/node.lab-worker2").open("w") as orphans:
+    with (run_folder / "lock.lab-worker2").open("w") as orphans:
         fcntl.flock(orphans, fcntl.LOCK_EX)
         freed = Timer(0.5, fcntl.flock, (orphans, fcntl.LOCK_UN))
         freed.start()
