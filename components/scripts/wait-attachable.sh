@@ -51,10 +51,11 @@ close_others() {
     node=${node#node/}
     ! grep -qxF "$node" < <(printf '%s\n' "${nodes[@]}") || continue
     "${kubectl[@]}" taint nodes "$node" kalico/no-network:NoSchedule --overwrite >/dev/null || return
-    # Where it does not run, nobody ends its pods, and whoever waits for their end waits in vain.
-    [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$node" 2>/dev/null)" = true ] ||
-      "${kubectl[@]}" delete pods --all-namespaces --field-selector "spec.nodeName=$node" --force --grace-period 0 \
-        --wait=false >/dev/null 2>&1 || return
+    [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$node" 2>/dev/null)" != true ] || continue
+    # Nobody there ends its pods, and whoever waits for their end, or for all to be Ready, waits in vain.
+    "${kubectl[@]}" delete node "$node" >/dev/null || return
+    "${kubectl[@]}" delete pods --all-namespaces --field-selector "spec.nodeName=$node" --force --grace-period 0 \
+      --wait=false >/dev/null 2>&1 || return
   done
 }
 

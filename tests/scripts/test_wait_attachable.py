@@ -87,13 +87,14 @@ def test_a_node_that_is_about_to_go_takes_no_pod_any_more(nodes: Bench, run_fold
 
 
 @pytest.mark.parametrize("said", ["echo false", "echo 'no such container' >&2; exit 125"], ids=["stopped", "removed"])
-def test_pods_on_one_that_does_not_run_are_let_go_since_nobody_there_ends_them(
+def test_one_that_does_not_run_is_let_go_with_its_pods_since_nobody_there_ends_them(
     nodes: Bench, run_folder: Path, said: str
 ) -> None:
     nodes.on(LEAVING, *MORE)
     nodes.on(RUNS, said)
     assert wait(nodes, "0").returncode == 0
     assert [call for call in nodes.calls if " delete " in call] == [
+        f"kubectl --kubeconfig {run_folder}/kubeconfig delete node lab-worker3",
         f"kubectl --kubeconfig {run_folder}/kubeconfig delete pods --all-namespaces "
         "--field-selector spec.nodeName=lab-worker3 --force --grace-period 0 --wait=false"
     ]
