@@ -126,7 +126,7 @@ def seed_steps(settings: LabSettings, folder: Path) -> dict[str, float]:
 
 
 def seeds_cluster(settings: LabSettings) -> dict[str, Any]:
-    """The cluster with its worker, which kind makes with it in the seed's steps."""
+    """The cluster with its workers, which kind makes with it in the seed's steps."""
     config = kind_config(settings)
     workers = [{"role": "worker", "image": settings.node_image}] * settings.workers
     return config | {"nodes": [*config["nodes"], *workers]}

@@ -47,7 +47,7 @@ def sweep(run: Path, cluster: str) -> list[str]:
     if run.is_dir():
         for lock in run.glob("lock*"):
             lock.unlink()
-        # Why each thing was made, and what to check: nothing by itself, and no proof that the thing was ever there.
+        # Why each thing was made, and what to check: nothing by itself, and by now of nothing that is there.
         own = ("because/cluster", "because/node.*", "because/network.*", "because/self-test", "checks.json")
         reasons = [path for name in own for path in run.glob(name)]
         left = [path for path in run.rglob("*") if path.is_file() and path not in reasons]

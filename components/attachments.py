@@ -86,8 +86,7 @@ class Attachments(pulumi.ComponentResource):
         made_with: list[pulumi.Resource] = []
         if not network.plugin.on_network:
             # Pods of a node that was started again are attached anew, and no join tells of that.
-            running = [args.workers.nodes[worker].running for worker in network.nodes]
-            made_with = [*self._bridges(name, network, args), *running]
+            made_with = [*self._bridges(name, network, args), *(node.running for node in args.workers.on(network))]
         if len(network.nodes) > 1:
             made_with += self._confs_on_nodes(name, network, args)
             spec: dict[str, Any] = {}
@@ -123,7 +122,6 @@ class Attachments(pulumi.ComponentResource):
 
     def _bridges(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> list[local.Command]:
         """The plugin makes a bridge with a node's first pod, and nobody removes it with the last one."""
-        nodes = [args.workers.nodes[worker] for worker in network.nodes]
         return [
             scripts.run(
                 f"{name}-{network.name}-bridge-{node.name}",
@@ -133,12 +131,12 @@ class Attachments(pulumi.ComponentResource):
                 triggers=[node.id],
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[node.running], deleted_with=node.made),
             )
-            for node in nodes
+            for node in args.workers.on(network)
         ]
 
     def _confs_on_nodes(self, name: str, network: NetworkSettings, args: AttachmentsArgs) -> list[local.Command]:
         thing, file = f"conf.{network.name}", f"{CONFS}/kalico-{network.name}.conflist"
-        nodes = [args.workers.nodes[worker] for worker in network.nodes]
+        nodes = args.workers.on(network)
         joins = args.joins.of(network) or [node.running for node in nodes]
         return [
             scripts.run(

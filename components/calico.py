@@ -44,7 +44,7 @@ class Calico(pulumi.ComponentResource):
             f"{name}-look",
             create="calico-look",
             environment=args.workspace.environment | {"SECONDS_AT_MOST": "300"},
-            triggers=[args.workers.id, args.workers.started],
+            triggers=[args.workers.started],
             opts=pulumi.ResourceOptions(parent=self, depends_on=operator),
         )
         document = installation(args.settings)

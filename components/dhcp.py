@@ -98,7 +98,7 @@ def leased(name: str, args: LeasesArgs) -> Leased:
     needed = {
         network.name: [
             *(leases.daemons[worker] for worker in network.nodes),
-            *(server for name, server in leases.servers.items() if name == network.name),
+            *filter(None, [leases.servers.get(network.name)]),
         ]
         for network in networks
     }

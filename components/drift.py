@@ -76,11 +76,12 @@ class Drift:
         return self._because(f"there is no node {gone[0]}" if gone else "", self.seen.records.get("cluster"))
 
     def worker(self, node: str) -> str:
-        """Of one that was removed the cluster is made again, and this with it; one that was never made is made."""
+        """Of one that was removed the cluster is made again, and this with it. Without a record it has not joined yet,
+        or somebody began to remove it."""
         if self.seen is None:
             return ""
-        wrong = f"there is no node {node}" if self._is_new(node) else ""
-        return self._because(wrong, self.seen.records.get(f"node.{node}"))
+        record = self.seen.records.get(f"node.{node}")
+        return self._because("" if record else f"node {node} has not joined", record)
 
     def network(self, name: str) -> str:
         if self.seen is None:

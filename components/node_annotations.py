@@ -74,7 +74,7 @@ class NodeAnnotations(pulumi.ComponentResource):
 
 def untold(network: NetworkSettings, away: Sequence[str]) -> str:
     """What there is to say of workers that are not on the network."""
-    return f"network {network.name}: {', '.join(away)} not on it (`nodes`), so no {NODE_ADDRESS} there"
+    return f"network {network.name}: {', '.join(away)} did not join it (`nodes`) and will have no {NODE_ADDRESS}"
 
 
 def told(printed: str) -> dict[str, dict[str, str]]:

@@ -59,7 +59,6 @@ class Pods(pulumi.ComponentResource):
             environment=args.workspace.environment | {"SECONDS_AT_MOST": "300"},
             lines=list(args.workers.nodes),
             triggers=[
-                args.workers.id,
                 args.workers.started,
                 *(each.id for each in args.plugins.made.values()),
                 args.multus.conf.id,

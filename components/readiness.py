@@ -52,7 +52,6 @@ class Readiness(pulumi.ComponentResource):
             environment=environment,
             # Asked again when anything that has a version is another. A pod is waited for by itself.
             triggers=[
-                args.workers.id,
                 args.workers.started,
                 args.multus.conf.id,
                 args.multus.image,

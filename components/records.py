@@ -6,8 +6,8 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """Lines that kind-create.sh (`cluster`; `node.NODE`, as worker-create.sh), network-create.sh (`network.NAME`) and
-    check-lab.sh (`self-test`) write."""
+    """The lines that kind-create.sh (`cluster`, the control plane's `node.NODE`), worker-create.sh (a worker's),
+    network-create.sh (`network.NAME`) and check-lab.sh (`self-test`) write."""
 
     because: str
     parent: str = ""

@@ -56,7 +56,6 @@ class SelfTest(pulumi.ComponentResource):
             because=args.drift.self_test,
             lines=[to_json(plan(args.settings))],
             triggers=[
-                args.workers.id,
                 args.workers.started,
                 *args.pods.uids,
                 *(peer.id for peer in args.peers.values()),

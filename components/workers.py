@@ -12,7 +12,7 @@ from components.drift import Drift
 from components.engines import by_digest
 from components.kind_cluster import KindCluster
 from components.macvlan_networks import MacvlanNetworks
-from components.settings import LabSettings
+from components.settings import LabSettings, NetworkSettings
 from components.workspace import Workspace
 
 
@@ -41,8 +41,8 @@ class Node:
 class Workers(pulumi.ComponentResource):
     """Up when each is a node of the cluster and runs; it is Ready only once it has a CNI.
 
-    kind makes no node after the cluster. One more worker would be another cluster; and with it, all of Calico would
-    have to wait until the first worker has joined.
+    kind makes no node after its cluster: with workers of kind's, one more would mean another cluster, and Calico would
+    have to wait until the first has joined.
     """
 
     nodes: dict[str, Node]
@@ -50,7 +50,7 @@ class Workers(pulumi.ComponentResource):
     id: pulumi.Output[str]
     """Another when any node of the cluster is."""
     started: pulumi.Output[str]
-    """Another after every start of any node."""
+    """Another after every start of any node, and when any is another."""
     told: pulumi.Output[str]
     """NODE ROLE ADDRESS VERSION of each node."""
 
@@ -72,6 +72,10 @@ class Workers(pulumi.ComponentResource):
     def names(self) -> list[str]:
         """Of the workers."""
         return list(self.nodes)[1:]
+
+    def on(self, network: NetworkSettings) -> list[Node]:
+        """Those that join the network, in their order."""
+        return [self.nodes[worker] for worker in network.nodes]
 
     @property
     def running(self) -> list[pulumi.Resource]:

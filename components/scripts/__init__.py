@@ -22,9 +22,7 @@ SHARED = "live-files"
 
 def script(name: str) -> str:
     """The text of a script, all of it: it can be run wherever no file of this checkout is."""
-    text = _read(name)
-    named = f". {SHARED}.sh\n"
-    return text.replace(named, _read(SHARED).partition("\n")[2]) if named in text else text
+    return _read(name).replace(f". {SHARED}.sh\n", _read(SHARED).partition("\n")[2])
 
 
 def _read(name: str) -> str:
@@ -46,7 +44,7 @@ def run(
     That is asked for last, when the program has made all its resources: the look at the lab takes as long. Without
     `create` it is for what something else makes, and the lab removes.
 
-    Any change of `triggers`, of the script or of a value replaces it, and with it what was made from it. Left alone,
+    Any change of `triggers`, of a script or of a value replaces it, and with it what was made from it. Left alone,
     Pulumi would run `create` again as an update in place, over what is there, and nothing else would know.
     """
     inputs = "".join(f"{line}\n" for line in lines)
@@ -55,7 +53,8 @@ def run(
         return because()
 
     def made_from(because: str) -> str:
-        given = [script(create) if create else None, {**environment, "BECAUSE": because}, inputs]
+        texts = [script(name) if name else None for name in (create, delete)]
+        given = [*texts, {**environment, "BECAUSE": because}, inputs]
         return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
 
     told: pulumi.Output[str] = pulumi.Output.from_input(reason())

@@ -4,7 +4,7 @@ set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}"
 
 # Takes the cluster's lock: `--exclusive` for whoever makes or deletes the cluster, `--shared` for one node of it. An orphan
-# of a killed run may still be at it, but not its children: what lives on has to be started with 8>&- 9>&-.
+# of a killed run may still be at it. What outlives the script has to be started with 8>&- 9>&-.
 hold() {
   mkdir -p "$RUN"
   exec 9<>"$RUN/lock" # not emptied: it says who holds it
@@ -17,6 +17,7 @@ hold() {
 hold_node() {
   exec 8<>"$RUN/lock.$NODE"
   locked 8 --exclusive "$RUN/lock.$NODE"
+  printf 'process %s (for %s)\n' "$$" "$NODE" >"$RUN/lock.$NODE"
 }
 
 locked() {

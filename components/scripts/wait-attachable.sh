@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Waits until a pod that starts on the nodes gets all its interfaces, and each of them works at once: a pod made before
 # that gets no net1, and no error. On each node: Multus's conf and socket, the plugins' binaries, Felix ready (until then
-# eth0 leads nowhere). Then takes off the node's taint (see kind-create), so that others' pods may start there, too.
-# A node of the cluster that is none of the lab's any more is about to go: no pod starts there again.
+# eth0 leads nowhere). Then takes off the node's taint (see kind-create and worker-create), so that others' pods may start there, too.
+# A node of the cluster that is none of the lab's any more is closed to pods again, or goes.
 # Reads the nodes on stdin, one a line; SECONDS_AT_MOST ends the wait with what is missing where.
 set -euo pipefail
 : "${ENGINE:?}" "${RUN:?}" "${SECONDS_AT_MOST:?}"
+export KUBECONFIG="$RUN/kubeconfig"
 
 needed=(
   /etc/cni/net.d/00-multus.conf
@@ -37,26 +38,35 @@ open_up() {
     echo "still missing on $(hostname): ${missing[*]}" >&2
     exit 1
   ' wait "$SECONDS_AT_MOST" "${needed[@]}" || return
-  if ! said=$(kubectl --kubeconfig "$RUN/kubeconfig" taint nodes "$node" kalico/no-network- 2>&1) &&
-    [[ $said != *"not found"* ]]; then
+  if ! said=$(kubectl taint nodes "$node" kalico/no-network- 2>&1) &&
+    [[ $said != *'taint "kalico/no-network" not found'* ]]; then
     echo "$said" >&2
     return 1
   fi
 }
 
+# A node that is none of the lab's any more is about to go. Where it does not run, or is not Ready, nobody there ends its
+# pods, and whoever waits for their end, or for all to be Ready, waits in vain: it goes now, with its pods.
 close_others() {
-  local there node kubectl=(kubectl --kubeconfig "$RUN/kubeconfig")
-  there=$("${kubectl[@]}" get nodes --output name) || return
-  for node in $there; do
-    node=${node#node/}
-    ! grep -qxF "$node" < <(printf '%s\n' "${nodes[@]}") || continue
-    "${kubectl[@]}" taint nodes "$node" kalico/no-network:NoSchedule --overwrite >/dev/null || return
-    [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$node" 2>/dev/null)" != true ] || continue
-    # Nobody there ends its pods, and whoever waits for their end, or for all to be Ready, waits in vain.
-    "${kubectl[@]}" delete node "$node" >/dev/null || return
-    "${kubectl[@]}" delete pods --all-namespaces --field-selector "spec.nodeName=$node" --force --grace-period 0 \
-      --wait=false >/dev/null 2>&1 || return
-  done
+  local there node ready
+  there=$(kubectl get nodes --output \
+    'jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}') || return
+  while read -r node ready; do
+    [[ -n $node && " ${nodes[*]} " != *" $node "* ]] || continue
+    heard kubectl taint nodes "$node" kalico/no-network:NoSchedule --overwrite || return
+    if [ "$ready" = True ] && [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$node" 2>/dev/null)" = true ]; then
+      continue
+    fi
+    heard kubectl delete node "$node" || return
+    heard kubectl delete pods --all-namespaces --field-selector "spec.nodeName=$node" --force --grace-period 0 \
+      --wait=false || return
+  done <<<"$there"
+}
+
+# What a command says where it fails, and nothing else of it.
+heard() {
+  local said
+  said=$("$@" 2>&1 </dev/null) || { echo "$said" >&2 && return 1; }
 }
 
 mapfile -t nodes

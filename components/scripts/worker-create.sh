@@ -37,6 +37,13 @@ for mount in "${mounts[@]}"; do # of files and folders of the machine, not of it
 done
 namespace=$(of_control_plane '{{.HostConfig.UsernsMode}}')
 [ "$namespace" != host ] || words+=(--userns host)
+undo() {
+  local status=$?
+  [ "$status" -ne 0 ] || return 0
+  kubectl delete node "$NODE" --ignore-not-found >/dev/null 2>&1 || true
+  "$ENGINE" rm --force --volumes "$NODE" >/dev/null 2>&1 || true
+}
+trap undo EXIT # nobody else would know of it, were it not wanted any more
 if ! said=$("$ENGINE" run --detach --tty --name "$NODE" --hostname "$NODE" --network "$CLUSTER" \
   --label "io.x-k8s.kind.cluster=$CLUSTER" --label io.x-k8s.kind.role=worker \
   --privileged --cgroupns private --tmpfs /tmp --tmpfs /run \

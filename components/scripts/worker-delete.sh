@@ -14,6 +14,7 @@ running() {
 }
 if running "$CLUSTER-control-plane"; then # else the cluster is gone, or goes
   there=$(kubectl --request-timeout 20s get node "$NODE" --ignore-not-found --output name)
+  rm -f "$RUN/because/node.$NODE" # what is stopped from here on is made again if it is wanted again
   # Of a node that does not run, nobody would answer.
   if [ -n "$there" ] && running "$NODE"; then
     kubectl drain "$NODE" --ignore-daemonsets --delete-emptydir-data --force --grace-period 10 --timeout 60s \
@@ -27,6 +28,6 @@ if of=$("$ENGINE" inspect --type container --format '{{index .Config.Labels "io.
 fi
 remove_volumes "$RUN/volumes/$NODE"
 rm -f "$RUN/because/node.$NODE" "$RUN/volumes/$NODE"
-if [ -n "${there:-}" ]; then # what the pods that went were for is to be had again
+if [ -n "${there:-}" ]; then # until what the evicted pods served is available again
   kubectl wait --for=condition=Available deployments --all --all-namespaces --timeout 60s >/dev/null 2>&1 || true
 fi

@@ -136,16 +136,15 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
     "Command calico-look": (
         "command:local:Command",
         "Calico calico",
-        {*NODES, *STARTS, "Deployment calico-tigera-operator"},
+        {*STARTS, "Deployment calico-tigera-operator"},
     ),
     "Command calico-authority": ("command:local:Command", "Calico calico", {KIND, "Namespace calico-tigera-operator"}),
-    "Command pods-attachable": ("command:local:Command", "Pods pods", {*NODES, *STARTS, PLUGINS, PLUGINS_THERE, CONF}),
+    "Command pods-attachable": ("command:local:Command", "Pods pods", {*STARTS, PLUGINS, PLUGINS_THERE, CONF}),
     POD: ("kubernetes:core/v1:Pod", "Pods pods", {"Command pods-attachable", NAD}),
     "Command readiness-report": (
         "command:local:Command",
         "Readiness readiness",
         {
-            *NODES,
             *STARTS,
             CONF,
             "Namespace calico-tigera-operator",
@@ -166,7 +165,7 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
     SELF_TEST: (
         "command:local:Command",
         "SelfTest self-test",
-        {*NODES, *STARTS, JOIN, "Command readiness-report", "Command pods-attachable", POD},
+        {*STARTS, JOIN, "Command readiness-report", "Command pods-attachable", POD},
     ),
 }
 
@@ -191,7 +190,7 @@ COMMANDS = {
 
 def made_from(create: str, inputs: Mapping[str, Any]) -> str:
     """The trigger that stands for a command's script, environment and stdin."""
-    parts = [script(create), inputs["environment"], inputs.get("stdin", "")]
+    parts = [script(create), inputs.get("delete"), inputs["environment"], inputs.get("stdin", "")]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -438,7 +437,6 @@ def test_the_gate_asks_every_node(program: Run, cache: Path) -> None:
     }
     assert inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
     assert inputs["triggers"] == [
-        BORN,
         STARTED,
         "id-of-cni-plugins-kalico-control-plane",
         "id-of-cni-plugins-kalico-worker",
@@ -455,7 +453,7 @@ def test_the_report_asks_a_worker_what_runs(program: Run, cache: Path, upstream_
     }
     # Asked again when anything that has a version is another.
     sums = [upstream_files[key]["sha256"] for key in ("calicoManifest", "multusManifest", "cniPluginsArchive")]
-    ids = [BORN, STARTED, "id-of-multus-conf"]
+    ids = [STARTED, "id-of-multus-conf"]
     image = "ghcr.io/k8snetworkplumbingwg/multus-cni:v4.2.3-thick"
     assert inputs["triggers"] == [*ids, image, *sums, made_from("wait-ready", inputs)]
 
@@ -797,7 +795,9 @@ def test_a_worker_that_is_not_on_the_network_is_pointed_out(run_lab: RunLab, cap
         answers=saying(OF_TWO_WORKERS | WITH_ADDRESS), workers=2, networks=[on_one], nodeAnnotations={"bnk": True}
     )
     assert done.error is None, done.error
-    assert f"network ext-net: kalico-worker2 not on it (`nodes`), so no {NODE_ADDRESS} there" in caplog.messages
+    assert (
+        f"network ext-net: kalico-worker2 did not join it (`nodes`) and will have no {NODE_ADDRESS}" in caplog.messages
+    )
     caplog.clear()
     assert run_lab(answers=saying(WITH_ADDRESS), **ANNOTATED).error is None
     assert not [line for line in caplog.messages if NODE_ADDRESS in line]
@@ -980,7 +980,13 @@ def test_another_reason_makes_a_command_anew(run_lab: RunLab, left: Left, progra
 def test_the_configs_on_the_nodes_are_written_again_where_one_is_not_the_labs(run_lab: RunLab, left: Left) -> None:
     both = worker(left, **{"conf.ext-net": "\t"})
     second = (both.nodes["kalico-worker"] or {}) | {"conf.ext-net": "kalico-ext-net.conflist is not the lab's\t"}
-    edited = replace(both, nodes=both.nodes | {"kalico-worker2": second}, nads=None, pods=None)
+    edited = replace(
+        both,
+        records=both.records | {"node.kalico-worker2": ""},
+        nodes=both.nodes | {"kalico-worker2": second},
+        nads=None,
+        pods=None,
+    )
     done = run_lab(left=edited, answers=saying(OF_TWO_WORKERS), workers=2)
     assert done.error is None, done.error
     assert reasons(done) == {
@@ -1015,7 +1021,22 @@ def test_a_worker_of_which_nothing_is_there_or_known_is_made_whatever_the_state_
     records = {name: text for name, text in left.records.items() if name != "node.kalico-worker"}
     done = run_lab(left=replace(left, nodes=nodes, records=records))
     assert done.error is None, done.error
-    assert reasons(done) == {WORKER: "there is no node kalico-worker"}
+    assert reasons(done) == {WORKER: "node kalico-worker has not joined"}
+
+
+def test_a_worker_whose_removal_was_begun_is_made_again_where_it_is_wanted_again(run_lab: RunLab, left: Left) -> None:
+    records = {name: text for name, text in left.records.items() if name != "node.kalico-worker"}
+    done = run_lab(left=replace(left, records=records))
+    assert done.error is None, done.error
+    assert reasons(done) == {WORKER: "node kalico-worker has not joined"}
+
+
+def test_another_script_that_removes_a_thing_makes_it_anew(program: Run) -> None:
+    """As an update in place it would be made again over what is there, and nothing else would know."""
+    trigger = program[WORKER].inputs["triggers"][-1]
+    inputs = program[WORKER].inputs
+    assert trigger == made_from("worker-create", inputs)
+    assert trigger != made_from("worker-create", inputs | {"delete": "another"})
 
 
 def test_a_pod_on_a_worker_that_goes_is_made_again_elsewhere(run_lab: RunLab, left: Left) -> None:

@@ -15,7 +15,7 @@ from components.checks.judge import Result, as_output
 from components.checks.plan import from_json, plan
 from components.self_test import ALREADY_SAID
 from tests.components.conftest import ANSWERS, STDOUT, Left, RunLab
-from tests.components.test_program import BORN, STARTED
+from tests.components.test_program import STARTED
 from tests.lab_config import ROOT, lab, pod
 from tests.recorder import Answers, Run
 
@@ -46,7 +46,7 @@ def test_the_plan_goes_to_the_script_with_the_python_that_runs_the_program(progr
 
 
 def test_it_is_asked_again_of_other_pods_and_after_the_start_of_a_node(program: Run) -> None:
-    assert program[SELF_TEST].inputs["triggers"][:-1] == [BORN, STARTED, "uid-of-pods-samplepod"]
+    assert program[SELF_TEST].inputs["triggers"][:-1] == [STARTED, "uid-of-pods-samplepod"]
 
 
 def test_one_that_passed_is_left_alone_and_one_that_did_not_is_made_again(run_lab: RunLab, left: Left) -> None:

@@ -295,7 +295,7 @@ def test_pods_of_two_workers_have_addresses_of_their_workers_ranges(lab: Lab, co
     ]
     changed(lab, config)
     assert _nodes(lab) == {
-        WORKER: ("eth1", "10.33.0.200 to 10.33.0.214"),
+        WORKER: (lab.interface(), "10.33.0.200 to 10.33.0.214"),
         WORKER2: ("eth1", "10.33.0.215 to 10.33.0.230"),
     }
     addresses = {each["pod"]: each["ips"][0] for each in attachments(lab)}

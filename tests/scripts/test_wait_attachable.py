@@ -17,8 +17,8 @@ NEEDED = [
     "/opt/cni/bin/macvlan",
 ]
 
-LEAVING = "kubectl * get nodes *"
-MORE = ("printf 'node/%s\\n' lab-worker lab-worker2 lab-worker3",)
+LEAVING = "kubectl get nodes *"
+MORE = ("printf '%s True\\n' lab-worker lab-worker2 lab-worker3",)
 RUNS = "podman inspect --format {{.State.Running}} lab-worker3"
 
 FELIX = "curl --silent --fail * http://localhost:9099/readiness"
@@ -44,7 +44,7 @@ def in_node(bench: Bench, name: str, file: str) -> Path:
 
 def wait(bench: Bench, seconds: str) -> subprocess.CompletedProcess[str]:
     bench.on(FELIX)
-    bench.on("kubectl * get nodes *", "printf 'node/%s\\n' lab-worker lab-worker2")
+    bench.on("kubectl get nodes *", "printf '%s True\\n' lab-worker lab-worker2")
     bench.on("kubectl *")
     return bench.run("wait-attachable", stdin="lab-worker\nlab-worker2\n", SECONDS_AT_MOST=seconds)
 
@@ -62,17 +62,17 @@ def test_a_node_is_open_to_all_pods_once_it_has_it_all(nodes: Bench, run_folder:
     in_node(nodes, "lab-worker", "/opt/cni/bin/calico").unlink()
     wait(nodes, "0")
     assert [call for call in nodes.calls if "get nodes" not in call and call.startswith("kubectl")] == [
-        f"kubectl --kubeconfig {run_folder}/kubeconfig taint nodes lab-worker2 kalico/no-network-"
+        "kubectl taint nodes lab-worker2 kalico/no-network-"
     ]
 
 
 def test_a_node_that_is_open_already_is_no_error(nodes: Bench) -> None:
-    nodes.on("kubectl * taint *", "echo 'error: taint \"kalico/no-network\" not found' >&2; exit 1")
+    nodes.on("kubectl taint *", "echo 'error: taint \"kalico/no-network\" not found' >&2; exit 1")
     assert wait(nodes, "0").returncode == 0
 
 
 def test_a_node_that_cannot_be_opened_is_an_error(nodes: Bench) -> None:
-    nodes.on("kubectl * taint *", "echo 'the API is away' >&2; exit 1")
+    nodes.on("kubectl taint *", "echo 'the API is away' >&2; exit 1")
     done = wait(nodes, "0")
     assert (done.returncode, done.stderr) == (1, "the API is away\n" * 2)
 
@@ -82,26 +82,46 @@ def test_a_node_that_is_about_to_go_takes_no_pod_any_more(nodes: Bench, run_fold
     nodes.on(RUNS, "echo true")
     assert wait(nodes, "0").returncode == 0
     assert [call for call in nodes.calls if "lab-worker3" in call and "inspect" not in call] == [
-        f"kubectl --kubeconfig {run_folder}/kubeconfig taint nodes lab-worker3 kalico/no-network:NoSchedule --overwrite"
+        "kubectl taint nodes lab-worker3 kalico/no-network:NoSchedule --overwrite"
     ]
 
 
-@pytest.mark.parametrize("said", ["echo false", "echo 'no such container' >&2; exit 125"], ids=["stopped", "removed"])
-def test_one_that_does_not_run_is_let_go_with_its_pods_since_nobody_there_ends_them(
-    nodes: Bench, run_folder: Path, said: str
+@pytest.mark.parametrize(
+    ("ready", "said"),
+    [
+        ("True", "echo false"),
+        ("True", "echo 'no such container' >&2; exit 125"),
+        ("Unknown", "echo true"),
+        ("", "echo true"),
+    ],
+    ids=["stopped", "removed", "not ready", "never ready"],
+)
+def test_one_that_does_not_run_or_is_not_ready_is_let_go_with_its_pods_since_nobody_there_ends_them(
+    nodes: Bench, ready: str, said: str
 ) -> None:
-    nodes.on(LEAVING, *MORE)
+    nodes.on(LEAVING, f"printf '%s True\\n' lab-worker lab-worker2; echo 'lab-worker3 {ready}'")
     nodes.on(RUNS, said)
     assert wait(nodes, "0").returncode == 0
     assert [call for call in nodes.calls if " delete " in call] == [
-        f"kubectl --kubeconfig {run_folder}/kubeconfig delete node lab-worker3",
-        f"kubectl --kubeconfig {run_folder}/kubeconfig delete pods --all-namespaces "
-        "--field-selector spec.nodeName=lab-worker3 --force --grace-period 0 --wait=false"
+        "kubectl delete node lab-worker3",
+        "kubectl delete pods --all-namespaces "
+        "--field-selector spec.nodeName=lab-worker3 --force --grace-period 0 --wait=false",
     ]
 
 
+@pytest.mark.parametrize(
+    "failing", ["kubectl taint nodes lab-worker3 *", "kubectl delete node *", "kubectl delete pods *"]
+)
+def test_one_that_does_not_go_is_an_error_that_is_told(nodes: Bench, failing: str) -> None:
+    nodes.on(LEAVING, *MORE)
+    nodes.on(RUNS, "echo false")
+    nodes.on(failing, "echo 'the API is away' >&2; exit 1")
+    done = wait(nodes, "0")
+    assert (done.returncode, done.stderr) == (1, "the API is away\n")
+
+
 def test_nodes_that_cannot_be_asked_for_are_an_error(nodes: Bench) -> None:
-    nodes.on("kubectl * get nodes *", "echo 'the API is away' >&2; exit 1")
+    nodes.on("kubectl get nodes *", "echo 'the API is away' >&2; exit 1")
     done = wait(nodes, "0")
     assert (done.returncode, done.stderr) == (1, "the API is away\n")
 

@@ -3,6 +3,7 @@
 import fcntl
 import shlex
 import subprocess
+import time
 from pathlib import Path
 from threading import Timer
 
@@ -41,6 +42,7 @@ def fresh(cluster: Bench) -> Bench:
 
 
 def willing(cluster: Bench) -> Bench:
+    cluster.on("podman rm --force --volumes lab-worker2")
     cluster.on("kubectl delete node lab-worker2 --ignore-not-found", 'printf %s "$KUBECONFIG" >"$BENCH/asked"')
     cluster.on(f"{INSPECT} *UsernsMode* lab-control-plane", "echo")
     cluster.on("podman run *", 'while [ "$1" != --env-file ]; do shift; done; cat "$2" >"$BENCH/env"')
@@ -125,6 +127,8 @@ def test_one_that_was_not_made_is_not_remembered(cluster: Bench, run_folder: Pat
     cluster.on(failing, "exit 1")
     assert create(fresh(cluster)).returncode == 1
     assert records(run_folder) == {}
+    undone = ["kubectl delete node lab-worker2 --ignore-not-found", "podman rm --force --volumes lab-worker2"]
+    assert cluster.calls[-2:] == undone
 
 
 def test_its_init_and_its_containerd_are_waited_for(cluster: Bench) -> None:
@@ -169,7 +173,6 @@ def test_what_the_engine_or_kubeadm_refuses_is_said(cluster: Bench, failing: str
 
 def test_what_an_earlier_run_left_of_it_is_made_anew(cluster: Bench, run_folder: Path) -> None:
     cluster.on(LABEL, "echo lab")
-    cluster.on("podman rm --force --volumes lab-worker2")
     assert create(willing(cluster)).returncode == 0
     order = [call for call in cluster.calls if call.startswith(("podman rm", "kubectl", "podman run"))]
     assert [call.split(" --")[0] for call in order] == ["podman rm", "kubectl delete node lab-worker2", "podman run"]
@@ -199,8 +202,9 @@ def test_whoever_makes_or_deletes_the_cluster_waits_for_it_and_other_workers_do_
         fcntl.flock(the_clusters, fcntl.LOCK_EX)
         freed = Timer(0.5, fcntl.flock, (the_clusters, fcntl.LOCK_UN))
         freed.start()
-        (cluster.folder / "calls").unlink()
+        begun = time.monotonic()
         assert create(cluster).returncode == 0
+        assert time.monotonic() - begun > 0.4
         freed.join()
 
 
@@ -209,7 +213,9 @@ def test_it_waits_for_one_that_is_still_at_the_same_worker(cluster: Bench, run_f
         fcntl.flock(orphans, fcntl.LOCK_EX)
         freed = Timer(0.5, fcntl.flock, (orphans, fcntl.LOCK_UN))
         freed.start()
+        begun = time.monotonic()
         assert create(fresh(cluster)).returncode == 0
+        assert time.monotonic() - begun > 0.4
         freed.join()
 
 

@@ -1,8 +1,11 @@
 """worker-delete.sh: a worker leaves its cluster in order, and gone already is fine."""
 
+import fcntl
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -41,10 +44,11 @@ def steps(bench: Bench) -> list[str]:
 
 def test_its_pods_go_first_then_the_node_then_the_container(worker: Bench, run_folder: Path) -> None:
     worker.on(RUNS, "echo true")
-    worker.on(f"{DRAIN} *")
+    worker.on(f"{DRAIN} *", 'ls "$RUN/because" >"$BENCH/remembered"')
     worker.on(LABEL, "echo lab")
     done = worker.run("worker-delete")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert worker.left("remembered") == "node.lab-worker\n"  # its own is gone by then
     assert steps(worker) == [
         DRAIN,
         "kubectl delete node",
@@ -113,13 +117,29 @@ def test_a_container_of_another_cluster_is_left_alone(worker: Bench) -> None:
     assert steps(worker) == []
 
 
-def test_a_container_that_does_not_go_is_an_error_and_stays_the_labs(worker: Bench, run_folder: Path) -> None:
-    worker.on(CLUSTER_RUNS, "echo false")
+def test_a_container_that_does_not_go_is_an_error_and_made_anew_if_it_is_wanted_again(
+    worker: Bench, run_folder: Path
+) -> None:
+    worker.on(RUNS, "echo false")
     worker.on(LABEL, "echo lab")
     worker.on(REMOVE, "echo 'device busy' >&2; exit 125")
     done = worker.run("worker-delete")
     assert (done.returncode, done.stderr) == (125, "device busy\n")
-    assert (run_folder / "because/node.lab-worker2").exists()
+    assert not (run_folder / "because/node.lab-worker2").exists()
+
+
+def test_it_waits_for_one_that_is_still_at_the_same_worker(worker: Bench, run_folder: Path) -> None:
+    worker.on(RUNS, "echo true")
+    worker.on(f"{DRAIN} *")
+    worker.on(LABEL, "echo lab")
+    with (run_folder / "lock.lab-worker2").open("w") as orphans:
+        fcntl.flock(orphans, fcntl.LOCK_EX)
+        freed = Timer(0.5, fcntl.flock, (orphans, fcntl.LOCK_UN))
+        freed.start()
+        begun = time.monotonic()
+        assert worker.run("worker-delete").returncode == 0
+        assert time.monotonic() - begun > 0.4
+        freed.join()
 
 
 @pytest.mark.parametrize("name", ["CLUSTER", "ENGINE", "RUN", "NODE"])
