@@ -41,6 +41,8 @@ class Leases(pulumi.ComponentResource):
     """By worker that joins such a network."""
     servers: dict[str, local.Command]
     """By network, of those that have one of the lab's own; prints INTERFACE MAC."""
+    absent: dict[str, local.Command]
+    """By network, of those that have another's."""
 
     def __init__(self, name: str, args: LeasesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:Leases", name, None, opts)
@@ -48,6 +50,11 @@ class Leases(pulumi.ComponentResource):
             network.name: self._server(name, network, network.dhcp_server, args)
             for network in args.settings.networks
             if network.dhcp_server
+        }
+        self.absent = {
+            network.name: self._none(name, network, args)
+            for network in networks_with_leases(args.settings)
+            if not network.dhcp_server
         }
         self.daemons = {worker: self._daemon(name, worker, args) for worker in nodes_with_leases(args.settings)}
         self.register_outputs({})
@@ -63,6 +70,14 @@ class Leases(pulumi.ComponentResource):
             lines=[worker],
             triggers=[args.plugins.made[worker].id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[node.running], deleted_with=node.made),
+        )
+
+    def _none(self, name: str, network: NetworkSettings, args: LeasesArgs) -> local.Command:
+        """In the place of a server: if there was one, it goes before a pod asks again, not at the end of the update."""
+        return scripts.run(
+            f"{name}-{network.name}",
+            environment=args.workspace.environment | {"NETWORK": network.name},
+            opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _server(self, name: str, network: NetworkSettings, server: ServerSettings, args: LeasesArgs) -> local.Command:
@@ -98,7 +113,7 @@ def leased(name: str, args: LeasesArgs) -> Leased:
     needed = {
         network.name: [
             *(leases.daemons[worker] for worker in network.nodes),
-            *filter(None, [leases.servers.get(network.name)]),
+            (leases.servers | leases.absent)[network.name],
         ]
         for network in networks
     }

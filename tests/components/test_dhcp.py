@@ -122,8 +122,13 @@ def test_where_the_network_has_a_server_of_its_own_the_lab_has_the_daemon_alone(
     run_leased: Callable[..., Run],
 ) -> None:
     done = run_leased(server=False, rangeEnd=None)
-    assert {label for label in done.labels if "lease" in label.lower()} == {"Leases leases", DAEMON}
-    assert done[NAD].depends_on == {NAD_KIND, JOIN, DAEMON}
+    assert {label for label in done.labels if "lease" in label.lower()} == {"Leases leases", DAEMON, SERVER}
+    nothing = done[SERVER].inputs
+    assert (nothing.get("create"), nothing.get("delete")) == (None, None)
+    # Where there was one it is replaced, and gone before a pod asks for a lease.
+    assert done[SERVER].delete_before_replace
+    assert nothing["triggers"] != run_leased()[SERVER].inputs["triggers"]
+    assert done[NAD].depends_on == {NAD_KIND, JOIN, DAEMON, SERVER}
     assert "kalico/leases" not in done[NAD].inputs["metadata"]["annotations"]
 
 
