@@ -114,9 +114,10 @@ def own_server(lab: Lab) -> Iterator[str]:
     serve = (
         "ip address flush dev eth0 && ip address add 10.44.0.201/24 dev eth0 && exec dnsmasq --keep-in-foreground"
         " --conf-file=/dev/null --user=root --port=0 --no-resolv --no-hosts --no-ping --dhcp-authoritative"
-        " --dhcp-range=10.44.0.150,10.44.0.160,255.255.255.0,2m --dhcp-option=3 --log-facility=-"
+        " --dhcp-range=10.44.0.150,10.44.0.160,255.255.255.0,2m --dhcp-option=3 --dhcp-leasefile=/run/leases"
+        " --log-facility=-"
     )
-    rights = ("--cap-add", "NET_ADMIN", "--cap-add", "NET_RAW")
+    rights = ("--cap-add", "NET_ADMIN", "--cap-add", "NET_RAW", "--tmpfs", "/run")
     words = ("--detach", "--name", name, "--network", "e2e-leased", *rights, "--entrypoint", "sh", image, "-c", serve)
     run(lab.engine, "run", *words)
     yield name
