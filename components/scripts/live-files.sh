@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What several scripts do with the lab's live files in RUN; `script` puts it in the place of the line that names it.
+# What several scripts do with the lab's nodes and their live files in RUN; `script` puts it in the place of the line that names it.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}"
 
@@ -27,6 +27,11 @@ locked() {
   echo "cluster '$CLUSTER': ${holder:-another process} has held $file for 300 s;" \
     "wait for its end, or end it, then run again" >&2
   exit 1
+}
+
+# The cluster that the container NODE is a node of, if of any; fails where there is no such container.
+cluster_of_node() {
+  "$ENGINE" inspect --type container --format '{{index .Config.Labels "io.x-k8s.kind.cluster"}}' "$NODE" 2>/dev/null
 }
 
 # Removes the volumes that files of RUN/volumes name: those of a node that somebody removed before would stay.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Waits until a pod that starts on the nodes gets all its interfaces, and each of them works at once: a pod made before
 # that gets no net1, and no error. On each node: Multus's conf and socket, the plugins' binaries, Felix ready (until then
-# eth0 leads nowhere). Then takes off the node's taint (see kind-create and worker-create), so that others' pods may start there, too.
-# A node of the cluster that is none of the lab's any more is closed to pods again, or goes.
+# eth0 leads nowhere). Then takes off the node's taint (see kind-create and worker-create), so that others' pods may start
+# there, too. A node of the cluster that is none of the lab's any more is closed to pods again, or goes.
 # Reads the nodes on stdin, one a line; SECONDS_AT_MOST ends the wait with what is missing where.
 set -euo pipefail
 : "${ENGINE:?}" "${RUN:?}" "${SECONDS_AT_MOST:?}"

@@ -18,7 +18,7 @@ SECONDS=0 # without the wait for the locks
 mkdir -p "$RUN/because"
 rm -f "$RUN/because/node.$NODE" # of what was there before
 
-if of=$("$ENGINE" inspect --type container --format '{{index .Config.Labels "io.x-k8s.kind.cluster"}}' "$NODE" 2>/dev/null); then
+if of=$(cluster_of_node); then
   if [ "$of" != "$CLUSTER" ]; then
     echo "$ENGINE has a container '$NODE' already that is no node of cluster '$CLUSTER':" \
       "choose another name (pulumi config set clusterName NAME) or remove it ($ENGINE rm --force $NODE)" >&2

@@ -22,8 +22,7 @@ if running "$CLUSTER-control-plane"; then # else the cluster is gone, or goes
   fi
   kubectl delete node "$NODE" --ignore-not-found >/dev/null
 fi
-if of=$("$ENGINE" inspect --type container --format '{{index .Config.Labels "io.x-k8s.kind.cluster"}}' "$NODE" 2>/dev/null) &&
-  [ "$of" = "$CLUSTER" ]; then
+if of=$(cluster_of_node) && [ "$of" = "$CLUSTER" ]; then
   "$ENGINE" rm --force --volumes "$NODE" >/dev/null
 fi
 remove_volumes "$RUN/volumes/$NODE"
