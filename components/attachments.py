@@ -126,8 +126,7 @@ class Attachments(pulumi.ComponentResource):
             scripts.run(
                 f"{name}-{network.name}-bridge-{node.name}",
                 delete="bridge-delete",
-                environment=args.workspace.environment | {"BRIDGE": bridge_on_node(network.name)},
-                lines=[node.name],
+                environment=args.workspace.environment | {"NODE": node.name, "BRIDGE": bridge_on_node(network.name)},
                 triggers=[node.id],
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[node.running], deleted_with=node.made),
             )
@@ -144,20 +143,20 @@ class Attachments(pulumi.ComponentResource):
                 create="attachment-conf",
                 delete="node-files-delete",
                 environment=args.workspace.environment
-                | {"NETWORK": network.name, "FILE": file, "REMOVED": f"{file} /run/kalico/{thing}"},
+                | {"NODE": node.name, "NETWORK": network.name, "FILE": file, "CONFIG": config}
+                | {"NODES": node.name, "REMOVED": f"{file} /run/kalico/{thing}"},
                 because=partial(args.drift.in_nodes, thing, [node.name]),
-                lines=[line],
                 triggers=[join.id],
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[join], deleted_with=node.made),
             )
-            for node, join, line in zip(nodes, joins, confs(network, args.cluster_subnets), strict=True)
+            for node, join, config in zip(nodes, joins, confs(network, args.cluster_subnets), strict=True)
         ]
 
 
 def confs(network: NetworkSettings, keep: Sequence[Subnet] = ()) -> list[str]:
-    """A line for each worker that joins: its name and the CNI config of its own, a list as its file has to hold."""
+    """The CNI config of each worker that joins, in their order: a list of plugins, as its file has to hold."""
     parts = {part.worker: part for part in network.ranges}
-    return [f"{node} {nad_config(network, MASTER, parts.get(node), keep=keep, listed=True)}" for node in network.nodes]
+    return [nad_config(network, MASTER, parts.get(node), keep=keep, listed=True) for node in network.nodes]
 
 
 def nad_config(

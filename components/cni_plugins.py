@@ -40,9 +40,8 @@ class CniPlugins(pulumi.ComponentResource):
             node.name: scripts.run(
                 f"{name}-{node.name}",
                 create="cni-plugins",
-                environment=args.workspace.environment | values,
+                environment=args.workspace.environment | {"NODE": node.name, **values},
                 because=partial(args.drift.in_nodes, "plugins", [node.name]),
-                lines=[node.name],
                 triggers=[node.id],
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[args.calico.authority, node.running]),
             )

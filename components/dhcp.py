@@ -65,9 +65,9 @@ class Leases(pulumi.ComponentResource):
             f"{name}-daemon-{worker}",
             create="dhcp-daemon",
             delete="dhcp-daemon-delete",
-            environment=args.workspace.environment | {"LEASES": scripts.script(LEASES), "SECONDS_AT_MOST": "60"},
+            environment=args.workspace.environment
+            | {"NODE": worker, "LEASES": scripts.script(LEASES), "SECONDS_AT_MOST": "60"},
             because=partial(args.drift.in_nodes, "dhcp", [worker]),
-            lines=[worker],
             triggers=[args.plugins.made[worker].id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[node.running], deleted_with=node.made),
         )

@@ -55,10 +55,9 @@ class KindCluster(pulumi.ComponentResource):
         self.id = self.made.stdout
         self.running = scripts.run(
             f"{name}-running",
-            create="nodes-run",
-            environment=workspace.environment | {"SECONDS_AT_MOST": "120"},
+            create="node-run",
+            environment=workspace.environment | {"NODE": settings.control_plane, "SECONDS_AT_MOST": "120"},
             because=partial(args.drift.in_nodes, "node", [settings.control_plane]),
-            lines=[settings.control_plane],
             triggers=[self.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.made]),
         )

@@ -46,9 +46,9 @@ class Multus(pulumi.ComponentResource):
             f"{name}-conf",
             create="daemon-files",
             environment=args.workspace.environment
-            | {"DAEMON": "multus", "FILES": "/etc/cni/net.d/00-multus.conf", "SECONDS_AT_MOST": "300"},
+            | {"DAEMON": "multus", "FILES": "/etc/cni/net.d/00-multus.conf", "SECONDS_AT_MOST": "300"}
+            | {"NODES": " ".join(args.workers.nodes)},
             because=partial(args.drift.in_nodes, "multus", list(args.workers.nodes)),
-            lines=list(args.workers.nodes),
             triggers=[args.workers.id],
             opts=pulumi.ResourceOptions(
                 parent=self, depends_on=[*args.workers.running, *self.objects], deleted_with=args.cluster.made

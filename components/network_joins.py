@@ -40,8 +40,8 @@ class NetworkJoins(pulumi.ComponentResource):
         for network in args.networks:
             if network.plugin.on_network:
                 self.made[network.name] = {
-                    worker: self._join(name, network, worker, line, args)
-                    for worker, line in zip(network.nodes, join_lines(network), strict=True)
+                    worker: self._join(name, network, worker, address, args)
+                    for worker, address in own_addresses(network).items()
                 }
         self.networks = pulumi.Output.all(
             *(self.printed(network).apply(partial(facts, network)) for network in args.networks)
@@ -60,7 +60,7 @@ class NetworkJoins(pulumi.ComponentResource):
         return pulumi.Output.from_input("\n".join(lines))
 
     def _join(
-        self, name: str, network: NetworkSettings, worker: str, line: str, args: NetworkJoinsArgs
+        self, name: str, network: NetworkSettings, worker: str, address: str, args: NetworkJoinsArgs
     ) -> local.Command:
         made, node = args.macvlans.made[network.name], args.workers.nodes[worker]
         earlier = [joins[worker] for joins in self.made.values() if worker in joins]
@@ -68,9 +68,8 @@ class NetworkJoins(pulumi.ComponentResource):
             f"{name}-{network.name}-{worker}",
             create="network-join",
             delete="network-leave",
-            environment=args.workspace.environment | {"NETWORK": network.name},
+            environment=args.workspace.environment | {"NODE": worker, "NETWORK": network.name, "ADDRESS": address},
             because=partial(args.drift.in_nodes, f"join.{network.name}", [worker]),
-            lines=[line],
             triggers=[node.id, made.id],
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -81,10 +80,9 @@ class NetworkJoins(pulumi.ComponentResource):
         )
 
 
-def join_lines(network: NetworkSettings) -> list[str]:
-    """A line for each worker: its name and its own address, if it is to have one."""
-    given = itertools.zip_longest(network.nodes, map(str, network.node_addresses), fillvalue="")
-    return [" ".join(each).rstrip() for each in given]
+def own_addresses(network: NetworkSettings) -> dict[str, str]:
+    """By worker that joins: its own address, with the prefix; '' where it is to have none."""
+    return dict(itertools.zip_longest(network.nodes, map(str, network.node_addresses), fillvalue=""))
 
 
 def interfaces(joined: str) -> dict[str, str]:
@@ -101,8 +99,7 @@ def master(joined: str) -> str:
 def facts(network: NetworkSettings, joined: str) -> dict[str, Any]:
     """A network's name and subnet, and its nodes: each with its interface, and its address and range if it has them."""
     ranges = {part.worker: {"range": str(part)} for part in network.ranges}
-    own = zip(network.nodes, network.node_addresses, strict=False)  # all have one, or none has
-    addresses = {node: {"address": str(address)} for node, address in own}
+    addresses = {node: {"address": address} for node, address in own_addresses(network).items() if address}
     return {
         "name": network.name,
         **{side.key("subnet"): str(side.subnet) for side in network.sides},

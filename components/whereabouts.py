@@ -77,10 +77,10 @@ class Whereabouts(pulumi.ComponentResource):
                 "DAEMON": "whereabouts",
                 "FILES": " ".join(FILES),
                 "SECONDS_AT_MOST": "300",
+                "NODES": " ".join(args.workers.nodes),
                 "REMOVED": "/run/kalico/whereabouts",
             },
             because=partial(args.drift.in_nodes, "whereabouts", list(args.workers.nodes)),
-            lines=list(args.workers.nodes),
             triggers=[args.workers.id],
             opts=pulumi.ResourceOptions(
                 parent=self, depends_on=[*args.workers.running, *objects, *daemon], deleted_with=args.cluster.made
@@ -93,8 +93,7 @@ class Whereabouts(pulumi.ComponentResource):
         return scripts.run(
             f"{name}-left-{node.name}",
             delete="node-files-delete",
-            environment=args.workspace.environment | {"REMOVED": f"{FOLDER} {PLUGIN}"},
-            lines=[node.name],
+            environment=args.workspace.environment | {"NODES": node.name, "REMOVED": f"{FOLDER} {PLUGIN}"},
             triggers=[node.id],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[node.running], deleted_with=node.made),
         )

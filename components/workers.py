@@ -96,10 +96,9 @@ class Workers(pulumi.ComponentResource):
         )
         running = scripts.run(
             f"{name}-{worker}-running",
-            create="nodes-run",
-            environment=args.workspace.environment | {"SECONDS_AT_MOST": "120"},
+            create="node-run",
+            environment=args.workspace.environment | {"NODE": worker, "SECONDS_AT_MOST": "120"},
             because=partial(args.drift.in_nodes, "node", [worker]),
-            lines=[worker],
             triggers=[made.id],
             # A node that was stopped starts only when the networks it has joined are there.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[made, *args.macvlans.made.values()]),

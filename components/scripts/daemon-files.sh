@@ -2,14 +2,14 @@
 # Waits until what a daemon of the cluster puts on its node is on every node. Of Multus that is its conf: a pod that is
 # made without it gets no net1, and no error. The daemon writes when it starts, and never again: where BECAUSE (of
 # node-look.sh) says that a file is gone, the daemon of that node is started anew; one that has only begun is let be.
-# DAEMON is the `app` of its pods, FILES the paths with blanks between. Reads the nodes on stdin, one a line;
-# SECONDS_AT_MOST ends the wait. Leaves the mark DAEMON in each node (see node-look.sh).
+# DAEMON is the `app` of its pods, FILES are the paths and NODES the nodes, with blanks between. SECONDS_AT_MOST ends
+# the wait. Leaves the mark DAEMON in each node (see node-look.sh).
 set -euo pipefail
-: "${ENGINE:?}" "${RUN:?}" "${DAEMON:?}" "${FILES:?}" "${SECONDS_AT_MOST:?}"
+: "${ENGINE:?}" "${RUN:?}" "${DAEMON:?}" "${FILES:?}" "${NODES:?}" "${SECONDS_AT_MOST:?}"
 export KUBECONFIG="$RUN/kubeconfig"
 read -ra files <<<"$FILES"
+read -ra nodes <<<"$NODES"
 
-mapfile -t nodes
 for node in "${nodes[@]}"; do
   if [[ ${BECAUSE:-} == *' is gone' ]] && ! "$ENGINE" exec "$node" ls "${files[@]}" >/dev/null 2>&1; then
     kubectl delete pods --namespace kube-system --selector "app=$DAEMON" --field-selector "spec.nodeName=$node" >/dev/null

@@ -1,14 +1,11 @@
 #!/usr/bin/env bash
-# Ends the daemon of the dhcp plugin in nodes and takes its unit away. Reads the nodes on stdin, one a line. Does not
-# mind one that is gone, or does not run.
+# Ends the daemon of the dhcp plugin in NODE and takes its unit away. Does not mind a node that is gone, or does not run.
 set -euo pipefail
-: "${ENGINE:?}"
+: "${ENGINE:?}" "${NODE:?}"
 
-while read -r node; do
-  [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$node" 2>/dev/null </dev/null)" = true ] || continue
-  "$ENGINE" exec "$node" bash -c '
-    ! [ -e /etc/systemd/system/kalico-dhcp.service ] || systemctl --quiet disable --now kalico-dhcp
-    rm -f /etc/systemd/system/kalico-dhcp.service /usr/local/bin/kalico-dhcp-leases /run/kalico/dhcp /run/kalico/.dhcp
-    systemctl daemon-reload
-  ' </dev/null
-done
+[ "$("$ENGINE" inspect --format '{{.State.Running}}' "$NODE" 2>/dev/null)" = true ] || exit 0
+"$ENGINE" exec "$NODE" bash -c '
+  ! [ -e /etc/systemd/system/kalico-dhcp.service ] || systemctl --quiet disable --now kalico-dhcp
+  rm -f /etc/systemd/system/kalico-dhcp.service /usr/local/bin/kalico-dhcp-leases /run/kalico/dhcp /run/kalico/.dhcp
+  systemctl daemon-reload
+'

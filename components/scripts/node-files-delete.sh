@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Removes REMOVED, paths with blanks between, from the nodes. Reads a line a node on stdin: NODE and more. A node that is
-# not there any more, or does not run, has none that matters: it loses its marks, and is given the rest when it starts.
+# Removes REMOVED, paths, from NODES, both with blanks between. A node that is not there any more, or does not run, has
+# none that matters: it loses its marks, and is given the rest when it starts.
 set -euo pipefail
-: "${ENGINE:?}" "${REMOVED:?}"
+: "${ENGINE:?}" "${NODES:?}" "${REMOVED:?}"
+read -ra nodes <<<"$NODES"
 read -ra removed <<<"$REMOVED"
 
-while read -r node _; do
-  if [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$node" 2>/dev/null </dev/null)" = true ]; then
-    "$ENGINE" exec "$node" rm -rf "${removed[@]}" </dev/null
+for node in "${nodes[@]}"; do
+  if [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$node" 2>/dev/null)" = true ]; then
+    "$ENGINE" exec "$node" rm -rf "${removed[@]}"
   fi
 done

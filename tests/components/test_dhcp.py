@@ -94,10 +94,10 @@ def test_the_scripts_are_told_what_they_need(run_leased: Callable[..., Run], cac
     assert server["triggers"] == ["id-of-networks-lan", made_from("peer-create", server)]
     assert (daemon["create"], daemon["delete"]) == (script("dhcp-daemon"), script("dhcp-daemon-delete"))
     assert daemon["environment"] == labs_environment(cache) | {
+        "NODE": "kalico-worker",
         "LEASES": script("kalico-dhcp-leases"),
         "SECONDS_AT_MOST": "60",
     }
-    assert daemon["stdin"] == "kalico-worker\n"
     assert daemon["triggers"] == ["id-of-cni-plugins-kalico-worker", made_from("dhcp-daemon", daemon)]
 
 

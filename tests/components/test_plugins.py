@@ -63,7 +63,7 @@ def test_bridges_of_several_workers_are_pointed_out_and_each_has_its_config(
     for node, label in NODE_CONFS.items():
         assert done[label].depends_on == {f"Command workers-{node}-running"}
         assert done[label].inputs["triggers"][0] == f"id-of-workers-{node}-running"
-        assert '"bridge": "br-ext-net"' in done[label].inputs["stdin"]
+        assert '"bridge": "br-ext-net"' in done[label].inputs["environment"]["CONFIG"]
     assert done[NAD].replace_with == {*running, BRIDGE_GOES, SECOND_GOES, *NODE_CONFS.values()}
     assert "each of its 2 workers has a bridge of its own" in caplog.text
     assert [node["interface"] for node in done.outputs["networks"][0]["nodes"]] == ["br-ext-net"] * 2
@@ -73,9 +73,8 @@ def test_the_bridges_that_the_plugin_made_go_with_the_network_after_its_nad(run_
     command = run_lab(answers=saying(SAID), workers=2, networks=[BRIDGE])[SECOND_GOES]
     assert command.inputs.get("create") is None
     assert command.inputs["delete"] == script("bridge-delete")
-    assert command.inputs["environment"] == labs_environment(cache) | {"BRIDGE": "br-ext-net"}
+    assert command.inputs["environment"] == labs_environment(cache) | {"NODE": "kalico-worker2", "BRIDGE": "br-ext-net"}
     worker = "Command workers-kalico-worker2"
-    assert command.inputs["stdin"] == "kalico-worker2\n"
     assert command.inputs["triggers"][0] == "id-of-workers-kalico-worker2"
     assert command.depends_on == {worker, f"{worker}-running"}
     assert command.deleted_with == worker

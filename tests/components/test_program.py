@@ -172,9 +172,9 @@ CHILDREN: dict[str, tuple[str, str, set[str]]] = {
 COMMANDS = {
     # By name: the scripts that make it and that remove it.
     "cluster-kind": ("kind-create", "kind-delete"),
-    "cluster-running": ("nodes-run", None),
+    "cluster-running": ("node-run", None),
     "workers-kalico-worker": ("worker-create", "worker-delete"),
-    "workers-kalico-worker-running": ("nodes-run", None),
+    "workers-kalico-worker-running": ("node-run", None),
     "networks-ext-net": ("network-create", "network-delete"),
     "joins-ext-net-kalico-worker": ("network-join", "network-leave"),
     "cni-plugins-kalico-control-plane": ("cni-plugins", None),
@@ -334,13 +334,11 @@ def test_what_was_in_a_cluster_that_is_gone_is_forgotten_by_a_refresh(program: R
 
 def test_every_node_is_made_to_run_and_again_in_another_cluster(program: Run, cache: Path) -> None:
     inputs = program[RUNNING].inputs
-    assert inputs["environment"] == labs_environment(cache) | {"SECONDS_AT_MOST": "120"}
-    assert inputs["stdin"] == "kalico-control-plane\n"
-    assert inputs["triggers"] == ["the-clusters-uid", made_from("nodes-run", inputs)]
+    assert inputs["environment"] == labs_environment(cache) | {"NODE": "kalico-control-plane", "SECONDS_AT_MOST": "120"}
+    assert inputs["triggers"] == ["the-clusters-uid", made_from("node-run", inputs)]
     inputs = program[WORKER_RUNS].inputs
-    assert inputs["environment"] == labs_environment(cache) | {"SECONDS_AT_MOST": "120"}
-    assert inputs["stdin"] == "kalico-worker\n"
-    assert inputs["triggers"] == ["id-of-workers-kalico-worker", made_from("nodes-run", inputs)]
+    assert inputs["environment"] == labs_environment(cache) | {"NODE": "kalico-worker", "SECONDS_AT_MOST": "120"}
+    assert inputs["triggers"] == ["id-of-workers-kalico-worker", made_from("node-run", inputs)]
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -391,9 +389,10 @@ def test_an_island_is_told_to_carry_what_is_more_than_a_link_does(
 def test_the_workers_join_the_network_anew_with_a_new_cluster_or_network(program: Run, cache: Path) -> None:
     inputs = program[JOIN].inputs
     assert inputs["environment"] == labs_environment(cache) | {
+        "NODE": "kalico-worker",
         "NETWORK": "ext-net",
+        "ADDRESS": "",
     }
-    assert inputs["stdin"] == "kalico-worker\n"
     assert inputs["triggers"] == [
         "id-of-workers-kalico-worker",
         "id-of-networks-ext-net",
@@ -411,11 +410,11 @@ def test_the_plugins_go_to_every_node_and_again_when_nodes_or_archive_are_others
     ):
         inputs = program[label].inputs
         assert inputs["environment"] == labs_environment(cache) | {
+            "NODE": node,
             "ARCHIVE": archive["source"],
             "ARCH": ARCHITECTURES[platform.machine().lower()],
             "ROUTES_PLUGIN": script("kalico-routes"),
         }
-        assert inputs["stdin"] == f"{node}\n"
         assert inputs["triggers"] == [born, made_from("cni-plugins", inputs)]
 
 
@@ -424,9 +423,9 @@ def test_multuss_conf_is_awaited_on_every_node_and_again_in_another_cluster(prog
     assert inputs["environment"] == labs_environment(cache) | {
         "DAEMON": "multus",
         "FILES": "/etc/cni/net.d/00-multus.conf",
+        "NODES": "kalico-control-plane kalico-worker",
         "SECONDS_AT_MOST": "300",
     }
-    assert inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
     assert inputs["triggers"] == [BORN, made_from("daemon-files", inputs)]
 
 
@@ -683,10 +682,9 @@ def test_each_node_is_given_its_config_with_its_range_and_a_place_for_its_interf
     for node, label in NODE_CONFS.items():
         inputs = two_workers[label].inputs
         assert (inputs["create"], inputs["delete"]) == (script("attachment-conf"), script("node-files-delete"))
-        assert inputs["environment"] == labs_environment(cache) | own
-        name, text = inputs["stdin"].rstrip().split(" ", 1)
-        assert name == node
-        configs[node] = json.loads(text)
+        configs[node] = json.loads(inputs["environment"]["CONFIG"])
+        given = own | {"NODE": node, "NODES": node, "CONFIG": inputs["environment"]["CONFIG"]}
+        assert inputs["environment"] == labs_environment(cache) | given
     assert {
         node: (config["name"], macvlan["master"], macvlan["ipam"]["rangeStart"], macvlan["ipam"]["rangeEnd"])
         for node, config in configs.items()
@@ -731,9 +729,11 @@ def test_workers_that_share_all_addresses_have_the_config_on_the_nodes_too_and_n
     inputs = done["NetworkAttachmentDefinition attachments-lan"].inputs
     assert inputs["spec"] == {}
     assert inputs["metadata"]["annotations"] == FORCE | {"kalico/content": digest("")}
-    lines = [done[f"Command attachments-lan-conf-{node}"].inputs["stdin"] for node in NODE_CONFS]
-    assert [line.split(" ")[0] for line in lines] == ["kalico-worker", "kalico-worker2"]
-    assert all('"capabilities": {"ips": true}' in line and '"master": "@MASTER@"' in line for line in lines)
+    given = [done[f"Command attachments-lan-conf-{node}"].inputs["environment"] for node in NODE_CONFS]
+    assert [each["NODE"] for each in given] == ["kalico-worker", "kalico-worker2"]
+    for config in (each["CONFIG"] for each in given):
+        assert '"capabilities": {"ips": true}' in config
+        assert '"master": "@MASTER@"' in config
     assert done.outputs["networks"][0]["nodes"] == [
         {"name": "kalico-worker", "interface": "eth1"},
         {"name": "kalico-worker2", "interface": "eth2"},
@@ -764,7 +764,7 @@ def annotated(run_lab: RunLab) -> Run:
 
 
 def test_a_worker_joins_with_its_address_and_is_annotated_with_what_it_then_has(annotated: Run, cache: Path) -> None:
-    assert annotated[JOIN].inputs["stdin"] == "kalico-worker 10.23.10.10/16\n"
+    assert annotated[JOIN].inputs["environment"]["ADDRESS"] == "10.23.10.10/16"
     command = annotated[ANNOTATE]
     assert (command.inputs["create"], command.inputs["delete"]) == (
         script("node-annotate"),

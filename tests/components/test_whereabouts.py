@@ -148,10 +148,10 @@ def test_the_plugin_and_its_files_are_awaited_on_every_node(shared: Run, cache: 
         "DAEMON": "whereabouts",
         "FILES": " ".join(FILES),
         "SECONDS_AT_MOST": "300",
+        "NODES": "kalico-control-plane kalico-worker",
         "REMOVED": "/run/kalico/whereabouts",
     }
     assert command.inputs["environment"] == labs_environment(cache) | own
-    assert command.inputs["stdin"] == "kalico-control-plane\nkalico-worker\n"
     assert command.inputs["triggers"] == [BORN, made_from("daemon-files", command.inputs)]
     assert command.depends_on == {*NODES, *STARTS, WORKLOAD, *OBJECTS}
     assert command.deleted_with == KIND
@@ -162,7 +162,7 @@ def test_what_the_daemon_put_on_the_nodes_goes_when_the_daemon_is_gone(shared: R
         command = shared[f"Command whereabouts-left-{node}"]
         assert command.inputs["delete"] == script("node-files-delete")
         assert command.inputs["environment"]["REMOVED"] == "/etc/cni/net.d/whereabouts.d /opt/cni/bin/whereabouts"
-        assert command.inputs["stdin"] == f"{node}\n"
+        assert command.inputs["environment"]["NODES"] == node
         assert "create" not in command.inputs
         assert command.depends_on == {made, running}
         assert command.deleted_with == made
@@ -184,7 +184,7 @@ def test_only_who_uses_it_waits_for_it(shared: Run) -> None:
 
 def test_workers_share_one_range_by_configs_that_differ_in_nothing(run_shared: Callable[..., Run]) -> None:
     done = run_shared(workers=2, networks=[LAN], pods=[])
-    first, second = (done[label].inputs["stdin"].split(" ", 1)[1] for label in LANS_CONFS)
+    first, second = (done[label].inputs["environment"]["CONFIG"] for label in LANS_CONFS)
     assert first == second
     assert '"type": "whereabouts", "range": "10.40.0.0/16"' in first
     assert "kalico/ranges" not in done[LANS_NAD].inputs["metadata"]["annotations"]

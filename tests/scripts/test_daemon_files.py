@@ -23,7 +23,7 @@ def multus(nodes: Bench) -> Bench:
 
 
 def wait(bench: Bench, **values: str) -> subprocess.CompletedProcess[str]:
-    return bench.run("daemon-files", stdin="".join(f"{name}\n" for name in NODES), **values)
+    return bench.run("daemon-files", NODES=" ".join(NODES), **values)
 
 
 def marks(bench: Bench) -> list[str]:

@@ -1,4 +1,4 @@
-"""dhcp-daemon.sh and dhcp-daemon-delete.sh: the dhcp plugin's daemon in each node, by systemd, and its end."""
+"""dhcp-daemon.sh and dhcp-daemon-delete.sh: the dhcp plugin's daemon in a node, by systemd, and its end."""
 
 import configparser
 import subprocess
@@ -13,45 +13,44 @@ TEXT = "#!/bin/bash\necho '$OWN'  \n\n"
 
 
 @pytest.fixture
-def nodes(bench: Bench) -> Bench:
+def node(bench: Bench) -> Bench:
     bench.environment |= {"LEASES": TEXT, "SECONDS_AT_MOST": "5"}
     return bench
 
 
-def start(bench: Bench, *names: str, **values: str) -> subprocess.CompletedProcess[str]:
+def start(bench: Bench, **values: str) -> subprocess.CompletedProcess[str]:
     bench.on(f"podman exec --interactive * install *{UNIT}", 'cat >"$BENCH/unit-$3"')
     bench.on(f"podman exec --interactive * install *{HELPER}", 'cat >"$BENCH/helper-$3"')
     bench.on("podman exec --interactive * bash -c *mark dhcp", 'cat >"$BENCH/mark-$3"')
     bench.on("podman exec --interactive * env * /opt/cni/bin/dhcp", 'cat >"$BENCH/asked-$3"')
     bench.on("podman exec * systemctl *")
     bench.on("podman exec * journalctl *", "echo 'bind: address in use'")
-    return bench.run("dhcp-daemon", stdin="".join(f"{name}\n" for name in names), **values)
+    return bench.run("dhcp-daemon", NODE="lab-worker", **values)
 
 
-def steps(bench: Bench, node: str) -> list[str]:
-    return [call.split(" systemctl ")[1] for call in bench.calls if f"{node} systemctl" in call]
+def steps(bench: Bench) -> list[str]:
+    return [call.split(" systemctl ")[1] for call in bench.calls if "lab-worker systemctl" in call]
 
 
-def test_every_node_has_the_daemon_started_with_it_and_answering_the_plugin(nodes: Bench) -> None:
-    done = start(nodes, "lab-worker", "lab-worker2", BECAUSE="it was gone")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "lab-worker\nlab-worker2\n", "")
-    for name in ("lab-worker", "lab-worker2"):
-        assert nodes.left(f"helper-{name}") == TEXT
-        assert nodes.left(f"mark-{name}") == f"it was gone\n{UNIT} {HELPER} /run/cni/dhcp.sock\n"
-        assert '"type": "dhcp"' in nodes.left(f"asked-{name}")
-        assert steps(nodes, name) == [
-            "daemon-reload",
-            "--quiet enable kalico-dhcp",
-            "stop kalico-dhcp",
-            "--no-block start kalico-dhcp",
-        ]
+def test_the_node_has_the_daemon_started_with_it_and_answering_the_plugin(node: Bench) -> None:
+    done = start(node, BECAUSE="it was gone")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert node.left("helper-lab-worker") == TEXT
+    assert node.left("mark-lab-worker") == f"it was gone\n{UNIT} {HELPER} /run/cni/dhcp.sock\n"
+    assert '"type": "dhcp"' in node.left("asked-lab-worker")
+    assert steps(node) == [
+        "daemon-reload",
+        "--quiet enable kalico-dhcp",
+        "stop kalico-dhcp",
+        "--no-block start kalico-dhcp",
+    ]
 
 
-def test_the_daemon_comes_back_however_it_ends_past_its_stale_socket(nodes: Bench) -> None:
-    start(nodes, "lab-worker")
+def test_the_daemon_comes_back_however_it_ends_past_its_stale_socket(node: Bench) -> None:
+    start(node)
     unit = configparser.ConfigParser()
     unit.optionxform = str  # type: ignore[assignment, method-assign]
-    unit.read_string(nodes.left("unit-lab-worker"))
+    unit.read_string(node.left("unit-lab-worker"))
     assert unit["Unit"]["StartLimitIntervalSec"] == "0"
     assert unit["Service"]["Restart"] == "always"
     assert unit["Service"]["ExecStartPre"] == "/bin/rm -f /run/cni/dhcp.sock"
@@ -61,34 +60,37 @@ def test_the_daemon_comes_back_however_it_ends_past_its_stale_socket(nodes: Benc
     assert unit["Install"]["WantedBy"] == "multi-user.target"
 
 
-def test_it_is_waited_for(nodes: Bench) -> None:
-    nodes.on(
-        "podman exec --interactive * env * /opt/cni/bin/dhcp", "echo no socket; exit 1", "exit 1", "cat >/dev/null"
-    )
-    assert start(nodes, "lab-worker").returncode == 0
-    assert len([call for call in nodes.calls if call.endswith("/opt/cni/bin/dhcp")]) == 3
+def test_it_is_waited_for(node: Bench) -> None:
+    node.on("podman exec --interactive * env * /opt/cni/bin/dhcp", "echo no socket; exit 1", "exit 1", "cat >/dev/null")
+    assert start(node).returncode == 0
+    assert len([call for call in node.calls if call.endswith("/opt/cni/bin/dhcp")]) == 3
 
 
-def test_one_that_does_not_answer_is_named_with_what_its_journal_says_and_has_no_mark(nodes: Bench) -> None:
-    nodes.on("podman exec --interactive * env * /opt/cni/bin/dhcp", 'echo \'{"msg": "no socket"}\'; exit 1')
-    done = start(nodes, "lab-worker", SECONDS_AT_MOST="0")
+def test_one_that_does_not_answer_is_named_with_what_its_journal_says_and_has_no_mark(node: Bench) -> None:
+    node.on("podman exec --interactive * env * /opt/cni/bin/dhcp", 'echo \'{"msg": "no socket"}\'; exit 1')
+    done = start(node, SECONDS_AT_MOST="0")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
         'the dhcp plugin\'s daemon does not answer on lab-worker: {"msg": "no socket"}',
         "bind: address in use",
     ]
-    assert not (nodes.folder / "mark-lab-worker").exists()
+    assert not (node.folder / "mark-lab-worker").exists()
 
 
-def end(bench: Bench) -> subprocess.CompletedProcess[str]:
-    bench.on("podman inspect * lab-gone", "echo 'no such container' >&2; exit 125")
-    bench.on("podman inspect * lab-stopped", "echo false")
-    bench.on("podman inspect *", "echo true")
+def end(bench: Bench, runs: str = "echo true") -> subprocess.CompletedProcess[str]:
+    bench.on("podman inspect *", runs)
     bench.on("podman exec *")
-    return bench.run("dhcp-daemon-delete", stdin="lab-gone\nlab-stopped\nlab-worker\n")
+    return bench.run("dhcp-daemon-delete", NODE="lab-worker")
 
 
-def test_it_ends_where_a_node_runs_and_nothing_else_is_minded(bench: Bench) -> None:
+@pytest.mark.parametrize("runs", ["echo false", "echo 'no such container' >&2; exit 125"], ids=["stopped", "gone"])
+def test_a_node_that_does_not_run_has_none_to_end(bench: Bench, runs: str) -> None:
+    done = end(bench, runs)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not any(" exec " in call for call in bench.calls)
+
+
+def test_it_ends_and_its_unit_and_its_marks_go(bench: Bench) -> None:
     done = end(bench)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     [call] = [call for call in bench.calls if " exec " in call]

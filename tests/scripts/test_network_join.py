@@ -1,4 +1,4 @@
-"""network-join.sh: each node has an interface on the network, found by its MAC, without an address."""
+"""network-join.sh: a node has an interface on the network, found by its MAC, without an address."""
 
 import subprocess
 
@@ -25,14 +25,14 @@ def nodes(bench: Bench) -> Bench:
     return bench
 
 
-def join(bench: Bench, *names: str, **values: str) -> subprocess.CompletedProcess[str]:
-    return bench.run("network-join", stdin="".join(f"{name}\n" for name in names), **values)
+def join(bench: Bench, **values: str) -> subprocess.CompletedProcess[str]:
+    return bench.run("network-join", NODE="lab-worker", **values)
 
 
 def test_a_node_is_connected_and_its_new_interface_loses_its_address(nodes: Bench) -> None:
     nodes.on("podman inspect *", "", MAC)
     nodes.on("podman network connect *", "echo noise")
-    done = join(nodes, "lab-worker")
+    done = join(nodes)
     assert (done.returncode, done.stdout) == (0, "lab-worker eth1 9a:00:00:00:00:02\n")
     assert [call for call in nodes.calls if "inspect" not in call and "mark" not in call] == [
         "podman network connect ext-net lab-worker",
@@ -43,7 +43,7 @@ def test_a_node_is_connected_and_its_new_interface_loses_its_address(nodes: Benc
 
 def test_the_engine_is_asked_for_the_mac_on_this_network(nodes: Bench) -> None:
     nodes.on("podman inspect *", MAC)
-    join(nodes, "lab-worker")
+    join(nodes)
     assert nodes.words("podman inspect") == [
         *("podman", "inspect", "--format"),
         '{{with index .NetworkSettings.Networks "ext-net"}}{{.MacAddress}}{{end}}',
@@ -53,39 +53,27 @@ def test_the_engine_is_asked_for_the_mac_on_this_network(nodes: Bench) -> None:
 
 def test_a_node_that_is_there_already_is_not_connected_again(nodes: Bench) -> None:
     nodes.on("podman inspect *", MAC)
-    assert join(nodes, "lab-worker").returncode == 0
+    assert join(nodes).returncode == 0
     assert not any("connect" in call for call in nodes.calls)
     assert "podman exec lab-worker ip address flush dev eth1" in nodes.calls
 
 
-def test_every_node_of_stdin_joins(nodes: Bench) -> None:
+def test_the_node_notes_the_reason_its_interface_and_the_mac(nodes: Bench) -> None:
     nodes.on("podman inspect *", MAC)
-    done = join(nodes, "lab-worker", "lab-worker2")
-    assert done.stdout.splitlines() == ["lab-worker eth1 9a:00:00:00:00:02", "lab-worker2 eth1 9a:00:00:00:00:02"]
-
-
-def test_each_node_notes_the_reason_its_interface_and_the_mac(nodes: Bench) -> None:
-    nodes.on("podman inspect *", MAC)
-    assert join(nodes, "lab-worker", "lab-worker2", BECAUSE="eth1 has an address").returncode == 0
-    for name in ("lab-worker", "lab-worker2"):
-        assert nodes.left(f"mark-{name}") == "eth1 has an address\neth1 9a:00:00:00:00:02\n"
+    assert join(nodes, BECAUSE="eth1 has an address").returncode == 0
+    assert nodes.left("mark-lab-worker") == "eth1 has an address\neth1 9a:00:00:00:00:02\n"
 
 
 def test_a_node_that_is_to_have_an_address_has_that_one_and_notes_it(nodes: Bench) -> None:
     nodes.on("podman inspect *", MAC)
     nodes.on("podman exec * ip address add *")
-    done = join(nodes, "lab-worker 10.23.10.10/16", "lab-worker2")
-    assert done.stdout.splitlines() == [
-        "lab-worker eth1 9a:00:00:00:00:02 10.23.10.10/16",
-        "lab-worker2 eth1 9a:00:00:00:00:02",
-    ]
+    done = join(nodes, ADDRESS="10.23.10.10/16")
+    assert done.stdout == "lab-worker eth1 9a:00:00:00:00:02 10.23.10.10/16\n"
     assert [call for call in nodes.calls if "ip address" in call] == [
         "podman exec lab-worker ip address flush dev eth1",
         "podman exec lab-worker ip address add 10.23.10.10/16 dev eth1",
-        "podman exec lab-worker2 ip address flush dev eth1",
     ]
     assert nodes.left("mark-lab-worker") == "\neth1 9a:00:00:00:00:02 10.23.10.10/16\n"
-    assert nodes.left("mark-lab-worker2") == "\neth1 9a:00:00:00:00:02\n"
 
 
 def test_an_interface_that_keeps_its_address_is_an_error_and_no_join(bench: Bench) -> None:
@@ -93,14 +81,14 @@ def test_an_interface_that_keeps_its_address_is_an_error_and_no_join(bench: Benc
     bench.on("podman inspect *", MAC)
     bench.on("podman exec * ip -oneline link show", f"cat <<'END'\n{LINKS}END")
     bench.on("podman exec * ip address flush dev *", "echo 'not permitted' >&2; exit 2")
-    done = join(bench, "lab-worker")
+    done = join(bench)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "not permitted\n")
     assert not any("mark" in call for call in bench.calls)
 
 
 def test_a_node_without_such_an_interface_is_named(nodes: Bench) -> None:
     nodes.on("podman inspect *", "printf '9a:00:00:00:00:99\\n'")
-    done = join(nodes, "lab-worker")
+    done = join(nodes)
     assert done.returncode == 1
     assert "lab-worker has no interface with the MAC '9a:00:00:00:00:99' of network 'ext-net'" in done.stderr
     assert not any("flush" in call for call in nodes.calls)
@@ -109,7 +97,7 @@ def test_a_node_without_such_an_interface_is_named(nodes: Bench) -> None:
 def test_an_engine_that_refuses_ends_the_join(nodes: Bench) -> None:
     nodes.on("podman inspect *", "")
     nodes.on("podman network connect *", "echo 'pool is used up' >&2; exit 125")
-    done = join(nodes, "lab-worker")
+    done = join(nodes)
     assert (done.returncode, done.stderr) == (125, "pool is used up\n")
 
 
@@ -117,7 +105,7 @@ def test_an_engine_that_refuses_ends_the_join(nodes: Bench) -> None:
 def test_a_mac_that_the_engine_does_not_tell_ends_the_join_with_what_it_said(nodes: Bench, answer: str) -> None:
     nodes.on("podman inspect *", "echo 'not yet' >&2; exit 1", answer)
     nodes.on("podman network connect *")
-    done = join(nodes, "lab-worker")
+    done = join(nodes)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "no such container",

@@ -45,19 +45,19 @@ podman exec {NODES[0]} ip address add 10.23.0.5/16 dev eth1""",
         in_node(nodes, name, MACVLAN).parent.mkdir(parents=True)
         in_node(nodes, name, MULTUS).parent.mkdir(parents=True)
         in_node(nodes, name, MULTUS).touch()
-    both = "".join(f"{name}\n" for name in NODES)
-    one = f"{NODES[0]} {address}\n"
-    config = f'{NODES[0]} {{"type": "macvlan", "master": "@MASTER@"}}\n'
+    nodes.environment |= {"NODES": " ".join(NODES), "ARCHIVE": str(plugins(nodes.folder / "plugins.tgz"))}
+    nodes.environment |= {"ADDRESS": address, "CONFIG": '{"type": "macvlan", "master": "@MASTER@"}'}
     steps = {
-        "nodes-run": both,
-        "cni-plugins": both,
-        "daemon-files": both,
-        "network-join": one,
-        "attachment-conf": config,
+        "node-run": NODES,
+        "cni-plugins": NODES,
+        "daemon-files": NODES[:1],  # of all at once
+        "network-join": NODES[:1],
+        "attachment-conf": NODES[:1],
     }
-    for name, stdin in steps.items():
-        done = nodes.run(name, stdin=stdin, ARCHIVE=str(plugins(nodes.folder / "plugins.tgz")))
-        assert done.returncode == 0, f"{name}: {done.stderr}"
+    for name, names in steps.items():
+        for node in names:
+            done = nodes.run(name, NODE=node)
+            assert done.returncode == 0, f"{name}: {done.stderr}"
 
 
 def plugins(path: Path) -> Path:

@@ -64,7 +64,7 @@ def test_ipv6_alone_has_one_range_as_ipv4_alone_has() -> None:
 
 def test_each_worker_has_its_part_of_both_ranges() -> None:
     both = taken(workers=2)
-    first, second = (json.loads(line.split(" ", 1)[1])["plugins"][0]["ipam"]["ranges"] for line in confs(both))
+    first, second = (json.loads(config)["plugins"][0]["ipam"]["ranges"] for config in confs(both))
     assert first == [[RANGE | {"rangeEnd": "10.23.0.169"}], [RANGE6 | {"rangeEnd": "fd23::807f"}]]
     assert second == [[RANGE | {"rangeStart": "10.23.0.170"}], [RANGE6 | {"rangeStart": "fd23::8080"}]]
     assert ranges(both) == (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.network_joins import facts, interfaces, join_lines, master
+from components.network_joins import facts, interfaces, master, own_addresses
 from tests.lab_config import lab, network
 
 ONE = "kalico-worker eth2 9a:00:00:00:00:01"
@@ -44,11 +44,11 @@ def test_one_worker_hands_out_the_whole_range() -> None:
 def test_a_worker_joins_with_its_own_address_where_config_gives_it_one() -> None:
     addresses = ["10.23.10.10", "10.23.10.11"]
     [both] = lab(workers=2, networks=[network(nodeAddresses=addresses)], pods=[]).networks
-    assert join_lines(both) == ["kalico-worker 10.23.10.10/16", "kalico-worker2 10.23.10.11/16"]
+    assert own_addresses(both) == {"kalico-worker": "10.23.10.10/16", "kalico-worker2": "10.23.10.11/16"}
     told = facts(both, "kalico-worker eth2 9a:01 10.23.10.10/16\nkalico-worker2 eth1 9a:02 10.23.10.11/16\n")["nodes"]
     assert [(node["interface"], node["address"]) for node in told] == [
         ("eth2", "10.23.10.10/16"),
         ("eth1", "10.23.10.11/16"),
     ]
     [none] = lab(workers=2, networks=[network()], pods=[]).networks
-    assert join_lines(none) == ["kalico-worker", "kalico-worker2"]
+    assert own_addresses(none) == {"kalico-worker": "", "kalico-worker2": ""}

@@ -80,7 +80,7 @@ def test_a_bridge_is_called_by_its_network_within_what_an_interface_may_be_calle
 
 def test_each_worker_has_its_part_of_the_range_on_its_own_bridge() -> None:
     two = lan(workers=2, plugin="bridge")
-    first, second = (json.loads(line.split(" ", 1)[1])["plugins"][0] for line in confs(two))
+    first, second = (json.loads(config)["plugins"][0] for config in confs(two))
     assert (first["bridge"], first["ipam"]["rangeEnd"]) == ("br-lan", "10.40.0.14")
     assert (second["bridge"], second["ipam"]["rangeStart"]) == ("br-lan", "10.40.0.15")
     assert MASTER not in "".join(confs(two))

@@ -1,11 +1,11 @@
-"""nodes-run.sh: every node runs and the API answers, what was stopped is started, and each node is told of."""
+"""node-run.sh: a node runs and the API answers, what was stopped is started, and the node is told of."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.scripts.conftest import NODES, Bench, in_node
+from tests.scripts.conftest import Bench, in_node
 
 READY = "kubectl --kubeconfig * get --raw /readyz"
 RUNNING = "podman inspect --format {{.State.Running}} {{.State.Paused}} *"
@@ -17,39 +17,36 @@ def cluster(bench: Bench) -> Bench:
     bench.environment |= {"SECONDS_AT_MOST": "20"}
     bench.on("podman exec * kubelet --version", "echo Kubernetes v1.32.2")
     bench.on("podman inspect *.Mounts* lab-worker", "printf 'a1\\n\\n'")
-    bench.on("podman inspect *.Mounts* lab-worker2", "printf 'b2\\n\\n'")
     Path(bench.environment["RUN"]).mkdir(parents=True)
     bench.on("podman inspect *role* lab-worker", "echo worker 10.89.0.3")
-    bench.on("podman inspect *role* lab-worker2", "echo worker 10.89.0.4")
     return bench
 
 
 @pytest.fixture
 def marked(cluster: Bench) -> Bench:
-    """Nodes that only keep what is written into them."""
+    """A node that only keeps what is written into it."""
     cluster.on("podman exec --interactive * bash -c *", 'cat >"$BENCH/mark-$3"')
     return cluster
 
 
 def have_run(bench: Bench, **values: str) -> subprocess.CompletedProcess[str]:
-    return bench.run("nodes-run", stdin="".join(f"{name}\n" for name in NODES), **values)
+    return bench.run("node-run", **{"NODE": "lab-worker", **values})
 
 
-def test_nodes_that_run_are_left_alone_and_told_with_role_address_and_version(marked: Bench) -> None:
+def test_a_node_that_runs_is_left_alone_and_told_with_role_address_and_version(marked: Bench) -> None:
     marked.on(RUNNING, "echo true false")
     marked.on(READY, "echo ok")
     done = have_run(marked)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == ["lab-worker worker 10.89.0.3 v1.32.2", "lab-worker2 worker 10.89.0.4 v1.32.2"]
+    assert (done.returncode, done.stdout, done.stderr) == (0, "lab-worker worker 10.89.0.3 v1.32.2\n", "")
     assert not any(call.startswith("podman start") for call in marked.calls)
 
 
-def test_the_nodes_volumes_are_kept_for_the_day_when_a_node_is_gone(marked: Bench, run_folder: Path) -> None:
+def test_the_nodes_volumes_are_kept_for_the_day_when_it_is_gone(marked: Bench, run_folder: Path) -> None:
     marked.on(RUNNING, "echo true false")
     marked.on(READY, "echo ok")
     have_run(marked)
     kept = {path.name: path.read_text().split() for path in (run_folder / "volumes").iterdir()}
-    assert kept == {"lab-worker": ["a1"], "lab-worker2": ["b2"]}
+    assert kept == {"lab-worker": ["a1"]}
 
 
 def test_the_address_that_is_told_is_that_on_the_clusters_own_network(marked: Bench) -> None:
@@ -58,27 +55,24 @@ def test_the_address_that_is_told_is_that_on_the_clusters_own_network(marked: Be
     have_run(marked)
     assert [call for call in marked.calls if "IPAddress" in call] == [
         'podman inspect --format {{index .Config.Labels "io.x-k8s.kind.role"}} '
-        f'{{{{(index .NetworkSettings.Networks "lab").IPAddress}}}} {name}'
-        for name in NODES
+        '{{(index .NetworkSettings.Networks "lab").IPAddress}} lab-worker'
     ]
 
 
-def test_only_what_was_stopped_is_started_and_before_the_api_is_asked(marked: Bench) -> None:
-    marked.on(f"{RUNNING.removesuffix('*')}lab-worker", "echo true false")
+def test_what_was_stopped_is_started_before_the_api_is_asked(marked: Bench) -> None:
     marked.on(RUNNING, "echo false false")
-    marked.on(START, "echo lab-worker2")
+    marked.on(START, "echo lab-worker")
     marked.on(READY, "echo ok")
     done = have_run(marked)
-    assert len(done.stdout.splitlines()) == 2
+    assert len(done.stdout.splitlines()) == 1
     order = [" ".join(call.split()[:3]) for call in marked.calls if "start" in call or "readyz" in call]
-    assert order == ["podman start lab-worker2", "kubectl --kubeconfig " + marked.environment["RUN"] + "/kubeconfig"]
+    assert order == ["podman start lab-worker", "kubectl --kubeconfig " + marked.environment["RUN"] + "/kubeconfig"]
 
 
 @pytest.mark.parametrize("said", ["true true", "false true"], ids=["as docker says it", "as podman says it"])
 def test_what_was_paused_goes_on(marked: Bench, said: str) -> None:
-    marked.on(f"{RUNNING.removesuffix('*')}lab-worker", "echo true false")
     marked.on(RUNNING, f"echo {said}")
-    marked.on("podman unpause lab-worker2", "echo lab-worker2")
+    marked.on("podman unpause lab-worker", "echo lab-worker")
     marked.on(READY, "echo ok")
     assert have_run(marked).returncode == 0
     assert not any(call.startswith("podman start") for call in marked.calls)
@@ -111,18 +105,16 @@ def test_a_node_that_does_not_start_is_an_error(marked: Bench, failing: str, sai
     assert not any("readyz" in call for call in marked.calls)
 
 
-def test_each_node_notes_the_reason_where_its_next_start_takes_it_away(cluster: Bench, nodes: Bench) -> None:
+def test_the_node_notes_the_reason_where_its_next_start_takes_it_away(cluster: Bench, nodes: Bench) -> None:
     nodes.on(RUNNING, "echo true false")
     nodes.on(READY, "echo ok")
     done = have_run(nodes, BECAUSE="2026-01-02T03:04:05Z node lab-worker does not run")
     assert done.returncode == 0, done.stderr
-    for name in NODES:
-        assert in_node(nodes, name, "/run/kalico/node").read_text() == (
-            "2026-01-02T03:04:05Z node lab-worker does not run\n"
-        )
+    noted = in_node(nodes, "lab-worker", "/run/kalico/node").read_text()
+    assert noted == "2026-01-02T03:04:05Z node lab-worker does not run\n"
 
 
-@pytest.mark.parametrize("name", ["CLUSTER", "ENGINE", "RUN", "SECONDS_AT_MOST"])
+@pytest.mark.parametrize("name", ["CLUSTER", "ENGINE", "RUN", "NODE", "SECONDS_AT_MOST"])
 def test_it_does_nothing_without_all_it_has_to_know(marked: Bench, name: str) -> None:
     assert have_run(marked, **{name: ""}).returncode != 0
     assert marked.calls == []
