@@ -29,20 +29,11 @@ CAP_NET_ADMIN = 12
 
 def facts(engine: Engine, root: Path = Path("/")) -> MachineFacts:
     """All facts. Raises EngineError where the engine does not tell its networks."""
-    routes = _text(root / "proc/net/route") or ""
-    routes6 = _text(root / "proc/net/ipv6_route") or ""
-    own = {
-        *own_addresses(_text(root / "proc/net/fib_trie") or "", routes),
-        *own_addresses6(_text(root / "proc/net/if_inet6") or ""),
-    }
-    routers = {*routers_of(routes), *routers6_of(routes6)} - own
+    routes, routes6 = _routing_tables(root)
     return MachineFacts(
         links=mtus(root),
         carries_none=carries_none(root),
-        neighbours=(
-            *((*each, "this machine's own") for each in sorted(own, key=str)),
-            *((*each, "the router of this machine's default route") for each in sorted(routers, key=str)),
-        ),
+        neighbours=neighbours(root),
         default_link=default_link(routes),
         routes=routes_of(routes) + routes6_of(routes6),
         engine=engine.name,
@@ -50,6 +41,20 @@ def facts(engine: Engine, root: Path = Path("/")) -> MachineFacts:
         addresses_nodes=engine.addresses_nodes,
         engine_networks=engine_networks(engine),
         features=features(root),
+    )
+
+
+def neighbours(root: Path = Path("/")) -> tuple[tuple[Address, str, str], ...]:
+    """The addresses that the machine knows to be in use on its links: each with its link and whose it is."""
+    routes, routes6 = _routing_tables(root)
+    own = {
+        *own_addresses(_text(root / "proc/net/fib_trie") or "", routes),
+        *own_addresses6(_text(root / "proc/net/if_inet6") or ""),
+    }
+    routers = {*routers_of(routes), *routers6_of(routes6)} - own
+    return (
+        *((*each, "this machine's own") for each in sorted(own, key=str)),
+        *((*each, "the router of this machine's default route") for each in sorted(routers, key=str)),
     )
 
 
@@ -209,6 +214,11 @@ def _asked(engine: Engine, *words: str) -> str:
     if asked.returncode and not asked.stdout.strip("[] \n"):
         raise EngineError(f"{complaint}: {last_line(asked.stderr)}")
     return asked.stdout
+
+
+def _routing_tables(root: Path) -> tuple[str, str]:
+    """Of IPv4, and of IPv6."""
+    return _text(root / "proc/net/route") or "", _text(root / "proc/net/ipv6_route") or ""
 
 
 def _text(path: Path) -> str | None:

@@ -141,9 +141,9 @@ def machine_faults(
     others = [each for each in apart if each.name != settings.cluster_name]
     faults = list(standing_faults(settings, machine.features, machine.links, made or ()))
     new = {i: network for i, network in enumerate(settings.networks) if network.name not in (made or ())}
+    faults += neighbour_faults(settings, machine.neighbours, [network.name for network in new.values()])
     for i, network in new.items():
         faults += _parent_faults(f"networks[{i}]", network, machine, others)
-        faults += _neighbour_faults(i, settings, machine.neighbours)
         if machine.addresses_nodes and network.plugin.on_network:
             faults += _node_range_faults(f"networks[{i}]", network)
         if network.plugin.on_network and any(other.name == network.name for other in others):
@@ -196,8 +196,18 @@ def _parent_faults(
     return faults
 
 
+def neighbour_faults(
+    settings: LabSettings, neighbours: Sequence[tuple[Address, str, str]], names: Collection[str]
+) -> tuple[Fault, ...]:
+    """What networks of these `names` would give to somebody besides the one on their very link who has it already.
+
+    `neighbours`: as in MachineFacts.
+    """
+    looked_at = [i for i, network in enumerate(settings.networks) if network.name in names]
+    return tuple(fault for i in looked_at for fault in _neighbour_faults(i, settings, neighbours))
+
+
 def _neighbour_faults(i: int, settings: LabSettings, neighbours: Sequence[tuple[Address, str, str]]) -> Iterator[Fault]:
-    """What a network would give to somebody besides the one on its very link who has it already."""
     network = settings.networks[i]
     here = {address: whose for address, link, whose in neighbours if link == network.link}
     for side in network.sides:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pulumi
 import pytest
 
 from components.engines import ENGINES
-from components.settings import ConfigError
+from components.settings import ConfigError, LabSettings
 from components.settings.machine import FEATURES
 from components.workspace import Workspace, cache_folder, find_workspace, with_machines
 from tests.lab_config import lab, network
@@ -288,6 +289,23 @@ def test_an_mtu_that_the_parent_has_not_is_refused_in_a_lab_that_runs(machine: P
     assert find_workspace(lab(networks=[network(parent="eth7", mtu=1500)])).engine is ENGINES["podman"]
     with pytest.raises(pulumi.RunError, match=r"^1 fault .*\n.*networks\[0\].mtu: 9000 is more than eth7's own 1500"):
         find_workspace(lab(networks=[network(parent="eth7", mtu=9000)]))
+    assert not (machine / "asked").exists()
+
+
+def test_an_address_that_the_machine_has_on_the_parent_is_given_to_no_pod_of_a_lab_that_runs(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_pod(address: str) -> LabSettings:
+        pod = {"name": "one", "image": "alpine", "networks": [{"name": "lan", "address": address}]}
+        lan = {"name": "lan", "subnet": "10.23.0.0/16", "parent": "eth7", "ipam": {"type": "static"}}
+        return lab(networks=[lan], pods=[pod])
+
+    own = (ip_address("10.23.0.150"), "eth7", "this machine's own")
+    monkeypatch.setattr("components.machine.neighbours", lambda: (own,))
+    made(machine, "podman", {"lan": "eth7"})
+    assert find_workspace(with_pod("10.23.0.151")).engine is ENGINES["podman"]
+    with pytest.raises(pulumi.RunError, match=r"^1 fault .*\n.*pods\[0\]\..*: 10\.23\.0\.150 is this machine's own"):
+        find_workspace(with_pod("10.23.0.150"))
     assert not (machine / "asked").exists()
 
 
