@@ -16,7 +16,7 @@ import yaml
 
 from components.engines import ENGINES, LAB_LABEL, TIMEOUT, Standing, ask
 from components.scripts import BASH, script
-from components.workspace import cache_folder
+from components.workspace import OWNER, cache_folder
 
 
 def run_folder(environment: Mapping[str, str], cluster: str) -> Path:
@@ -48,7 +48,7 @@ def sweep(run: Path, cluster: str) -> list[str]:
         for lock in run.glob("lock*"):
             lock.unlink()
         # Why each thing was made, and what to check: nothing by itself, and by now of nothing that is there.
-        own = ("because/cluster", "because/node.*", "because/network.*", "because/self-test", "checks.json")
+        own = ("because/cluster", "because/node.*", "because/network.*", "because/self-test", "checks.json", OWNER)
         reasons = [path for name in own for path in run.glob(name)]
         left = [path for path in run.rglob("*") if path.is_file() and path not in reasons]
         problems += [str(path) for path in left]

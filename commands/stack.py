@@ -11,7 +11,7 @@ from typing import Any
 from commands import leftovers
 from commands.local_state import local_state
 from components.engines import ENGINES
-from components.workspace import Workspace, cache_folder
+from components.workspace import Workspace, cache_folder, owner
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,6 +28,11 @@ class Stack:
     config_file: Path | None = None
     folder: Path = ROOT
 
+    @property
+    def short_name(self) -> str:
+        """As its program knows it: without organization and project."""
+        return self.name.rsplit("/", 1)[-1]
+
     def up(self, *words: str, quiet: bool = False) -> int:
         """Bring the lab up, or what is missing of it. The update shows each step: no preview comes before it."""
         self.select()
@@ -41,7 +46,11 @@ class Stack:
         """Destroy the lab and what a failed or killed run left of it. Fails where anything is still there."""
         self.select()
         cluster = self.setting("clusterName")
-        trail = leftovers.trail(leftovers.run_folder(os.environ, cluster), cluster)
+        run = leftovers.run_folder(os.environ, cluster)
+        if (other := owner(run)) not in ("", self.short_name):
+            print(f"cluster {cluster!r} is the lab of stack {other!r}: it stays (make down STACK={other})")
+            return self.pulumi("destroy", "--yes", "--skip-preview", *words, quiet=quiet).returncode
+        trail = leftovers.trail(run, cluster)
         destroyed = self.pulumi("destroy", "--yes", "--skip-preview", *words, quiet=quiet).returncode
         left = leftovers.sweep(trail.run, cluster)
         if destroyed and not left:

@@ -9,8 +9,11 @@ import pulumi
 from components import machine, upstream
 from components.engines import Engine, EngineError, Standing, choose, unfit
 from components.records import records
-from components.settings import ConfigError, LabError, LabSettings, NetworkSettings, machine_faults
+from components.settings import ConfigError, Fault, LabError, LabSettings, NetworkSettings, machine_faults
 from components.settings.machine import asks_kernel, asks_parent, neighbour_faults, standing_faults
+
+OWNER = "stack"
+"""The live file that says whose the lab is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,35 @@ def find_workspace(settings: LabSettings) -> Workspace:
         upstream.have(manifests, [settings.cni_plugins], cache)
     except (ConfigError, EngineError, upstream.UpstreamError) as error:
         raise pulumi.RunError(str(error)) from None
-    return Workspace(engine=engine, cluster_name=settings.cluster_name, cache=cache)
+    workspace = Workspace(engine=engine, cluster_name=settings.cluster_name, cache=cache)
+    if not pulumi.runtime.is_dry_run():
+        claim(workspace.run, pulumi.get_stack())
+    return workspace
+
+
+def owner(run: Path) -> str:
+    """The stack whose lab has these live files; '' where nobody has said so."""
+    record = run / OWNER
+    return record.read_text().strip() if record.exists() else ""
+
+
+def claim(run: Path, stack: str) -> None:
+    """Say that the lab with these live files is the stack's: another one's would else be taken for a killed run's."""
+    if owner(run) != stack:
+        run.mkdir(parents=True, exist_ok=True)
+        (run / OWNER).write_text(f"{stack}\n")
+
+
+def owner_faults(run: Path, stack: str) -> tuple[Fault, ...]:
+    other = owner(run)
+    if other in ("", stack):
+        return ()
+    problem = f"{run.name!r} is the lab of stack {other!r}, and this is stack {stack!r}"
+    remedy = (
+        f"choose another name and other subnets, or `make down STACK={other}` first "
+        f"(of a stack that was renamed, write the new name into {run / OWNER})"
+    )
+    return (Fault(key="clusterName", problem=problem, remedy=remedy),)
 
 
 def with_machines(error: ConfigError) -> ConfigError:
@@ -80,6 +111,8 @@ def find_engine(settings: LabSettings, cache: Path, unsound: frozenset[str] = fr
     """The engine of this lab, on a machine that is in the way of nothing. Raises EngineError, and ConfigError as
     `check_machine`."""
     run = cache / "run" / settings.cluster_name
+    if faults := owner_faults(run, pulumi.get_stack()):
+        raise ConfigError(faults)
     record = run / "engine"
     used = record.read_text().strip() if record.exists() else None
 

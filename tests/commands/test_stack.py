@@ -263,6 +263,22 @@ def test_down_of_a_lab_that_was_never_up_ends_well_where_no_engine_answers(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize(("whose", "goes"), [("lab1", False), ("dev", True), ("", True)])
+@pytest.mark.usefixtures("nothing_left")
+def test_down_leaves_a_lab_of_that_name_that_is_another_stacks(
+    pulumi: Bench, stack: Stack, run_folder: Path, capfd: pytest.CaptureFixture[str], whose: str, *, goes: bool
+) -> None:
+    pulumi.on("kind delete *")
+    run_folder.mkdir(parents=True)
+    (run_folder / "engine").write_text("podman\n")
+    (run_folder / "stack").write_text(f"{whose}\n")
+    assert stack.down() == 0
+    assert run_folder.exists() is not goes
+    assert any(call.startswith("kind delete") for call in pulumi.calls) is goes
+    said = "cluster 'lab' is the lab of stack 'lab1': it stays (make down STACK=lab1)\n"
+    assert (said in capfd.readouterr().out) is not goes
+
+
 @pytest.mark.parametrize("word", ["up", "preview", "down"])
 def test_a_stack_that_cannot_be_selected_ends_each_command(pulumi: Bench, stack: Stack, word: str) -> None:
     pulumi.on("pulumi stack select *", "echo 'error: no such backend' >&2; exit 1")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from commands.leftovers import Snapshot, run_folder, snapshot
+from commands.leftovers import Snapshot, run_folder, snapshot, sweep
 from commands.own_lab import found_engine
 from commands.stack import Stack
 from components.engines import ENGINES
@@ -286,6 +286,7 @@ def killed_up(stack: Stack, when: str) -> None:
 @pytest.fixture(scope="session")
 def before(stack: Stack) -> Snapshot:
     """The machine before any lab; whatever an earlier run left of it goes first."""
+    sweep(run_folder(os.environ, CLUSTER), CLUSTER)  # on another engine it was another stack's
     assert stack.down() == 0
     return snapshot(os.environ)
 

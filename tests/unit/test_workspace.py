@@ -128,6 +128,36 @@ def test_a_bridge_that_nobody_may_make_is_refused_before_anything_is_made(powerl
     assert find_workspace(on_a_link).engine is ENGINES["podman"]
 
 
+def test_a_lab_that_is_another_stacks_is_refused_before_an_engine_is_asked(cache: Path) -> None:
+    made(cache, "podman", {"ext-net": ""})
+    (cache / "run/kalico/stack").write_text("lab1\n")
+    with pytest.raises(pulumi.RunError) as caught:
+        find_workspace(lab())
+    assert str(caught.value).splitlines() == [
+        "1 fault in the config, nothing was touched:",
+        f"  - clusterName: 'kalico' is the lab of stack 'lab1', and this is stack {pulumi.get_stack()!r}; "
+        "choose another name and other subnets, or `make down STACK=lab1` first "
+        f"(of a stack that was renamed, write the new name into {cache}/run/kalico/stack)",
+    ]
+
+
+@pytest.mark.parametrize("before", [None, "", "own"])
+def test_an_up_says_whose_the_lab_is_and_a_preview_does_not(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    made(cache, "podman", {"ext-net": ""})
+    record = cache / "run/kalico/stack"
+    if before is not None:
+        record.write_text(before)
+    monkeypatch.setattr("pulumi.get_stack", lambda: "own")
+    monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: True)
+    find_workspace(lab())
+    assert (record.read_text() if record.exists() else None) == before
+    monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: False)
+    find_workspace(lab())
+    assert record.read_text().strip() == "own"
+
+
 THEIRS = {"name": "theirs", "driver": "macvlan", "network_interface": "eth7", "subnets": [{"subnet": "10.24.7.0/24"}]}
 ON_ETH7 = {"networks": [network(parent="eth7")]}
 
