@@ -74,7 +74,7 @@ CASES = {
         happens=lambda lab: lab.in_node("rm", "/opt/cni/bin/macvlan"),
         repaired={f"cni-plugins-{WORKER}", "pods-attachable"},
     ),
-    "the worker is restarted": Case(happens=lambda lab: run(lab.engine, "restart", WORKER), repaired=STARTED),
+    "the worker is restarted": Case(happens=lambda lab: _restart(lab), repaired=STARTED),
     "every node is stopped": Case(
         happens=lambda lab: run(lab.engine, "stop", "--time", "2", WORKER, CONTROL_PLANE),
         repaired={"cluster-running", f"cni-plugins-{CONTROL_PLANE}", *STARTED},
@@ -104,6 +104,15 @@ def test_a_cluster_that_kind_deleted_comes_back_after_a_refresh(lab: Lab) -> Non
     assert refreshed.returncode == 0, refreshed.stdout
     assert "cluster-kind" in previewed_and_done(lab.stack)
     _works(lab)
+
+
+def _restart(lab: Lab) -> None:
+    """The worker; and its pod has net1 again before anybody repairs anything."""
+    before = lab.pod()["status"]["containerStatuses"][0]["containerID"]
+    run(lab.engine, "restart", WORKER)
+    eventually(lambda: lab.pod()["status"]["containerStatuses"][0]["containerID"] != before)
+    eventually(lambda: RANGE[0] <= ipaddress.IPv4Address(lab.net1()) <= RANGE[1])
+    check_routes(lab)
 
 
 def _works(lab: Lab) -> None:

@@ -38,6 +38,7 @@ BOTH_FAMILIES = {"subnet6": "fd00:33::/64", "gateway6": "fd00:33::1"}
 STATIC = {
     "name": "e2e-static",
     "subnet": "10.41.0.0/24",
+    "subnet6": "fd00:41::/64",
     "gateway": "10.41.0.1",
     "peer": True,
     "ipam": {"type": "static"},
@@ -45,6 +46,7 @@ STATIC = {
 SHARED = {
     "name": "e2e-shared",
     "subnet": "10.42.0.0/24",
+    "subnet6": "fd00:42::/64",
     "ipam": {"type": "whereabouts", "rangeStart": "10.42.0.10", "rangeEnd": "10.42.0.13"},
 }
 LEASED = {
@@ -58,8 +60,9 @@ SERVER = f"{CLUSTER}-dhcp-e2e-leased"
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 
 
-def pod(name: str, worker: str, address: str) -> dict[str, Any]:
-    networks = ["e2e-net", {"name": "e2e-static", "address": address}, "e2e-shared", "e2e-leased"]
+def pod(name: str, worker: str, host: int) -> dict[str, Any]:
+    static = {"name": "e2e-static", "address": f"10.41.0.{host}", "address6": f"fd00:41::{host}"}
+    networks = ["e2e-net", static, "e2e-shared", "e2e-leased"]
     return {"name": name, "image": "alpine", "command": ENDS_AT_ONCE, "node": worker, "networks": networks}
 
 
@@ -73,7 +76,7 @@ def test_four_networks_with_a_type_each_and_pods_on_both_workers(lab: Lab, confi
     first["ipam"]["rangeEnd"] = "10.33.0.105"  # three addresses a worker
     config["kalico:workers"] = 2
     config["kalico:networks"] = [first, *copy.deepcopy([STATIC, SHARED, LEASED])]
-    config["kalico:pods"] = [pod("near", "worker", "10.41.0.7"), pod("far", "worker2", "10.41.0.8")]
+    config["kalico:pods"] = [pod("near", "worker", 7), pod("far", "worker2", 8)]
     touched = changed(lab, config)
     assert not touched & {"cluster-kind", "calico-default"}
     told = lab.stack.outputs()["self_test"]
@@ -84,17 +87,29 @@ def test_four_networks_with_a_type_each_and_pods_on_both_workers(lab: Lab, confi
 
 
 def test_each_address_is_one_of_its_types_own(lab: Lab) -> None:
-    both = addresses(lab, "e2e-net")
-    for ips in both.values():
-        assert [ipaddress.ip_address(ip).version for ip in ips] == [4, 6]
-    assert addresses(lab, "e2e-static") == {"near": ["10.41.0.7"], "far": ["10.41.0.8"]}
+    assert addresses(lab, "e2e-static") == {
+        "near": ["10.41.0.7", "fd00:41::7"],
+        "far": ["10.41.0.8", "fd00:41::8"],
+    }
     for network, first, last in (("e2e-shared", 10, 13), ("e2e-leased", 10, 99)):
-        found = [ipaddress.IPv4Address(ip).packed[3] for ips in addresses(lab, network).values() for ip in ips]
+        found = [ipaddress.IPv4Address(ips[0]).packed[3] for ips in addresses(lab, network).values()]
         assert len(set(found)) == 2
         assert all(first <= each <= last for each in found)
-    shown = lab.kubectl("exec", "near", "--", "ip", "-6", "address", "show", "dev", "net1")
+
+
+@pytest.mark.parametrize(
+    ("interface", "network"), [("net1", "e2e-net"), ("net2", "e2e-static"), ("net3", "e2e-shared")]
+)
+def test_of_both_families_each_pod_has_an_address_that_the_other_reaches(
+    lab: Lab, interface: str, network: str
+) -> None:
+    both = addresses(lab, network)
+    for ips in both.values():
+        assert [ipaddress.ip_address(ip).version for ip in ips] == [4, 6]
+    assert both["near"][1] != both["far"][1]
+    shown = lab.kubectl("exec", "near", "--", "ip", "-6", "address", "show", "dev", interface)
     assert f"inet6 {both['near'][1]}/64" in shown
-    lab.kubectl("exec", "near", "--", "ping", "-6", "-c", "1", "-w", "5", "-I", "net1", both["far"][1])
+    lab.kubectl("exec", "near", "--", "ping", "-6", "-c", "1", "-w", "5", "-I", interface, both["far"][1])
 
 
 def test_the_versions_tell_what_the_types_need(lab: Lab) -> None:
@@ -164,14 +179,34 @@ def test_a_daemon_that_is_killed_comes_back_and_one_that_is_stopped_is_what_is_r
     assert lab.stack.check() == 0
 
 
-def test_an_address_that_somebody_else_has_too_is_what_is_reported(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
-    (taken, _) = addresses(lab, "e2e-net")["far"]
-    run(lab.engine, "exec", PEER, "ip", "address", "add", f"{taken}/32", "dev", "eth0")
+@contextmanager
+def taken(lab: Lab, address: str) -> Iterator[None]:
+    """Somebody else on the network has the address, too."""
+    words = (lab.engine, "exec", PEER, "ip", "address")
+    run(*words, "add", f"{address}/32", "dev", "eth0")
     try:
-        found = reported(lab, capfd)
+        yield
     finally:
-        run(lab.engine, "exec", PEER, "ip", "address", "delete", f"{taken}/32", "dev", "eth0")
-    assert found == ["far net1: duplicates"]
+        run(*words, "delete", f"{address}/32", "dev", "eth0")
+
+
+def test_an_address_that_somebody_else_has_too_is_what_is_reported(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
+    (far, _) = addresses(lab, "e2e-net")["far"]
+    with taken(lab, far):
+        assert reported(lab, capfd) == ["far net1: duplicates"]
+
+
+def test_an_up_whose_self_test_fails_ends_so_with_its_outputs_in_place_and_the_next_one_tests_again(lab: Lab) -> None:
+    (far, _) = addresses(lab, "e2e-net")["far"]
+    with taken(lab, far):
+        lab.kubectl("delete", "pod", "near", "--now")
+        assert lab.stack.up(quiet=True) != 0
+        outputs = lab.stack.outputs()
+    failed = [(each["what"], each["name"]) for each in outputs["self_test"]["checks"] if each["ok"] is False]
+    assert failed == [("far net1", "duplicates")]
+    assert outputs["net1_address"] == lab.net1("near")
+    assert previewed_and_done(lab.stack) == TESTED
+    assert lab.stack.outputs()["self_test"]["failed"] == 0
 
 
 @contextmanager
@@ -257,7 +292,7 @@ def test_what_whereabouts_and_the_servers_are_made_of_can_be_changed_while_pods_
 
 def test_a_third_worker_gets_what_each_type_needs_and_leaves_nothing_leased(lab: Lab, config: dict[str, Any]) -> None:
     worker = f"{WORKER}3"
-    third = pod("third", "worker3", "10.41.0.9")
+    third = pod("third", "worker3", 9)
     config["kalico:workers"] = 3
     config["kalico:pods"].append(third)
     touched = changed(lab, config)

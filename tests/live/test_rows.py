@@ -177,6 +177,27 @@ def test_another_plugin_takes_the_network_and_its_joins_and_comes_back(
     assert lab.stack.outputs()["self_test"]["failed"] == 0
 
 
+def test_another_type_of_ipam_takes_what_the_old_one_needed_and_brings_its_own(
+    lab: Lab, config: dict[str, Any]
+) -> None:
+    leased = network(config, "e2e-leased")
+    before, leased["ipam"] = (
+        leased["ipam"],
+        {"type": "host-local", "rangeStart": "10.44.0.10", "rangeEnd": "10.44.0.99"},
+    )
+    touched = changed(lab, config)
+    of_leases = {"leases-e2e-leased", *(f"leases-daemon-{worker}" for worker in (WORKER, WORKER2))}
+    assert touched >= {*of_leases, *attached("e2e-leased")}
+    assert not touched & {"cluster-kind", "networks-e2e-net", *joins("e2e-net")}
+    assert SERVER not in run(lab.engine, "ps", "--all", "--format", "{{.Names}}").split()
+    assert "kalico-dhcp.service" not in lab.in_node("ls", "/etc/systemd/system").split()
+    ips = {each["node"]: each["ips"][0] for each in attachments(lab) if each["network"] == "e2e-leased"}
+    assert ips == {WORKER: "10.44.0.10", WORKER2: "10.44.0.55"}
+    leased["ipam"] = before
+    assert changed(lab, config) >= {*of_leases, *attached("e2e-leased")}
+    assert lab.stack.outputs()["self_test"]["failed"] == 0
+
+
 def test_one_pod_more_of_a_kind_and_another_namespace_touch_no_other_pod(lab: Lab, config: dict[str, Any]) -> None:
     same = stays(lab, "near", "far")
     many = {"name": "many", "image": "alpine", "command": ENDS_AT_ONCE, "networks": ["e2e-leased"], "count": 1}
@@ -240,6 +261,24 @@ def test_an_islands_bridge_that_is_gone_comes_back_with_all_that_is_on_it(lab: L
     touched = previewed_and_done(lab.stack)
     assert touched >= {"networks-e2e-static", "peers-e2e-static", *joins("e2e-static"), *attached("e2e-static")}
     assert not touched & {"cluster-kind", "networks-e2e-net"}
+    eventually(lambda: lab.stack.check() == 0, seconds=60)
+
+
+@pytest.mark.parametrize("refreshed", [False, True], ids=["up alone", "refresh and up"])
+def test_after_a_reboot_the_same_cluster_works_again(lab: Lab, refreshed: bool) -> None:
+    """Which leaves containers that do not run, and no link of the lab's."""
+    names = run(lab.engine, "ps", "--format", "{{.Names}}").split()
+    run(lab.engine, "stop", "--time", "2", *(name for name in names if name.startswith(CLUSTER)))
+    links = run("ip", "-oneline", "link", "show")
+    for each in ("e2e-net", "e2e-static", "e2e-shared", "e2e-leased"):
+        if (bridge := bridge_name(CLUSTER, each)) in links:
+            run("ip", "link", "delete", bridge)
+    if refreshed:
+        done = lab.stack.pulumi("refresh", "--yes", "--skip-preview", quiet=True)
+        assert done.returncode == 0, done.stdout
+    touched = previewed_and_done(lab.stack)
+    assert touched >= {"cluster-running", "leases-e2e-leased", "peers-e2e-static", *PODS}
+    assert "cluster-kind" not in touched
     eventually(lambda: lab.stack.check() == 0, seconds=60)
 
 
