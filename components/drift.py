@@ -144,13 +144,18 @@ class Drift:
         """None where nobody answers; it then stays as it is. `nodes`: that the lab is to have."""
         if self.seen is None:
             return ""
-        wrong = partial(pod_wrong, nodes=nodes)
+        wrong = partial(pod_wrong, nodes=nodes, told=self._told_of_leases())
         return None if self.seen.pods is None else self._object(self.seen.pods.get(f"{namespace}/{name}"), wrong)
 
     @property
     def live_pods(self) -> Mapping[str, Mapping[str, Any]]:
         """The pods as they were seen, by NAMESPACE/NAME."""
         return (self.seen and self.seen.pods) or {}
+
+    def _told_of_leases(self) -> dict[str, str]:
+        """By node, what its DHCP daemon says of leases that it could not take up again."""
+        nodes = self.seen.nodes if self.seen else {}
+        return {node: look.marks["dhcp"].wrong for node, look in nodes.items() if "dhcp" in look.marks}
 
     def _is_new(self, node: str) -> bool:
         """Whether a node is yet to be made: nobody has removed it."""
@@ -194,7 +199,8 @@ def annotation_wrong(node: Mapping[str, Any]) -> str:
     return f"has another {NODE_ADDRESS}" if edited else ""
 
 
-def pod_wrong(pod: Mapping[str, Any], nodes: Sequence[str]) -> str:
+def pod_wrong(pod: Mapping[str, Any], nodes: Sequence[str], told: Mapping[str, str] | None = None) -> str:
+    """What is not as the lab made it; '' where all is. `told`: by node, of lost leases (see kalico-dhcp-leases.sh)."""
     node = pod.get("spec", {}).get("nodeName")
     if node and node not in nodes:
         return f"its node {node} goes"
@@ -208,8 +214,11 @@ def pod_wrong(pod: Mapping[str, Any], nodes: Sequence[str]) -> str:
     if annotations.get(ASKED, asked) != asked:  # (A pod of an older checkout has none.)
         return f"its {NETWORKS} was edited"
     wanted = asked_for(pod["metadata"])
-    missing = len(wanted) - len(given(pod["metadata"]))
-    return f"it lacks {missing} of {len(wanted)} interfaces" if missing > 0 else ""
+    got = given(pod["metadata"])
+    if (missing := len(wanted) - len(got)) > 0:
+        return f"it lacks {missing} of {len(wanted)} interfaces"
+    lost = [ip for each in got for ip in each.get("ips", ()) if f" has {ip}/" in (told or {}).get(node, "")]
+    return f"its lease of {lost[0]} is lost" if lost else ""
 
 
 def find_drift(workspace: Workspace, nodes: Sequence[str], *, annotated: bool = False) -> Drift:

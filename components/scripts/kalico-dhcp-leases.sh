@@ -3,7 +3,7 @@
 # one by it. A daemon that ended has forgotten them, and would neither renew nor release them. The server knows an
 # interface by the same identifier as before, and leases it the same address.
 # Reads what Multus keeps of each interface. Says what did not go well, for the unit's journal and in a file that a look
-# at the node reports (see node-look.sh) until the daemon is started again.
+# at the node reports (see node-look.sh), each line as long as the namespace that it begins with is there.
 set -euo pipefail
 : "${MAINPID:?}"
 results=/var/lib/cni/multus/results plugin=/opt/cni/bin/dhcp socket=/run/cni/dhcp.sock
@@ -18,17 +18,18 @@ kept() {
     | "\(.containerId) \(.ifName) \(.netns) \([.result.ips[].address] | sort | join(",")) \($asked | tojson)"' "$1"
 }
 
-tell() {
-  printf '%s\n' "$1" | tee -a "$wrong"
+tell() { # NAMESPACE WHAT
+  printf '%s\n' "$2"
+  printf '%s %s\n' "$1" "$2" >>"$wrong"
 }
 
 renew() { # CONTAINER INTERFACE NAMESPACE ADDRESSES CONFIG
   local said now
   said=$(CNI_COMMAND=ADD CNI_CONTAINERID=$1 CNI_IFNAME=$2 CNI_NETNS=$3 CNI_PATH=${plugin%/*} "$plugin" <<<"$5") || true
   if now=$(jq --exit-status --raw-output '[.ips[].address] | sort | join(",")' <<<"$said" 2>/dev/null); then
-    [ "$now" = "$4" ] || tell "$2 of container $1 has $4, and is leased $now now: delete its pod"
+    [ "$now" = "$4" ] || tell "$3" "$2 of container $1 has $4, and is leased $now now"
   else
-    tell "$2 of container $1 has $4, and no lease: $(printf %s "$said" | tr -s '[:space:]' ' ')"
+    tell "$3" "$2 of container $1 has $4, and no lease: $(printf %s "$said" | tr -s '[:space:]' ' ')"
   fi
 }
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Run in a node, or another container of the lab's, by whatever shell it has: says of each thing that the lab made in
 # it, and marked in /run/kalico, whether it is as it was left. A mark's first line is the reason for which it was made,
-# the second what to compare; in .THING beside it a thing may have told by itself what is wrong. Prints a line a mark:
+# the second what to compare; in .THING beside it a thing may have told by itself what is wrong, in lines that each begin
+# with the network namespace that it is wrong of, and hold while that is there. Prints a line a mark:
 # THING, a tab, what is wrong (nothing where all is well), a tab, the reason. The marks are gone when the node is
 # started again.
 set -eu
@@ -51,7 +52,11 @@ END
       for file in $left; do
         [ -e "$file" ] || wrong="$file is gone"
       done
-      [ -n "$wrong" ] || [ ! -s "/run/kalico/.$thing" ] || IFS= read -r wrong <"/run/kalico/.$thing"
+      if [ -z "$wrong" ] && [ -s "/run/kalico/.$thing" ]; then
+        wrong=$(while read -r namespace told; do
+          [ ! -e "$namespace" ] || printf '%s\n' "$told"
+        done <"/run/kalico/.$thing" | listed)
+      fi
       ;;
   esac
   printf '%s\t%s\t%s\n' "$thing" "$wrong" "$because"

@@ -130,9 +130,9 @@ def test_a_file_that_cannot_be_read_is_in_nobodys_way(node: Node) -> None:
 def test_an_interface_whose_address_the_server_has_given_away_is_named(node: Node) -> None:
     node.answers('{"ips": [{"address": "10.40.0.77/24"}]}')
     node.keeps(config())
-    line = "net1 of container c1 has 10.40.0.9/24, and is leased 10.40.0.77/24 now: delete its pod\n"
+    line = "net1 of container c1 has 10.40.0.9/24, and is leased 10.40.0.77/24 now\n"
     assert node.run() == line
-    assert node.wrong.read_text() == line
+    assert node.wrong.read_text() == f"{node.folder}/netns-c1 {line}"
 
 
 def test_what_was_wrong_is_forgotten_when_all_leases_are_had(node: Node) -> None:
@@ -148,4 +148,4 @@ def test_a_lease_that_is_not_had_is_told(node: Node) -> None:
     node.keeps(config())
     line = 'net1 of container c1 has 10.40.0.9/24, and no lease: { "msg": "no more tries" }\n'
     assert node.run() == line
-    assert node.wrong.read_text() == line
+    assert node.wrong.read_text() == f"{node.folder}/netns-c1 {line}"

@@ -153,9 +153,12 @@ def test_a_node_that_was_given_an_address_has_that_one_alone(made: Bench, damage
 def test_what_a_thing_tells_of_itself_is_what_is_wrong_with_it_and_no_thing_of_its_own(made: Bench) -> None:
     make_all(made)
     told = in_node(made, NODES[0], "/run/kalico/.plugins")
-    told.write_text("net1 has another lease\nnet2 has no lease\n")
+    (here := in_node(made, NODES[0], "/run/netns-a")).touch()
+    told.write_text("/run/netns-a net1 has another lease\n/run/netns-b net2 is gone\n/run/netns-a net3 has no lease\n")
     marks = dict.fromkeys(THINGS, Mark(because=""))
-    assert look().marks == marks | {"plugins": Mark(because="", wrong="net1 has another lease")}
+    assert look().marks == marks | {"plugins": Mark(because="", wrong="net1 has another lease, net3 has no lease")}
+    here.unlink()
+    assert look().marks == marks
     told.write_text("")
     assert look().marks == marks
 

@@ -309,6 +309,27 @@ def test_a_pod_is_wrong_when_it_or_its_node_goes_or_it_lacks_an_interface(seen: 
 EDITED = "its k8s.v1.cni.cncf.io/networks was edited"
 
 
+def test_a_pod_whose_lease_is_lost_on_its_node_is_made_anew() -> None:
+    def leased(ip: str, node: str) -> dict[str, Any]:
+        status = [{"name": "default/lan", "interface": "net1", "ips": [ip]}]
+        annotations = {
+            "k8s.v1.cni.cncf.io/networks": "lan",
+            "k8s.v1.cni.cncf.io/network-status": json.dumps(status),
+        }
+        return found(annotations, spec={"nodeName": node})
+
+    told = "net1 of container c1 has 10.40.0.9/24, and is leased 10.40.0.77/24 now"
+    nodes = {"lab-worker": NodeLook(state=State.RUNS, marks={"dhcp": Mark(because="", wrong=told)})}
+    pods = {
+        "default/one": leased("10.40.0.9", "lab-worker"),
+        "default/two": leased("10.40.0.77", "lab-worker"),
+        "default/away": leased("10.40.0.9", "lab-control-plane"),
+    }
+    drift = drift_of(nodes=nodes, pods=pods)
+    assert drift.pod("default", "one", NODES) == f"{NOW} its lease of 10.40.0.9 is lost"
+    assert [drift.pod("default", name, NODES) for name in ("two", "away")] == ["", ""]
+
+
 @pytest.mark.parametrize(
     ("networks", "wrong"),
     [
