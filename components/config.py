@@ -68,7 +68,7 @@ def architecture() -> str:
 def merged(
     declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any], site: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """`given` over `site` over the defaults of `declared`, lists and mappings decoded, empty defaults left out.
+    """`given` over `site` over the defaults of `declared`, all of its type, empty defaults left out.
 
     Pulumi has already put its defaults into `given`, so a value that equals its default counts as not said.
     """
@@ -76,17 +76,18 @@ def merged(
     for key, declaration in declared.items():
         default = declaration.get("default")
         value = _decoded(given[key], declaration["type"]) if key in given else default
-        values[key] = site.get(key, value) if value == default or value == str(default) else value
+        values[key] = site.get(key, value) if value == default else value
     values |= {key: value for key, value in {**site, **given}.items() if key not in declared}
     unsaid = {key: declaration.get("default") for key, declaration in declared.items()}
     return {key: value for key, value in values.items() if value not in ({}, "") or value != unsaid.get(key)}
 
 
 def _decoded(value: Any, kind: str) -> Any:
-    """Pulumi hands lists and mappings over as JSON text."""
-    if kind not in ("array", "object") or not isinstance(value, str):
+    """Pulumi hands all over as text; what cannot be read as its kind stays text, to be refused."""
+    if kind == "string" or not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        read = json.loads(value)
     except (ValueError, RecursionError):
         return value
+    return read if {"boolean": bool, "integer": int}.get(kind, type(read)) is type(read) else value

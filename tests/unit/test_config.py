@@ -17,6 +17,8 @@ from tests.lab_config import DECLARED, config, faults, lab
 TYPES: dict[str, dict[str, Any]] = {
     "name": {"type": "string", "default": "kalico"},
     "count": {"type": "integer", "default": 1},
+    "on": {"type": "boolean", "default": True},
+    "off": {"type": "boolean", "default": False},
     "list": {"type": "array", "default": [{"a": 1}]},
     "map": {"type": "object", "default": {}},
     "text": {"type": "string", "default": ""},
@@ -26,21 +28,23 @@ SAID: list[tuple[str, Any, Any, Any]] = [
     # The key, the stack's word as Pulumi hands it over, the site's word, and the default.
     ("name", "stack", "site", "kalico"),
     ("count", "3", 2, 1),
+    ("on", "false", False, True),
+    ("off", "true", True, False),
     ("list", '[{"b": 2}]', [{"c": 3}], [{"a": 1}]),
     ("map", '{"stack": true}', {"site": True}, None),
     ("text", "stack", "site", None),
 ]
 
 
-def decoded(word: str) -> Any:
-    return json.loads(word) if word[0] in "[{" else word
+def decoded(key: str, word: str) -> Any:
+    return word if TYPES[key]["type"] == "string" else json.loads(word)
 
 
 @pytest.mark.parametrize(("key", "stack", "site", "default"), SAID)
 def test_the_stack_is_over_the_site_and_the_site_over_the_default(
     key: str, stack: str, site: Any, default: Any
 ) -> None:
-    assert merged(TYPES, {key: stack}, {key: site})[key] == decoded(stack)
+    assert merged(TYPES, {key: stack}, {key: site})[key] == decoded(key, stack)
     assert merged(TYPES, {}, {key: site})[key] == site
     assert merged(TYPES, {}, {}).get(key) == default
 
@@ -50,7 +54,7 @@ def test_a_default_that_pulumi_puts_into_the_stack_is_not_the_stacks_word(
     key: str, stack: str, site: Any, default: Any
 ) -> None:
     value = TYPES[key]["default"]
-    filled_in = json.dumps(value) if isinstance(value, (list, dict)) else str(value)
+    filled_in = value if isinstance(value, str) else json.dumps(value)
     assert merged(TYPES, {key: filled_in}, {key: site})[key] == site
 
 
@@ -58,6 +62,8 @@ def test_keys_that_are_not_declared_go_on_to_be_refused() -> None:
     assert merged(TYPES, {"rangeStop": "1"}, {"colour": "red"}) == {
         "name": "kalico",
         "count": 1,
+        "on": True,
+        "off": False,
         "list": [{"a": 1}],
         "rangeStop": "1",
         "colour": "red",
@@ -65,11 +71,16 @@ def test_keys_that_are_not_declared_go_on_to_be_refused() -> None:
 
 
 def test_an_empty_value_that_is_no_default_goes_on_to_be_refused() -> None:
-    assert merged(TYPES, {"list": "{}", "name": ""}, {"count": {}}) == {"list": {}, "name": "", "count": {}}
+    values = merged(TYPES, {"list": "{}", "name": ""}, {"count": {}})
+    assert {key: values[key] for key in ("list", "name", "count")} == {"list": {}, "name": "", "count": {}}
 
 
-def test_a_list_that_is_no_json_goes_on_to_be_refused_as_it_is() -> None:
-    assert merged(TYPES, {"list": "- a"}, {})["list"] == "- a"
+@pytest.mark.parametrize(
+    ("key", "word"),
+    [("list", "- a"), ("count", "1.0"), ("count", "true"), ("count", "null"), ("on", "1"), ("on", "yes")],
+)
+def test_a_word_that_is_not_of_its_keys_type_goes_on_to_be_refused_as_it_is(key: str, word: str) -> None:
+    assert merged(TYPES, {key: word}, {key: None})[key] == word
 
 
 def test_the_declared_defaults_are_the_config_of_the_default_lab() -> None:
