@@ -15,10 +15,19 @@ import pulumi
 import yaml
 
 from components.settings import ConfigError, LabSettings, load
+from components.settings.lab import WHEREABOUTS_MANIFESTS
 from components.workspace import with_machines
 
 ROOT = Path(__file__).parent.parent
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+OF_VERSION = {
+    "calicoVersion": ("calicoManifest",),
+    "multusVersion": ("multusManifest", "multusImage"),
+    "cniPluginsVersion": ("cniPluginsArchive",),
+    "whereaboutsVersion": (*WHEREABOUTS_MANIFESTS, "whereaboutsImage"),
+}
+"""The keys of files and images that are of a version, by the version's key."""
 
 
 def load_settings() -> LabSettings:
@@ -72,14 +81,22 @@ def merged(
 
     Pulumi has already put its defaults into `given`, so a value that equals its default counts as not said.
     """
-    values: dict[str, Any] = {}
-    for key, declaration in declared.items():
-        default = declaration.get("default")
-        value = _decoded(given[key], declaration["type"]) if key in given else default
-        values[key] = site.get(key, value) if value == default else value
-    values |= {key: value for key, value in {**site, **given}.items() if key not in declared}
-    unsaid = {key: declaration.get("default") for key, declaration in declared.items()}
-    return {key: value for key, value in values.items() if value not in ({}, "") or value != unsaid.get(key)}
+    defaults = {key: declaration.get("default") for key, declaration in declared.items()}
+    said = {key: _decoded(value, declared[key]["type"]) if key in declared else value for key, value in given.items()}
+    said = {key: value for key, value in said.items() if key not in declared or value != defaults[key]}
+    values = _over(_over(defaults, site), said)
+    return {key: value for key, value in values.items() if value not in ({}, "") or value != defaults.get(key)}
+
+
+def _over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    """`upper` over `lower`; what `lower` names for one version is not taken for another that `upper` says."""
+    others = {
+        key
+        for version, keys in OF_VERSION.items()
+        if version in upper and upper[version] != lower.get(version)
+        for key in keys
+    }
+    return {**{key: value for key, value in lower.items() if key not in others}, **upper}
 
 
 def _decoded(value: Any, kind: str) -> Any:

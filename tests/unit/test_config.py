@@ -10,9 +10,9 @@ import yaml
 from pulumi.runtime import set_all_config
 
 from components.config import load_settings, merged
-from components.settings import ConfigError, Fault
+from components.settings import ConfigError, Fault, Source, load
 from components.settings.lab import EngineChoice
-from tests.lab_config import DECLARED, config, faults, lab
+from tests.lab_config import DECLARED, PINS, config, faults, lab
 
 TYPES: dict[str, dict[str, Any]] = {
     "name": {"type": "string", "default": "kalico"},
@@ -83,6 +83,48 @@ def test_a_word_that_is_not_of_its_keys_type_goes_on_to_be_refused_as_it_is(key:
     assert merged(TYPES, {key: word}, {key: None})[key] == word
 
 
+OF_A_VERSION = [
+    ("calicoVersion", "calicoManifest"),
+    ("multusVersion", "multusManifest"),
+    ("multusVersion", "multusImage"),
+    ("cniPluginsVersion", "cniPluginsArchive"),
+    ("whereaboutsVersion", "whereaboutsManifest"),
+    ("whereaboutsVersion", "whereaboutsPoolsManifest"),
+    ("whereaboutsVersion", "whereaboutsReservationsManifest"),
+    ("whereaboutsVersion", "whereaboutsImage"),
+]
+SITES = {"source": "/srv/site", "sha256": "a" * 64}
+STACKS = {"source": "/srv/stack", "sha256": "b" * 64}
+
+
+@pytest.mark.parametrize(("version", "key"), OF_A_VERSION)
+def test_what_the_site_names_is_taken_for_no_other_version_that_the_stack_says(version: str, key: str) -> None:
+    assert key not in merged(DECLARED, {version: "v9.9.9"}, {key: SITES})
+    assert key not in merged(DECLARED, {version: "v9.9.9"}, {version: "v9.9.8", key: SITES})
+
+
+@pytest.mark.parametrize(("version", "key"), OF_A_VERSION)
+def test_what_the_site_names_stays_where_the_version_is_the_sites(version: str, key: str) -> None:
+    for given in ({}, {version: DECLARED[version]["default"]}, {version: "v9.9.9"}):
+        assert merged(DECLARED, given, {version: "v9.9.9", key: SITES})[key] == SITES
+    assert merged(DECLARED, {version: DECLARED[version]["default"]}, {key: SITES})[key] == SITES
+
+
+@pytest.mark.parametrize(("version", "key"), OF_A_VERSION)
+def test_what_the_stack_names_is_taken_for_any_version(version: str, key: str) -> None:
+    for said in ({}, {version: "v9.9.8", key: SITES}):
+        assert merged(DECLARED, {version: "v9.9.9", key: STACKS}, said)[key] == STACKS
+
+
+def test_a_pinned_version_that_the_stack_says_is_taken_whole_and_not_from_the_site() -> None:
+    pins = {"v9.9.9": {"url": "https://published.lab/multus.yaml", "sha256": "c" * 64}}
+    site = {"multusManifest": SITES, "multusImage": "localhost/multus:4.2.3"}
+    values = merged(DECLARED, {"multusVersion": "v9.9.9"}, site)
+    taken = load(values, PINS | {"multus-thick": PINS["multus-thick"] | pins}, "amd64")
+    assert taken.multus_manifest == Source(location="https://published.lab/multus.yaml", sha256="c" * 64)
+    assert taken.multus_image == "ghcr.io/k8snetworkplumbingwg/multus-cni:v9.9.9-thick"
+
+
 def test_the_declared_defaults_are_the_config_of_the_default_lab() -> None:
     assert merged(DECLARED, {}, {}) == config()
 
@@ -121,6 +163,14 @@ def test_a_site_file_is_over_the_defaults_and_under_the_stack(stack: Path) -> No
     set_all_config({"kalico:engine": "podman"})
     settings = load_settings()
     assert (settings.node_image, settings.engine) == ("localhost/node:1", EngineChoice.PODMAN)
+
+
+def test_a_version_that_is_known_to_nobody_is_refused_though_the_site_names_the_file_of_another(stack: Path) -> None:
+    stack.write_text(yaml.safe_dump({"calicoManifest": SITES}))
+    assert load_settings().calico_manifest.location == "/srv/site"
+    set_all_config({"kalico:calicoVersion": "v9.9.9"})
+    with pytest.raises(pulumi.RunError, match=r"calicoVersion: no checksum is known for 'v9\.9\.9'.*`calicoManifest`"):
+        load_settings()
 
 
 def test_an_empty_site_file_says_nothing(stack: Path) -> None:
