@@ -1,13 +1,15 @@
 """From Pulumi's config to the lab's settings: the one place that reads the stack, the site file and the pins.
 
-A key's value is the stack's; where the stack says nothing, the site file's (`KALICO_SITE`, the defaults of one
-machine or company, same keys; `KALICO_ENGINE` for the engine alone); else the default in Pulumi.yaml.
+A key's value is the stack's; where the stack says nothing, a site file's (`KALICO_SITE`, the defaults of one
+machine or company, same keys, of several the last one's; `KALICO_ENGINE` for the engine alone); else the default in
+Pulumi.yaml.
 """
 
 import json
 import os
 import platform
 from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +48,15 @@ def load_settings() -> LabSettings:
 def settings_of(given: Mapping[str, Any]) -> LabSettings:
     """The settings that `given` config makes on this machine. Raises ConfigError."""
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    site = site_values(os.environ.get("KALICO_SITE"))
+    sites = [site_values(file) for file in os.environ.get("KALICO_SITE", "").split(os.pathsep) if file]
     if (engine := os.environ.get("KALICO_ENGINE", "auto")) != "auto":
-        site["engine"] = engine
+        sites.append({"engine": engine})
     upstream = yaml.safe_load((ROOT / "manifests/upstream.yaml").read_text())
-    return load(merged(declared, given, site), upstream, architecture())
+    return load(merged(declared, given, *sites), upstream, architecture())
 
 
-def site_values(file: str | None) -> dict[str, Any]:
-    """What a site file says; nothing where none is named."""
-    if not file:
-        return {}
+def site_values(file: str) -> dict[str, Any]:
+    """What a site file says."""
     try:
         values = yaml.safe_load(Path(file).read_text()) or {}
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
@@ -75,16 +75,16 @@ def architecture() -> str:
 
 
 def merged(
-    declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any], site: Mapping[str, Any]
+    declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any], *sites: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """`given` over `site` over the defaults of `declared`, all of its type, empty defaults left out.
+    """`given` over `sites`, the last first, over the defaults of `declared`, all of its type, empty defaults left out.
 
     Pulumi has already put its defaults into `given`, so a value that equals its default counts as not said.
     """
     defaults = {key: declaration.get("default") for key, declaration in declared.items()}
     said = {key: _decoded(value, declared[key]["type"]) if key in declared else value for key, value in given.items()}
     said = {key: value for key, value in said.items() if key not in declared or value != defaults[key]}
-    values = _over(_over(defaults, site), said)
+    values = reduce(_over, (defaults, *sites, said))
     return {key: value for key, value in values.items() if value not in ({}, "") or value != defaults.get(key)}
 
 

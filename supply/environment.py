@@ -98,12 +98,13 @@ def exports(env: Mapping[str, str], store: Store, asked: Asked) -> dict[str, str
         "KALICO_CACHE": str(store.root),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
-    if env.get("KALICO_SITE") in (None, "", str(store.site)):
-        # Not everyone has one, and the program takes the name of a file that is not there for a mistake.
-        if store.site.exists():
-            found["KALICO_SITE"] = str(store.site)
-        elif "KALICO_SITE" in env:
-            found["KALICO_SITE"] = ""  # of an earlier `env`
+    named = [file for file in env.get("KALICO_SITE", "").split(os.pathsep) if file]
+    theirs = [file for file in named if file != str(store.site)]
+    # Not everyone has one of ours, and the program takes the name of a file that is not there for a mistake.
+    if store.site.exists():
+        found["KALICO_SITE"] = os.pathsep.join([str(store.site), *theirs])  # a later one goes before it
+    elif theirs != named:
+        found["KALICO_SITE"] = os.pathsep.join(theirs)  # ours is of an earlier `env`
     ours = store.root / "pulumi"
     if pulumi_home(env, store) == ours:  # else all of it is the user's own affair
         found["PULUMI_HOME"] = str(ours)

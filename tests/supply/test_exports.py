@@ -134,6 +134,19 @@ def test_the_machines_site_file_is_named_only_while_it_is_there(store: Store, en
     assert exports({**env, **once}, store, Asked())["KALICO_SITE"] == ""
 
 
+@pytest.mark.parametrize("theirs", ["/mine.yaml", "/company.yaml:/mine.yaml"])
+def test_the_users_site_files_come_after_the_machines_and_so_go_before_it(
+    store: Store, env: dict[str, str], theirs: str
+) -> None:
+    env["KALICO_SITE"] = theirs
+    store.write(store.site, "engine: podman\n")
+    once = exports(env, store, Asked())
+    assert once["KALICO_SITE"] == f"{store.site}:{theirs}"
+    assert exports({**env, **once}, store, Asked())["KALICO_SITE"] == once["KALICO_SITE"]
+    store.site.unlink()
+    assert exports({**env, **once}, store, Asked())["KALICO_SITE"] == theirs
+
+
 def test_who_is_logged_in_to_a_backend_keeps_it_and_their_plugins_are_left_alone(
     store: Store, env: dict[str, str]
 ) -> None:

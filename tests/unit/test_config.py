@@ -1,6 +1,7 @@
 """Whose word counts: the stack's over the site's over the default; and how the program reads all three."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,30 @@ def test_a_version_that_is_known_to_nobody_is_refused_though_the_site_names_the_
     set_all_config({"kalico:calicoVersion": "v9.9.9"})
     with pytest.raises(pulumi.RunError, match=r"calicoVersion: no checksum is known for 'v9\.9\.9'.*`calicoManifest`"):
         load_settings()
+
+
+def test_of_several_site_files_a_later_one_goes_before_key_by_key(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    company = stack.with_name("company.yaml")
+    monkeypatch.setenv("KALICO_SITE", f"{stack}:{company}")
+    stack.write_text(yaml.safe_dump({"nodeImage": "localhost/node:1", "dhcpServerImage": "localhost/dnsmasq:1"}))
+    company.write_text(yaml.safe_dump({"nodeImage": "mirror.lab/node:2", "workers": 2}))
+    set_all_config({"kalico:workers": "3"})
+    settings = load_settings()
+    assert (settings.node_image, settings.dhcp_server_image) == ("mirror.lab/node:2", "localhost/dnsmasq:1")
+    assert settings.workers == 3
+
+
+def test_a_site_file_among_several_that_cannot_be_read_is_named(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = stack.with_name("gone.yaml")
+    monkeypatch.setenv("KALICO_SITE", f"{stack}:{gone}")
+    with pytest.raises(pulumi.RunError, match=rf"^{re.escape(str(gone))} \(KALICO_SITE\) cannot be read"):
+        load_settings()
+
+
+def test_a_site_files_manifest_is_not_taken_for_the_version_of_a_later_one() -> None:
+    machine, company = {"calicoManifest": SITES}, {"calicoVersion": "v9.9.9"}
+    assert "calicoManifest" not in merged(DECLARED, {}, machine, company)
+    assert merged(DECLARED, {}, machine, {"calicoVersion": DECLARED["calicoVersion"]["default"]}) == config(**machine)
 
 
 def test_an_empty_site_file_says_nothing(stack: Path) -> None:
