@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pulumi import RunError
+
 from commands import leftovers
 from commands.local_state import local_state
+from components.config import values_of
 from components.engines import ENGINES
 from components.workspace import Workspace, cache_folder, owner
 
@@ -101,10 +104,14 @@ class Stack:
         return shown
 
     def setting(self, key: str) -> str:
+        """As the program has it: the stack's, else a site file's, else the default."""
         found = self.pulumi("config", "get", key, quiet=True)
         if found.returncode:
             sys.exit(found.stderr)
-        return found.stdout.strip()
+        try:
+            return str(values_of({key: found.stdout.strip()})[key])
+        except RunError as error:
+            sys.exit(str(error))
 
     def select(self) -> None:
         """Make the stack where it is not there yet; free it and mend its files where a run on it was killed."""

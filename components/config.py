@@ -47,12 +47,17 @@ def load_settings() -> LabSettings:
 
 def settings_of(given: Mapping[str, Any]) -> LabSettings:
     """The settings that `given` config makes on this machine. Raises ConfigError."""
+    upstream = yaml.safe_load((ROOT / "manifests/upstream.yaml").read_text())
+    return load(values_of(given), upstream, architecture())
+
+
+def values_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` config over this machine's site files and the defaults, by key, not checked yet."""
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
     sites = [site_values(file) for file in os.environ.get("KALICO_SITE", "").split(os.pathsep) if file]
     if (engine := os.environ.get("KALICO_ENGINE", "auto")) != "auto":
         sites.append({"engine": engine})
-    upstream = yaml.safe_load((ROOT / "manifests/upstream.yaml").read_text())
-    return load(merged(declared, given, *sites), upstream, architecture())
+    return merged(declared, given, *sites)
 
 
 def site_values(file: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,10 @@ class Asked:
 
 
 def asked_for(stack: str, env: Mapping[str, str], project: Path = PROJECT) -> Asked:
-    """Of the config of `stack`; KALICO_ENGINE goes before its engine. ValueError when the file is no YAML."""
+    """Of the config of `stack`, for the cluster also of the site files; KALICO_ENGINE goes before its engine.
+
+    ValueError when the stack's file is no YAML.
+    """
     place = project / f"Pulumi.{stack.rsplit('/', 1)[-1]}.yaml"
     try:
         read = yaml.safe_load(place.read_text())
@@ -42,13 +46,25 @@ def asked_for(stack: str, env: Mapping[str, str], project: Path = PROJECT) -> As
         raise ValueError(f"{place.name} is not YAML: {' '.join(str(error).split())}") from error
     config = read.get("config") if isinstance(read, dict) else None
     said = config if isinstance(config, dict) else {}
-    cluster = str(said.get("kalico:clusterName", ""))
+    cluster = said.get("kalico:clusterName", Asked.cluster)
+    # What equals its default counts as not said, for the program, too.
+    cluster = str(_site_says("clusterName", env) if cluster == Asked.cluster else cluster)
     engine = env.get("KALICO_ENGINE") or said.get("kalico:engine") or Asked.engine
     return Asked(
         engine=str(engine),
         cluster=cluster if re.fullmatch("[a-z0-9][a-z0-9-]*", cluster) else Asked.cluster,  # it becomes a folder
         leases=_leases(said.get("kalico:networks")),
     )
+
+
+def _site_says(key: str, env: Mapping[str, str]) -> object:
+    """The word of the last site file that has the key, or ''. What is wrong with a file is for the program to say."""
+    for file in reversed(env.get("KALICO_SITE", "").split(os.pathsep)):
+        with suppress(OSError, yaml.YAMLError, ValueError, RecursionError):
+            values = yaml.safe_load(Path(file).read_text()) if file else None
+            if isinstance(values, dict) and key in values:
+                return values[key]
+    return ""
 
 
 def _leases(networks: object) -> bool:

@@ -130,6 +130,24 @@ def test_a_setting_that_pulumi_does_not_know_ends_with_what_it_said(pulumi: Benc
         stack.setting("clusterName")
 
 
+@pytest.mark.parametrize(("said", "found"), [("kalico", "company"), ("lab", "lab")], ids=["default", "own"])
+def test_a_setting_is_the_sites_where_pulumi_tells_the_default(
+    pulumi: Bench, stack: Stack, monkeypatch: pytest.MonkeyPatch, said: str, found: str
+) -> None:
+    (pulumi.folder / "site.yaml").write_text("clusterName: company\n")
+    monkeypatch.setenv("KALICO_SITE", str(pulumi.folder / "site.yaml"))
+    pulumi.on("pulumi config get *", f"echo {said}")
+    assert stack.setting("clusterName") == found
+
+
+def test_a_site_file_that_cannot_be_read_ends_with_what_is_wrong_of_it(
+    pulumi: Bench, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KALICO_SITE", str(pulumi.folder / "gone.yaml"))
+    with pytest.raises(SystemExit, match=r"gone\.yaml \(KALICO_SITE\) cannot be read"):
+        stack.setting("clusterName")
+
+
 def test_pulumi_runs_in_the_folder_of_the_project(pulumi: Bench, stack: Stack) -> None:
     pulumi.on("pulumi up *", 'pwd >"$BENCH/where"')
     assert stack.up() == 0

@@ -60,6 +60,32 @@ def test_engine_and_cluster_are_those_of_the_stacks_config(project: Path) -> Non
     assert asked_for("none", {}, project) == Asked(engine="auto", cluster="kalico")
 
 
+def test_a_cluster_that_the_stack_does_not_name_is_the_last_site_files(project: Path, tmp_path: Path) -> None:
+    first, last, silent = (str(tmp_path / name) for name in ("first.yaml", "last.yaml", "silent.yaml"))
+    Path(first).write_text("clusterName: first\n")
+    Path(last).write_text("clusterName: last\n")
+    Path(silent).write_text("workers: 2\n")
+    assert asked_for("dev", {"KALICO_SITE": first}, project).cluster == "first"
+    assert asked_for("dev", {"KALICO_SITE": f"{first}:{last}:{silent}"}, project).cluster == "last"
+    assert asked_for("other", {"KALICO_SITE": first}, project).cluster == "lab-2"
+    (project / "Pulumi.dev.yaml").write_text("config: {kalico:clusterName: kalico}")
+    assert asked_for("dev", {"KALICO_SITE": first}, project).cluster == "first"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"a: [1", b"\xff", b"[" * 5000, b"[]", b"clusterName: ../x", b""],
+    ids=["gone", "cut off", "no text", "too deep", "a list", "no name", "empty"],
+)
+def test_a_site_file_that_says_nothing_of_use_is_passed_over(
+    project: Path, tmp_path: Path, content: bytes | None
+) -> None:
+    """What is wrong with it is for the program to say."""
+    if content is not None:
+        (tmp_path / "site.yaml").write_bytes(content)
+    assert asked_for("dev", {"KALICO_SITE": str(tmp_path / "site.yaml")}, project) == Asked()
+
+
 @pytest.mark.parametrize(
     ("networks", "leases"),
     [
