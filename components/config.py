@@ -94,14 +94,21 @@ def merged(
 
 
 def _over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
-    """`upper` over `lower`; what `lower` names for one version is not taken for another that `upper` says."""
+    """`upper` over `lower`; what `lower` names for one version is not taken for another that `upper` says.
+
+    Feature gates are put together one by one: that of a site may be what lets the kubelet run on the machine.
+    """
     others = {
         key
         for version, keys in OF_VERSION.items()
         if version in upper and upper[version] != lower.get(version)
         for key in keys
     }
-    return {**{key: value for key, value in lower.items() if key not in others}, **upper}
+    values = {**{key: value for key, value in lower.items() if key not in others}, **upper}
+    below, above = lower.get("featureGates"), upper.get("featureGates")
+    if isinstance(below, Mapping) and isinstance(above, Mapping):
+        values["featureGates"] = {**below, **above}
+    return values
 
 
 def _decoded(value: Any, kind: str) -> Any:

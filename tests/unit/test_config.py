@@ -84,6 +84,20 @@ def test_a_word_that_is_not_of_its_keys_type_goes_on_to_be_refused_as_it_is(key:
     assert merged(TYPES, {key: word}, {key: None})[key] == word
 
 
+def test_feature_gates_are_put_together_gate_by_gate_and_nothing_else_is() -> None:
+    machine = {"featureGates": {"KubeletInUserNamespace": True, "Machines": True}, "nodeAnnotations": {"bnk": True}}
+    company = {"featureGates": {"Machines": False, "Companys": True}}
+    given = {"featureGates": '{"Companys": false, "Stacks": true}', "nodeAnnotations": '{"network": "lan"}'}
+    values = merged(DECLARED, given, machine, company)
+    gates = {"KubeletInUserNamespace": True, "Machines": False, "Companys": False, "Stacks": True}
+    assert (values["featureGates"], values["nodeAnnotations"]) == (gates, {"network": "lan"})
+
+
+def test_feature_gates_that_are_no_mapping_go_on_to_be_refused() -> None:
+    assert merged(DECLARED, {"featureGates": "All"}, {"featureGates": {"A": True}})["featureGates"] == "All"
+    assert merged(DECLARED, {}, {"featureGates": ["A"]})["featureGates"] == ["A"]
+
+
 OF_A_VERSION = [
     ("calicoVersion", "calicoManifest"),
     ("multusVersion", "multusManifest"),
