@@ -33,6 +33,12 @@ MOST_WORKERS = 30
 POLICY_GATE = "MutatingAdmissionPolicy"
 """The feature gate behind `quickReadiness`."""
 
+POLICY_SINCE = 32
+"""The minor version of Kubernetes 1 that it came with."""
+
+NODE_VERSION = re.compile(r":v1\.([0-9]{2})\b[^/@]*(?:@|$)")
+"""A version of Kubernetes in a node image's tag, as kind writes it; a v1.0 is somebody's own."""
+
 BLOCK_PREFIX = 26
 """Calico gives each node a block of so many addresses (manifests/calico-installation.yaml)."""
 
@@ -316,6 +322,13 @@ def _check_cluster(settings: LabSettings, section: Section) -> None:
 def _check_gates(settings: LabSettings, section: Section) -> None:
     if settings.quick_readiness and dict(settings.feature_gates).get(POLICY_GATE) is False:
         section.fault(f"featureGates.{POLICY_GATE}", "quickReadiness does not work without it", "drop either")
+    version = NODE_VERSION.search(settings.node_image)
+    if settings.quick_readiness and version and int(version[1]) < POLICY_SINCE:
+        section.fault(
+            "quickReadiness",
+            f"Kubernetes v1.{version[1]} of `nodeImage` has no {POLICY_GATE}",
+            f"take an image of v1.{POLICY_SINCE} or later, or drop quickReadiness",
+        )
 
 
 def _check_images(settings: LabSettings, section: Section) -> None:

@@ -199,6 +199,21 @@ REFUSED: list[tuple[str, dict[str, Any], str, str, str]] = [
         "quickReadiness does not work without it",
         "drop either",
     ),
+    *(
+        (
+            f"quick readiness on {image}",
+            {"quickReadiness": True, "nodeImage": image},
+            "quickReadiness",
+            f"Kubernetes v1.{minor} of `nodeImage` has no MutatingAdmissionPolicy",
+            "take an image of v1.32 or later, or drop quickReadiness",
+        )
+        for image, minor in (
+            ("kindest/node:v1.31.4", 31),
+            (f"kindest/node:v1.29.14@sha256:{'a' * 64}", 29),
+            ("mirror.lab:5000/kindest/node:v1.31", 31),
+            ("localhost/node:v1.30.0-own", 30),
+        )
+    ),
     ("a gate without a name", {"featureGates": {1: True}}, "featureGates.1", "1 is not a name", "put it in quotes"),
     # Names
     ("an unknown engine", {"engine": "nerdctl"}, "engine", "'nerdctl' is not known", "known are: auto, podman, docker"),

@@ -228,6 +228,26 @@ def test_a_version_without_a_pin_is_taken_with_a_manifest_of_ones_own() -> None:
     assert taken.multus_image == "ghcr.io/k8snetworkplumbingwg/multus-cni:v9.9.9-thick"
 
 
+@pytest.mark.parametrize(
+    "image",
+    [
+        "kindest/node:v1.32.0",
+        "kindest/node:v1.33.1@sha256:" + "a" * 64,
+        "kindest/node@sha256:" + "a" * 64,
+        "kindest/node:latest",
+        "localhost/node",
+        "localhost/node:v1.0.2",
+        "localhost/node:v1",
+    ],
+)
+def test_quick_readiness_is_taken_with_any_image_whose_tag_tells_no_earlier_kubernetes(image: str) -> None:
+    assert lab(quickReadiness=True, nodeImage=image).quick_readiness
+
+
+def test_an_earlier_kubernetes_is_taken_without_quick_readiness() -> None:
+    assert lab(nodeImage="kindest/node:v1.31.4").node_image == "kindest/node:v1.31.4"
+
+
 @pytest.mark.parametrize("workers", ["1", 1])
 def test_a_number_may_come_as_the_text_that_pulumi_makes_of_it(workers: Any) -> None:
     assert lab(workers=workers).workers == 1
