@@ -33,7 +33,7 @@ class Asked:
 
 
 def asked_for(stack: str, env: Mapping[str, str], project: Path = PROJECT) -> Asked:
-    """Of the config of `stack`, for the cluster also of the site files; KALICO_ENGINE goes before its engine.
+    """Of the config of `stack`, for cluster and engine also of the site files; KALICO_ENGINE goes before its engine.
 
     ValueError when the stack's file is no YAML.
     """
@@ -46,10 +46,11 @@ def asked_for(stack: str, env: Mapping[str, str], project: Path = PROJECT) -> As
         raise ValueError(f"{place.name} is not YAML: {' '.join(str(error).split())}") from error
     config = read.get("config") if isinstance(read, dict) else None
     said = config if isinstance(config, dict) else {}
-    cluster = said.get("kalico:clusterName", Asked.cluster)
     # What equals its default counts as not said, for the program, too.
+    cluster = said.get("kalico:clusterName", Asked.cluster)
     cluster = str(_site_says("clusterName", env) if cluster == Asked.cluster else cluster)
     engine = env.get("KALICO_ENGINE") or said.get("kalico:engine") or Asked.engine
+    engine = _site_says("engine", env) or engine if engine == Asked.engine else engine
     return Asked(
         engine=str(engine),
         cluster=cluster if re.fullmatch("[a-z0-9][a-z0-9-]*", cluster) else Asked.cluster,  # it becomes a folder

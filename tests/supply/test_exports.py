@@ -72,6 +72,17 @@ def test_a_cluster_that_the_stack_does_not_name_is_the_last_site_files(project: 
     assert asked_for("dev", {"KALICO_SITE": first}, project).cluster == "first"
 
 
+def test_an_engine_that_neither_the_stack_nor_the_environment_names_is_a_site_files(
+    project: Path, tmp_path: Path
+) -> None:
+    site = {"KALICO_SITE": str(tmp_path / "site.yaml")}
+    (tmp_path / "site.yaml").write_text("engine: docker\n")
+    for said, asked in (("auto", "docker"), ("podman", "podman")):
+        (project / "Pulumi.dev.yaml").write_text(f"config: {{kalico:engine: {said}}}")
+        assert asked_for("dev", site, project).engine == asked
+    assert asked_for("dev", site | {"KALICO_ENGINE": "podman"}, project).engine == "podman"
+
+
 @pytest.mark.parametrize(
     "content",
     [None, b"a: [1", b"\xff", b"[" * 5000, b"[]", b"clusterName: ../x", b""],
