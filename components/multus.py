@@ -16,6 +16,9 @@ from components.settings import LabSettings
 from components.workers import Workers
 from components.workspace import Workspace
 
+PROJECT = "multus-cni"
+"""How the repository of its image ends, upstream's and a mirror's."""
+
 LIMITS = {"memory": "256Mi"}
 """Upstream's 50Mi gets the daemon killed, and its tenth of a core slows every pod's start."""
 
@@ -57,14 +60,25 @@ class Multus(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def daemonset_documents(documents: list[dict[str, Any]], image: str) -> list[dict[str, Any]]:
-    """Upstream's documents with the image pinned (they ask for a snapshot even at a release) and LIMITS."""
+def daemonset_documents(documents: list[dict[str, Any]], image: str, project: str = PROJECT) -> list[dict[str, Any]]:
+    """Upstream's documents with the image pinned (they ask for a snapshot even at a release) and LIMITS.
+
+    A container of another image than the `project`'s is somebody else's and stays as it is; where no image is known to
+    be the project's, all are taken for it.
+    """
     changed = copy.deepcopy(documents)
-    for document in changed:
-        if document["kind"] == "DaemonSet":
-            pod = document["spec"]["template"]["spec"]
-            for container in [*pod["containers"], *pod.get("initContainers", [])]:
-                container["image"] = image
-            for container in pod["containers"]:
-                container["resources"]["limits"] = LIMITS
+    pods = [document["spec"]["template"]["spec"] for document in changed if document["kind"] == "DaemonSet"]
+    daemons = [container for pod in pods for container in pod["containers"]]
+    containers = [*daemons, *(container for pod in pods for container in pod.get("initContainers") or [])]
+    own = [each for each in containers if name_of(each.get("image") or "").endswith(project)] or containers
+    for container in own:
+        container["image"] = image
+    for container in daemons:
+        if container in own:
+            container["resources"] = (container.get("resources") or {}) | {"limits": LIMITS}
     return changed
+
+
+def name_of(image: str) -> str:
+    """The last part of its repository: `multus-cni` of `mirror:5000/k8s/multus-cni:v4@sha256:...`."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[0]

@@ -16,6 +16,9 @@ from components.settings import WhereaboutsSettings
 from components.workers import Node, Workers
 from components.workspace import Workspace
 
+PROJECT = "whereabouts"
+"""How the repository of its image ends, upstream's and a mirror's."""
+
 FOLDER = "/etc/cni/net.d/whereabouts.d"
 PLUGIN = "/opt/cni/bin/whereabouts"
 FILES = (f"{FOLDER}/whereabouts.kubeconfig", f"{FOLDER}/whereabouts.conf", PLUGIN)
@@ -105,11 +108,11 @@ def daemon_documents(documents: list[dict[str, Any]], image: str) -> list[dict[s
     The reconciler looks again at a pod that is just starting; one that it may not get it takes for gone, and gives the
     address to another.
     """
-    changed = daemonset_documents(documents, image)
+    changed = daemonset_documents(documents, image, PROJECT)
     for document in changed:
-        if document["kind"] == "ConfigMap":
+        if document["kind"] == "ConfigMap" and document.get("data"):
             document["data"]["cron-expression"] = SCHEDULE
-        for rule in document.get("rules", []):
-            if "pods" in rule["resources"]:
+        for rule in document.get("rules") or []:
+            if "pods" in (rule.get("resources") or []):
                 rule["verbs"] = sorted({*rule["verbs"], "get"})
     return changed

@@ -53,6 +53,25 @@ def test_the_reconciler_may_look_again_at_a_pod_that_is_just_starting() -> None:
     assert changed == role | {"rules": [pools, pods]}
 
 
+def test_a_manifest_of_the_users_may_have_what_upstreams_has_not() -> None:
+    health = {"nonResourceURLs": ["/healthz"], "verbs": ["get"]}
+    role = {"kind": "ClusterRole", "metadata": {"name": "own"}, "rules": [health]}
+    aggregated = {"kind": "ClusterRole", "metadata": {"name": "all"}, "rules": None}
+    certificate = {"kind": "ConfigMap", "metadata": {"name": "own"}, "binaryData": {"ca": "AA=="}}
+    assert daemon_documents([role, aggregated, certificate], IMAGE) == [role, aggregated, certificate]
+
+
+def test_a_container_of_anothers_image_stays_as_it_is() -> None:
+    documents = copy.deepcopy([DAEMON])
+    containers = documents[0]["spec"]["template"]["spec"]["containers"]
+    containers += [{"name": "multus", "image": "mirror.lab/multus-cni:v4"}]
+    containers[0]["image"] = "mirror.lab:5000/whereabouts:v0.8.0"
+    [changed] = daemon_documents(documents, IMAGE)
+    [daemon, other] = changed["spec"]["template"]["spec"]["containers"]
+    assert daemon["image"] == IMAGE
+    assert other == containers[1]
+
+
 def test_what_was_given_is_left_as_it_was() -> None:
     given = copy.deepcopy([DAEMON, SCHEDULED])
     daemon_documents(given, IMAGE)
