@@ -52,9 +52,13 @@ def type_token(document: Mapping[str, Any]) -> str:
     return f"kubernetes:{version if '/' in version else 'core/' + version}:{document['kind']}"
 
 
-def logical_name(parent: str, document: Mapping[str, Any]) -> str:
-    """Unique with the type, which is part of every URN."""
-    return f"{parent}-{document['metadata']['name']}"
+def logical_name(parent: str, document: Mapping[str, Any], among: Sequence[Mapping[str, Any]] = ()) -> str:
+    """Unique with the type, which is part of every URN: with its namespace where one `among` these documents has its
+    type and name in another."""
+    kind, name, namespace = type_token(document), document["metadata"]["name"], document["metadata"].get("namespace")
+    namesakes = [each for each in among if each["metadata"]["name"] == name and type_token(each) == kind]
+    # No object's name has a slash.
+    return f"{parent}-{namespace}/{name}" if namespace and len(namesakes) > 1 else f"{parent}-{name}"
 
 
 def register(
@@ -74,7 +78,7 @@ def register(
 
     def made(document: Mapping[str, Any], after: Sequence[pulumi.Resource]) -> KubernetesObject:
         opts = pulumi.ResourceOptions(parent=parent, depends_on=list(after))
-        return KubernetesObject(logical_name(name, document), document, opts)
+        return KubernetesObject(logical_name(name, document, documents), document, opts)
 
     # The CRDs before the namespaces: registering one of them takes longer than all else.
     alone = {id(document): made(document, []) for document in needed if "namespace" not in document["metadata"]}

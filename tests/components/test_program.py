@@ -286,6 +286,17 @@ def test_the_first_preview_shows_what_the_config_says(preview: Run, program: Run
         assert preview[label].inputs == program[label].inputs
 
 
+def test_namesakes_of_two_namespaces_in_a_manifest_are_two_resources(run_lab: RunLab, tmp_path: Path) -> None:
+    manifest = tmp_path / "multus.yaml"
+    account = "---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: multus, namespace: default}\n"
+    manifest.write_text(MULTUS + account)
+    sha256 = hashlib.sha256(manifest.read_bytes()).hexdigest()
+    done = run_lab(multusManifest={"source": str(manifest), "sha256": sha256})
+    assert done.error is None
+    accounts = [each.name for each in done if each.type.endswith(":ServiceAccount")]
+    assert sorted(accounts) == ["multus-default/multus", "multus-kube-system/multus"]
+
+
 # The scripts: each Command's inputs
 
 

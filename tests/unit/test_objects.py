@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from components.objects import logical_name, repairable, stages, type_token
 
 
-def document(kind: str, name: str = "x", version: str = "v1") -> dict[str, Any]:
-    return {"apiVersion": version, "kind": kind, "metadata": {"name": name}}
+def document(kind: str, name: str = "x", version: str = "v1", **metadata: str) -> dict[str, Any]:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name} | metadata}
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,17 @@ def test_a_documents_type_is_the_token_of_its_group_version_and_kind(version: st
 
 def test_an_objects_logical_name_is_its_own_under_its_parents() -> None:
     assert logical_name("multus", document("Pod", "one")) == "multus-one"
+
+
+def test_namesakes_of_two_namespaces_have_these_in_their_logical_names_and_nobody_else_has() -> None:
+    there = document("Role", "one", "rbac/v1", namespace="there")
+    here = document("Role", "one", "rbac/v1", namespace="here")
+    by_default = document("Role", "one", "rbac/v1")
+    other = document("Role", "two", "rbac/v1", namespace="here")
+    account = document("ServiceAccount", "one", namespace="here")
+    among = [there, here, by_default, other, account]
+    names = [logical_name("multus", each, among) for each in among]
+    assert names == ["multus-there/one", "multus-here/one", "multus-one", "multus-two", "multus-one"]
 
 
 def test_namespaces_come_first_and_what_runs_pods_last() -> None:
