@@ -93,7 +93,7 @@ class Pods(pulumi.ComponentResource):
         document = untried_over(args.drift.live_pods.get(full_name(pod)), pod_document(pod))
         document, again = repairable(document, args.drift.pod(pod.namespace, pod.name, list(args.workers.nodes)))
         # A network that becomes another is attached only to a pod that does; and a worker takes its pods along.
-        workers = [args.workers.nodes[worker].made for worker in args.workers.names]
+        workers = [args.workers.nodes[worker].made for worker in pod.nodes or args.workers.names]
         opts = pulumi.ResourceOptions(parent=self, depends_on=[*after, *nads], replace_with=[*nads, *workers])
         return KubernetesObject(f"{name}-{logical_name(pod)}", document, pulumi.ResourceOptions.merge(again, opts))
 

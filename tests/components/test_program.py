@@ -675,6 +675,13 @@ def two_workers(run_lab: RunLab) -> Run:
     return done
 
 
+def test_a_worker_that_is_made_anew_takes_the_pods_along_that_may_be_on_it_and_no_others(run_lab: RunLab) -> None:
+    pods = [pod(name="there", node="worker", networks=[]), pod(name="anywhere", networks=[])]
+    done = run_lab(answers=saying(OF_TWO_WORKERS), workers=2, pods=pods)
+    assert done["Pod pods-there"].replace_with == {WORKER}
+    assert done["Pod pods-anywhere"].replace_with == {WORKER, "Command workers-kalico-worker2"}
+
+
 def test_workers_with_ranges_of_their_own_have_the_config_on_the_nodes_and_none_in_the_nad(two_workers: Run) -> None:
     inputs = two_workers[NAD].inputs
     assert inputs["spec"] == {}
