@@ -222,15 +222,26 @@ def unfit(
     """
     on_links = [network.name for network in networks if network.parent]
     islands = [network.name for network in networks if network.plugin.on_network and not network.parent]
+    bridges = [network.name for network in networks if network.needs_bridge]
     if standing is Standing.APART:
+        if bridges:
+            there = f"a bridge for the `mtu` of network {', '.join(bridges)} would not be there"
+            return f"{standing}: {there}; give 1500 or less"
         if not on_links:
             return None
         return (
             f"{standing}: there is no `parent` of network {', '.join(on_links)}; "
             "without `parent` it is an island in that virtual machine, which works"
         )
-    if makes_links or not islands or (engine.makes_islands and "dummy" in features):
+    if makes_links or not islands:
         return None
+    if engine.makes_islands and "dummy" in features:
+        if not bridges:
+            return None
+        return (
+            f"makes no isolated link with the `mtu` of network {', '.join(bridges)}, "
+            "and only root may make a bridge instead: run as root, give 1500 or less, or name a `parent`"
+        )
     lacks = "cannot make an isolated link (the kernel has no dummy module)"
     return (
         f"{lacks if engine.makes_islands else 'makes no isolated link'} for network {', '.join(islands)}, "

@@ -16,10 +16,6 @@ BRIDGE_PREFIX = "kalico-"
 """With eight hex digits behind it: an interface's name has 15 characters at most."""
 
 
-LINKS_MTU = 1500
-"""In bytes, what a link that is made has unless it is told."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class MacvlanNetworksArgs:
     networks: tuple[NetworkSettings, ...]
@@ -53,7 +49,7 @@ class MacvlanNetworks(pulumi.ComponentResource):
                 "PARENT": network.link or "",
                 "SUBNET": " ".join(str(side.subnet) for side in network.sides),
                 "MODE": network.mode.value,
-                "MTU": str(network.mtu) if (network.mtu or 0) > LINKS_MTU and not network.parent else "",
+                "MTU": str(network.mtu) if network.needs_bridge else "",
                 "ISLAND": "engine" if engine.makes_islands else "bridge",
             },
             because=partial(args.drift.network, network.name),

@@ -42,6 +42,9 @@ LEAST_MTU, MOST_MTU = 68, 65535
 Less than 576 works, and a lab may want to see what it does to what runs over it.
 """
 
+LINKS_MTU = 1500
+"""In bytes, what a link that is made has unless it is told."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings:
@@ -99,6 +102,12 @@ class NetworkSettings:
     def link(self) -> str | None:
         """The interface of the machine that the network lies on: `eth0`, with a vlan `eth0.7`."""
         return f"{self.parent}.{self.vlan}" if self.parent and self.vlan else self.parent
+
+    @property
+    def needs_bridge(self) -> bool:
+        """Whether it is an island that carries more than a link has by itself: it then lies on a bridge of the lab's
+        own, since no engine's island has another MTU."""
+        return self.plugin.on_network and self.parent is None and (self.mtu or 0) > LINKS_MTU
 
     @property
     def has_routes_plugin(self) -> bool:

@@ -156,6 +156,7 @@ def test_an_engine_that_cannot_make_the_lab_is_passed_over_with_its_reason(stand
 
 
 ISLAND, ON_A_LINK = lab().networks, lab(networks=[network(parent="eth7")]).networks
+JUMBO = lab(networks=[network(mtu=1501)]).networks
 BRIDGE = lab(networks=[network(without="mode", plugin="bridge")]).networks
 ALL_KINDS = frozenset(FEATURES)
 
@@ -184,6 +185,18 @@ ALL_KINDS = frozenset(FEATURES)
             *("docker", Standing.APART, ON_A_LINK, True, ALL_KINDS),
             "keeps its networks in a virtual machine (Docker Desktop), apart from the machine's links: there is no "
             "`parent` of network ext-net; without `parent` it is an island in that virtual machine, which works",
+        ),
+        (
+            *("docker", Standing.USABLE, JUMBO, False, ALL_KINDS),
+            "makes no isolated link with the `mtu` of network ext-net, "
+            "and only root may make a bridge instead: run as root, give 1500 or less, or name a `parent`",
+        ),
+        ("docker", Standing.USABLE, JUMBO, True, ALL_KINDS, None),
+        ("docker", Standing.USABLE, lab(networks=[network(mtu=1500)]).networks, False, ALL_KINDS, None),
+        (
+            *("docker", Standing.APART, JUMBO, True, ALL_KINDS),
+            "keeps its networks in a virtual machine (Docker Desktop), apart from the machine's links: "
+            "a bridge for the `mtu` of network ext-net would not be there; give 1500 or less",
         ),
         ("podman", Standing.USABLE, (), False, frozenset(), None),
         ("podman", Standing.USABLE, BRIDGE, False, frozenset(), None),

@@ -143,6 +143,22 @@ def test_a_network_lies_on_its_parent_by_its_tag_if_it_has_one() -> None:
     assert (link(), link(parent="eth7"), link(parent="eth7", vlan=12)) == (None, "eth7", "eth7.12")
 
 
+@pytest.mark.parametrize(
+    ("changes", "needs"),
+    [
+        ({}, False),
+        ({"mtu": 1500}, False),
+        ({"mtu": 1501}, True),
+        ({"mtu": 9000, "parent": "eth7"}, False),
+        ({"mtu": 9000, "plugin": "bridge", "without": "mode"}, False),
+    ],
+)
+def test_an_island_that_carries_more_than_a_link_by_itself_lies_on_a_bridge(
+    changes: dict[str, Any], needs: bool
+) -> None:
+    assert lab(networks=[network(**changes)]).networks[0].needs_bridge is needs
+
+
 def test_networks_share_a_parent_by_their_tags() -> None:
     lan = {"name": "lan", "subnet": "10.40.0.0/16", "ipam": {"rangeEnd": "10.40.0.99"}, "parent": "eth7"}
     links = [each.link for each in lab(networks=[network(parent="eth7", vlan=5), lan, lan | WAN]).networks]
