@@ -217,9 +217,10 @@ def read_network(section: Section, workers: Sequence[str]) -> NetworkSettings:
     if block is not None:
         found = replace(network, node_range=block)
         occupied.append((block[0], block[-1]))
-    peer = asked_peer.placed(sides, occupied) if asked_peer else None
-    occupied += [(address.ip, address.ip) for address in peer.addresses] if peer else []
+    # The server first: a peer that comes or goes then leaves it where it is, and with it the NAD and the pods.
     server = ipam.server.placed(ipam_section, network.subnet, occupied) if ipam.server else None
+    occupied += [(server.address.ip, server.address.ip)] if server else []
+    peer = asked_peer.placed(sides, occupied) if asked_peer else None
     # Where one of these could not be read, others would lie elsewhere.
     if any(map(section.faulty_at, ("ipam", "routes", "peer", "nodeAddresses"))):
         return network

@@ -47,10 +47,17 @@ def test_a_network_whose_addresses_are_no_leases_of_the_labs_has_no_server() -> 
 
 def test_the_server_takes_the_highest_host_that_is_nobodys() -> None:
     assert address(taken()) == "10.40.0.254/24"
-    assert address(taken(peer=True)) == "10.40.0.253/24"
     assert address(taken(gateway="10.40.0.254")) == "10.40.0.253/24"
     assert address(taken(gateway="peer", peer={"address": "10.40.0.254"})) == "10.40.0.253/24"
     assert address(taken(nodeAddresses=["10.40.0.254"])) == "10.40.0.253/24"
+    assert address(taken(peer={"address": "10.40.0.254"})) == "10.40.0.253/24"
+
+
+@pytest.mark.parametrize("peer", [True, {"address": "10.40.0.250"}])
+def test_a_peer_that_comes_or_goes_leaves_the_server_where_it_is(peer: Any) -> None:
+    alone, beside = taken(), taken(peer=peer)
+    assert (beside.dhcp_server, beside.node_range) == (alone.dhcp_server, alone.node_range)
+    assert leases(beside) == leases(alone)
 
 
 def test_neither_range_nor_nodes_block_nor_peer_has_the_servers_address() -> None:

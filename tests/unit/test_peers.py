@@ -148,6 +148,6 @@ def test_a_network_is_told_with_its_peers_and_its_dhcp_servers_address_and_mac()
         facts[0] | {"peer": {"address": "10.23.255.254", "mac": "9a:00:00:00:00:09"}},
         facts[1],
         facts[2]
-        | {"peer": {"address": "10.41.0.254", "mac": "9a:00:00:00:00:0a"}}
-        | {"dhcp_server": {"address": "10.41.0.253", "mac": "9a:00:00:00:00:0b"}},
+        | {"peer": {"address": "10.41.0.253", "mac": "9a:00:00:00:00:0a"}}
+        | {"dhcp_server": {"address": "10.41.0.254", "mac": "9a:00:00:00:00:0b"}},
     ]
