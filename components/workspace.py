@@ -10,7 +10,7 @@ from components import machine, upstream
 from components.engines import Engine, EngineError, Standing, choose, unfit
 from components.records import records
 from components.settings import ConfigError, Fault, LabError, LabSettings, NetworkSettings, machine_faults
-from components.settings.machine import asks_kernel, asks_parent, neighbour_faults, standing_faults
+from components.settings.machine import asks_kernel, asks_parent, neighbour_faults, node_range_faults, standing_faults
 
 OWNER = "stack"
 """The live file that says whose the lab is."""
@@ -132,8 +132,8 @@ def check_machine(
     """Raises ConfigError for what the machine is in the way of, among what is not made yet.
 
     `run`: the live files of a lab that was made; None where there is none. Where all is made, what no record tells of
-    (the pods' plugin, an MTU, who gets which address) is compared with what files of the machine tell, and no process
-    is started. `unsound`: networks that are not looked at.
+    (the pods' plugin, an MTU, how many join, who gets which address) is compared with what files of the machine tell,
+    and no process is started. `unsound`: networks that are not looked at.
     """
     networks = settings.networks
     made = {*unsound, *(network.name for network in networks if run and is_made(network, run))}
@@ -144,6 +144,9 @@ def check_machine(
         features = machine.features() if any(map(asks_kernel, networks)) else None
         links = machine.mtus() if any(map(asks_parent, networks)) else {}
         faults = standing_faults(settings, features, links, made)
+    # A network that is made may yet have to take one more worker.
+    if engine.addresses_nodes:
+        faults += node_range_faults(settings, made - unsound)
     # A parent leads to others, and a pod's address may be new on a network that is not.
     if on_parents := {network.name for network in networks if network.parent and network.name in made - unsound}:
         faults += neighbour_faults(settings, machine.neighbours(), on_parents)

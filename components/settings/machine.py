@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from components.settings.blocks import Address, Subnet, within
 from components.settings.checks import subnets
 from components.settings.families import key_of
-from components.settings.faults import Fault
+from components.settings.faults import Fault, known
 from components.settings.lab import LabSettings
 from components.settings.networks import NetworkSettings
 from components.settings.plugins import Macvlan
@@ -142,10 +142,10 @@ def machine_faults(
     faults = list(standing_faults(settings, machine.features, machine.links, made or ()))
     new = {i: network for i, network in enumerate(settings.networks) if network.name not in (made or ())}
     faults += neighbour_faults(settings, machine.neighbours, [network.name for network in new.values()])
+    if machine.addresses_nodes:
+        faults += node_range_faults(settings, [network.name for network in new.values()])
     for i, network in new.items():
         faults += _parent_faults(f"networks[{i}]", network, machine, others)
-        if machine.addresses_nodes and network.plugin.on_network:
-            faults += _node_range_faults(f"networks[{i}]", network)
         if network.plugin.on_network and any(other.name == network.name for other in others):
             problem = f"the engine has a network {network.name!r} that this lab did not make"
             faults.append(Fault(key=f"networks[{i}].name", problem=problem, remedy="choose another name or remove it"))
@@ -241,7 +241,16 @@ def _mtu_faults(key: str, network: NetworkSettings, links: Mapping[str, int]) ->
     return [Fault(key=f"{key}.mtu", problem=problem, remedy=f"give less or raise that of {on}")]
 
 
+def node_range_faults(settings: LabSettings, names: Collection[str]) -> tuple[Fault, ...]:
+    """Which networks of these `names` have more nodes, peer and DHCP server counted in, than addresses for them; of an
+    engine that gives each of these one."""
+    looked_at = [(i, network) for i, network in enumerate(settings.networks) if network.name in names]
+    return tuple(fault for i, network in looked_at for fault in _node_range_faults(f"networks[{i}]", network))
+
+
 def _node_range_faults(key: str, network: NetworkSettings) -> list[Fault]:
+    if not network.plugin.on_network or not known(network.node_range):
+        return []
     there, others = network.node_range.num_addresses, [network.peer, network.dhcp_server]
     needed = len(network.nodes) + len([each for each in others if each])
     if network.subnet.version == 6 or needed <= there:  # of IPv6 alone, they are of a pool of the engine's

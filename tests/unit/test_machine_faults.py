@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.settings import EngineNetwork, MachineFacts, machine_faults, missing_features
+from components.settings import EngineNetwork, LabError, MachineFacts, machine_faults, missing_features
 from components.settings.machine import FEATURES
 from tests.lab_config import lab, network
 
@@ -411,3 +411,10 @@ def test_the_nodes_part_has_an_address_for_all_that_the_engine_gives_one(
     )
     assert [str(fault) for fault in machine_faults(settings, MACHINE)] == ([refusal] if takers else [])
     assert machine_faults(settings, replace(MACHINE, addresses_nodes=False)) == ()
+
+
+def test_of_a_network_that_could_not_be_read_whole_nobody_counts_the_nodes_addresses() -> None:
+    with pytest.raises(LabError) as caught:
+        lab(workers=2, networks=[network(routes=[{"dst": "10.9.0.7/16"}])], pods=[])
+    assert caught.value.unsound == set()
+    assert machine_faults(caught.value.settings, MACHINE) == ()

@@ -322,6 +322,24 @@ def test_an_mtu_that_the_parent_has_not_is_refused_in_a_lab_that_runs(machine: P
     assert not (machine / "asked").exists()
 
 
+@pytest.mark.parametrize(("engine", "full"), [("docker", True), ("podman", False)])
+def test_a_worker_for_whom_the_engine_has_no_address_is_refused_in_a_lab_that_runs(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, engine: str, *, full: bool
+) -> None:
+    def asked(*_: object, **__: object) -> None:
+        raise AssertionError("a preview would pay for this")
+
+    monkeypatch.setattr("subprocess.run", asked)
+    small = network(subnet="10.23.0.0/28", ipam={"rangeStart": "10.23.0.2", "rangeEnd": "10.23.0.7"})
+    made(machine, engine, {"ext-net": ""}, subnet="10.23.0.0/28")
+    assert find_workspace(lab(networks=[small], workers=4)).engine is ENGINES[engine]
+    if full:
+        with pytest.raises(pulumi.RunError, match=r"^1 fault .*\n.*networks\[0\].subnet: 5 workers take 5 addresses"):
+            find_workspace(lab(networks=[small], workers=5))
+    else:
+        assert find_workspace(lab(networks=[small], workers=5)).engine is ENGINES[engine]
+
+
 def test_an_address_that_the_machine_has_on_the_parent_is_given_to_no_pod_of_a_lab_that_runs(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
