@@ -186,15 +186,23 @@ def _network(said: Mapping[str, Any]) -> ExpectedNetwork:
     return ExpectedNetwork(**{**said, **lists})
 
 
-def pairs(nodes: Sequence[str]) -> list[tuple[int, int]]:
-    """Who asks whom on a network: each every other; of many each the next in a ring, and one on each other node.
+def pairs(nodes: Sequence[str], pods: Sequence[str]) -> list[tuple[int, int]]:
+    """Who asks whom on a network: each every other; of many each the next in a ring, and one on each other node. No pod
+    asks itself.
 
-    `nodes`: where each interface is. Every interface is in some pair, and so is every two of the nodes.
+    `nodes`, `pods`: where and whose each interface is. With two pods every interface is in some pair, and so is every
+    two of the nodes.
     """
     count = len(nodes)
     if count <= MANY:
-        return list(itertools.permutations(range(count), 2))
-    ring = {(i, (i + 1) % count) for i in range(count)}
+        return [(a, b) for a, b in itertools.permutations(range(count), 2) if pods[a] != pods[b]]
+    # Every pod's first interface, then every pod's second; who has one of its own pod next to it asks the next other.
+    around = sorted(range(count), key=lambda i: pods[:i].count(pods[i]))
+    ring = {
+        (a, b)
+        for i, a in enumerate(around)
+        for b in itertools.islice((b for b in around[i + 1 :] + around[:i] if pods[b] != pods[a]), 1)
+    }
     first = {node: nodes.index(node) for node in nodes}
     across = set(itertools.combinations(sorted(first.values()), 2))
     return sorted({pair for a, b in ring | across for pair in ((a, b), (b, a))})

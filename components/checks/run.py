@@ -279,8 +279,6 @@ def between(
         return []
     asked: list[tuple[Question, str]] = []
     for asker, other in asking(plan, network, here):
-        if asker.pod == other.pod:
-            continue
         macs = frozenset(each.mac for each in here if each.pod == other.pod)
         mtu = min(seen[each.pod].mtu(each.expected.interface) for each in (asker, other))
         for source, target in same_family(asker.ips, other.ips):
@@ -307,7 +305,7 @@ def asking(plan: Plan, network: str, here: Sequence[Attachment]) -> list[tuple[A
     """Who asks whom: see `pairs`, for each L2 that the network is."""
     apart = dict.fromkeys(each.node for each in here) if plan.networks[network].bridges else [None]
     l2s = [[each for each in here if node in (None, each.node)] for node in apart]
-    return [(l2[a], l2[b]) for l2 in l2s for a, b in pairs([each.node for each in l2])]
+    return [(l2[a], l2[b]) for l2 in l2s for a, b in pairs([each.node for each in l2], [each.pod for each in l2])]
 
 
 def with_peer(

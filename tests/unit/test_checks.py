@@ -122,18 +122,36 @@ def test_routes_go_by_their_own_gateway_else_the_networks() -> None:
 
 @pytest.mark.parametrize("count", range(MANY + 1))
 def test_of_a_few_each_asks_every_other(count: int) -> None:
-    assert pairs(["a"] * count) == list(itertools.permutations(range(count), 2))
+    assert pairs(["a"] * count, list(map(str, range(count)))) == list(itertools.permutations(range(count), 2))
+
+
+def test_of_a_few_nobody_asks_its_own_pod() -> None:
+    assert pairs(["a"] * 3, ["one", "one", "two"]) == [(0, 2), (1, 2), (2, 0), (2, 1)]
 
 
 @pytest.mark.parametrize("count", [MANY + 1, 20, 110])
 def test_of_many_each_is_asked_both_ways_and_so_is_each_two_of_the_nodes(count: int) -> None:
     nodes = [f"node{min(i, 3)}" for i in range(count)]
-    asked = pairs(nodes)
+    asked = pairs(nodes, list(map(str, range(count))))
     assert len(asked) == len(set(asked)) < 4 * count
     assert {(b, a) for a, b in asked} == set(asked)
     assert {a for a, _ in asked} == set(range(count))
     assert {(nodes[a], nodes[b]) for a, b in asked} >= set(itertools.permutations(set(nodes), 2))
     assert all(a != b for a, b in asked)
+
+
+@pytest.mark.parametrize("counts", [(3, 3, 3), (7, 1), (1, 7), (4, 2, 2), (5, 0, 3), (1, 1, 9)])
+def test_of_many_each_is_asked_of_another_pod_however_many_interfaces_a_pod_has(counts: tuple[int, ...]) -> None:
+    pods = [f"pod{i}" for i, count in enumerate(counts) for _ in range(count)]
+    asked = pairs(["node"] * len(pods), pods)
+    assert {a for a, _ in asked} == set(range(len(pods)))
+    assert {(b, a) for a, b in asked} == set(asked)
+    assert all(pods[a] != pods[b] for a, b in asked)
+    assert len(asked) <= 2 * len(pods)
+
+
+def test_many_of_a_pod_that_is_alone_ask_nobody() -> None:
+    assert pairs(["node"] * (MANY + 1), ["pod"] * (MANY + 1)) == []
 
 
 def test_the_seeds_pod_passes_with_its_second_default_route_pointed_out() -> None:
