@@ -42,19 +42,32 @@ class SelfTestArgs:
 
 
 class SelfTest(pulumi.ComponentResource):
-    """Made again when a pod or a node is another, and as long as it has not passed."""
+    """Made again when a pod or a node is another, and as long as it has not passed. Where the user does not want it,
+    its plan alone is kept, for `make check`."""
 
-    results: pulumi.Output[dict[str, Any]]
-    """How many `passed` and `failed`, and the `checks`, each as a `Result`."""
+    results: pulumi.Output[dict[str, Any]] | None = None
+    """How many `passed` and `failed`, and the `checks`, each as a `Result`; None where nobody was asked."""
 
     def __init__(self, name: str, args: SelfTestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:SelfTest", name, None, opts)
+        lines = [to_json(plan(args.settings))]
+        if not args.settings.self_test:
+            scripts.run(
+                f"{name}-plan",
+                create="check-plan",
+                environment=args.workspace.environment,
+                lines=lines,
+                triggers=[args.workers.id],  # the live files go with a cluster
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[args.readiness.report]),
+            )
+            self.register_outputs({})
+            return
         asked = scripts.run(
             f"{name}-checks",
             create="check-lab",
             environment=args.workspace.environment | {"PYTHON": sys.executable, "PROGRAM": str(ROOT)},
             because=args.drift.self_test,
-            lines=[to_json(plan(args.settings))],
+            lines=lines,
             triggers=[
                 args.workers.started,
                 *args.pods.uids,
@@ -78,14 +91,11 @@ class SelfTest(pulumi.ComponentResource):
 
 
 def prove(name: str, args: SelfTestArgs) -> None:
-    """The self-test and its output `self_test`, where there is anything to test and the user lets us; else nothing."""
-    if wanted(args.settings):
-        pulumi.export("self_test", SelfTest(name, args).results)
-
-
-def wanted(settings: LabSettings) -> bool:
-    """Whether there is anything to test, and the user lets us."""
-    return settings.self_test and any(pod.networks for pod in settings.pods)
+    """The self-test, or its plan, where there is anything to test; with its output `self_test` where it was asked."""
+    if any(pod.networks for pod in args.settings.pods):
+        results = SelfTest(name, args).results
+        if results is not None:
+            pulumi.export("self_test", results)
 
 
 def end_with(results: Mapping[str, Any]) -> None:

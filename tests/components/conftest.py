@@ -87,6 +87,7 @@ STDOUT = {
     "pods-attachable": "",
     "readiness-report": "kubernetes v1.32.2\ncalico v3.29.2-live",
     "self-test-checks": '{"passed": 1, "failed": 0, "checks": []}',
+    "self-test-plan": "",
 }
 
 

@@ -13,13 +13,15 @@ import pytest
 
 from components.checks.judge import Result, as_output
 from components.checks.plan import from_json, plan
+from components.scripts import script
 from components.self_test import ALREADY_SAID
 from tests.components.conftest import ANSWERS, STDOUT, Left, RunLab
-from tests.components.test_program import STARTED
+from tests.components.test_program import BORN, STARTED
 from tests.lab_config import ROOT, lab, pod
 from tests.recorder import Answers, Run
 
 SELF_TEST = "Command self-test-checks"
+PLAN = "Command self-test-plan"
 PASSED = Result(name="MTU", pod="default/samplepod", what="net1", ok=True, figure="1500")
 FAILED = Result(name="TCP", pod="default/samplepod", what="net1", ok=False, figure="no answer", where="its events")
 
@@ -62,12 +64,29 @@ def test_one_that_passed_is_left_alone_and_one_that_did_not_is_made_again(run_la
     assert because(replace(left, records=without)).endswith(" the last one did not pass")
 
 
-@pytest.mark.parametrize("changes", [{"selfTest": "false"}, {"pods": []}, {"pods": [pod(networks=[])]}])
-def test_turned_off_or_without_pods_on_a_network_there_is_none(run_lab: RunLab, changes: dict[str, Any]) -> None:
-    done = run_lab(**changes)
+@pytest.mark.parametrize("self_test", ["true", "false"])
+@pytest.mark.parametrize("pods", [[], [pod(networks=[])]], ids=["none", "on no network"])
+def test_without_pods_on_a_network_there_is_none(run_lab: RunLab, pods: list[dict[str, Any]], self_test: str) -> None:
+    done = run_lab(pods=pods, selfTest=self_test)
     assert done.error is None
     assert not [label for label in done.labels if "self-test" in label]
     assert "self_test" not in done.outputs
+
+
+def test_turned_off_its_plan_is_kept_and_nobody_is_asked(run_lab: RunLab, program: Run) -> None:
+    done = run_lab(selfTest="false")
+    assert done.error is None
+    assert done.labels == program.labels - {SELF_TEST} | {PLAN}
+    assert "self_test" not in done.outputs
+    kept = done[PLAN]
+    assert (kept.inputs["create"], kept.inputs.get("delete")) == (script("check-plan"), None)
+    assert kept.inputs["stdin"] == program[SELF_TEST].inputs["stdin"]
+    assert kept.parent == "SelfTest self-test"
+    assert "Command readiness-report" in kept.depends_on
+
+
+def test_the_plan_is_kept_again_in_another_cluster_and_not_for_another_pod(run_lab: RunLab) -> None:
+    assert run_lab(selfTest="false")[PLAN].inputs["triggers"][:-1] == [BORN]
 
 
 def test_what_passed_ends_the_program_well(run_lab: RunLab, ending: dict[str, list[Any]]) -> None:

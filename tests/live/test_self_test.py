@@ -37,8 +37,9 @@ def test_a_neighbour_that_is_gone_is_all_that_is_reported_until_up_brings_it_bac
 
 def test_it_can_be_left_out_and_nothing_else_changes(lab: Lab, config: dict[str, Any]) -> None:
     config["kalico:selfTest"] = False
-    assert changed(lab, config) == {"self-test", *TESTED}
+    assert changed(lab, config) == {"self-test-plan", *TESTED}
     assert "self_test" not in lab.stack.outputs()
+    assert lab.stack.check() == 0
     del config["kalico:selfTest"]
-    assert changed(lab, config) == {"self-test", *TESTED}
+    assert changed(lab, config) == {"self-test-plan", *TESTED}
     assert lab.stack.outputs()["self_test"]["failed"] == 0

@@ -384,3 +384,16 @@ def test_what_did_not_pass_leaves_no_note_and_its_results_are_handed_on(bench: B
     done = bench.run("check-lab", stdin="{}\n", PYTHON="python", PROGRAM=str(bench.folder))
     assert (done.returncode, json.loads(done.stdout)["failed"]) == (0, 10)
     assert not (run_folder / "because/self-test").exists()
+
+
+def test_a_plan_alone_is_kept_for_the_owner_and_what_passed_before_is_still_noted(
+    bench: Bench, run_folder: Path
+) -> None:
+    (run_folder / "because").mkdir(parents=True)
+    (run_folder / "because/self-test").write_text("of an earlier one\n")
+    (run_folder / "checks.json").write_text("of an earlier one\n")
+    done = bench.run("check-plan", stdin='{"api": ""}\n')
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert bench.calls == []
+    assert (run_folder / "checks.json").read_text() == '{"api": ""}\n'
+    assert (run_folder / "because/self-test").exists()
