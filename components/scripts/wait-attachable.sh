@@ -2,10 +2,10 @@
 # Waits until a pod that starts on the nodes gets all its interfaces, and each of them works at once: a pod made before
 # that gets no net1, and no error. On each node: Multus's conf and socket, the plugins' binaries, Felix ready (until then
 # eth0 leads nowhere). Then takes off the node's taint (see kind-create and worker-create), so that others' pods may start
-# there, too. A node of the cluster that is none of the lab's any more is closed to pods again, or goes.
+# there, too. A node that the lab has made and has no more is closed to pods again, or goes.
 # Reads the nodes on stdin, one a line; SECONDS_AT_MOST ends the wait with what is missing where.
 set -euo pipefail
-: "${ENGINE:?}" "${RUN:?}" "${SECONDS_AT_MOST:?}"
+: "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}" "${SECONDS_AT_MOST:?}"
 export KUBECONFIG="$RUN/kubeconfig"
 
 needed=(
@@ -46,13 +46,14 @@ open_up() {
 }
 
 # A node that is none of the lab's any more is about to go. Where it does not run, or is not Ready, nobody there ends its
-# pods, and whoever waits for their end, or for all to be Ready, waits in vain: it goes now, with its pods.
+# pods, and whoever waits for their end, or for all to be Ready, waits in vain: it goes now, with its pods. What others
+# have added (a KWOK node) tells no such provider, and is left alone.
 close_others() {
-  local there node ready
+  local there node provider ready
   there=$(kubectl get nodes --output \
-    'jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}') || return
-  while read -r node ready; do
-    [[ -n $node && " ${nodes[*]} " != *" $node "* ]] || continue
+    'jsonpath={range .items[*]}{.metadata.name} {.spec.providerID} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}') || return
+  while read -r node provider ready; do
+    [[ $provider == kind://*/"$CLUSTER"/* && " ${nodes[*]} " != *" $node "* ]] || continue
     heard kubectl taint nodes "$node" kalico/no-network:NoSchedule --overwrite || return
     if [ "$ready" = True ] && [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$node" 2>/dev/null)" = true ]; then
       continue

@@ -18,7 +18,11 @@ NEEDED = [
 ]
 
 LEAVING = "kubectl get nodes *"
-MORE = ("printf '%s True\\n' lab-worker lab-worker2 lab-worker3",)
+
+NODE = "echo {0} kind://{1}/{0} {2}\n"
+"""As the API server lists one: name, provider, whether it is Ready."""
+LABS = "".join(NODE.format(name, "podman/lab", "True") for name in ("lab-worker", "lab-worker2"))
+MORE = LABS + NODE.format("lab-worker3", "podman/lab", "True")
 RUNS = "podman inspect --format {{.State.Running}} lab-worker3"
 
 FELIX = "curl --silent --fail * http://localhost:9099/readiness"
@@ -44,7 +48,7 @@ def in_node(bench: Bench, name: str, file: str) -> Path:
 
 def wait(bench: Bench, seconds: str) -> subprocess.CompletedProcess[str]:
     bench.on(FELIX)
-    bench.on("kubectl get nodes *", "printf '%s True\\n' lab-worker lab-worker2")
+    bench.on(LEAVING, LABS)
     bench.on("kubectl *")
     return bench.run("wait-attachable", stdin="lab-worker\nlab-worker2\n", SECONDS_AT_MOST=seconds)
 
@@ -78,7 +82,7 @@ def test_a_node_that_cannot_be_opened_is_an_error(nodes: Bench) -> None:
 
 
 def test_a_node_that_is_about_to_go_takes_no_pod_any_more(nodes: Bench, run_folder: Path) -> None:
-    nodes.on(LEAVING, *MORE)
+    nodes.on(LEAVING, MORE)
     nodes.on(RUNS, "echo true")
     assert wait(nodes, "0").returncode == 0
     assert [call for call in nodes.calls if "lab-worker3" in call and "inspect" not in call] == [
@@ -99,7 +103,7 @@ def test_a_node_that_is_about_to_go_takes_no_pod_any_more(nodes: Bench, run_fold
 def test_one_that_does_not_run_or_is_not_ready_is_let_go_with_its_pods_since_nobody_there_ends_them(
     nodes: Bench, ready: str, said: str
 ) -> None:
-    nodes.on(LEAVING, f"printf '%s True\\n' lab-worker lab-worker2; echo 'lab-worker3 {ready}'")
+    nodes.on(LEAVING, LABS + NODE.format("lab-worker3", "docker/lab", ready))
     nodes.on(RUNS, said)
     assert wait(nodes, "0").returncode == 0
     assert [call for call in nodes.calls if " delete " in call] == [
@@ -109,11 +113,29 @@ def test_one_that_does_not_run_or_is_not_ready_is_let_go_with_its_pods_since_nob
     ]
 
 
+@pytest.mark.parametrize("ready", ["True", "Unknown", ""])
+@pytest.mark.parametrize(
+    "provider", ["", "kwok://kwok-node-0", "kind://podman/lab2/x", "kind://podman/x/lab", "aws:///kind://podman/lab/x"]
+)
+def test_a_node_that_others_have_added_is_left_alone(nodes: Bench, provider: str, ready: str) -> None:
+    nodes.on(LEAVING, f"{LABS}echo kwok-node-0 {provider} {ready}")
+    assert wait(nodes, "0").returncode == 0
+    assert not [call for call in nodes.calls if "kwok-node-0" in call]
+
+
+def test_the_cluster_is_asked_whose_its_nodes_are(nodes: Bench) -> None:
+    wait(nodes, "0")
+    fields = '{.metadata.name} {.spec.providerID} {.status.conditions[?(@.type=="Ready")].status}'
+    assert [call for call in nodes.calls if "get nodes" in call] == [
+        f'kubectl get nodes --output jsonpath={{range .items[*]}}{fields}{{"\\n"}}{{end}}'
+    ]
+
+
 @pytest.mark.parametrize(
     "failing", ["kubectl taint nodes lab-worker3 *", "kubectl delete node *", "kubectl delete pods *"]
 )
 def test_one_that_does_not_go_is_an_error_that_is_told(nodes: Bench, failing: str) -> None:
-    nodes.on(LEAVING, *MORE)
+    nodes.on(LEAVING, MORE)
     nodes.on(RUNS, "echo false")
     nodes.on(failing, "echo 'the API is away' >&2; exit 1")
     done = wait(nodes, "0")
