@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Waits until what a daemon of the cluster puts on its node is on every node. Of Multus that is its conf: a pod that is
-# made without it gets no net1, and no error. The daemon writes when it starts, and never again: where BECAUSE (of
-# node-look.sh) says that a file is gone, the daemon of that node is started anew; one that has only begun is let be.
+# made without it gets no net1, and no error. The daemon writes when it starts, and never again: where it was there before,
+# which the node's mark tells, and a file is gone, it is started anew; one that has only begun is let be.
 # DAEMON is the `app` of its pods, FILES are the paths and NODES the nodes, with blanks between. SECONDS_AT_MOST ends
-# the wait. Leaves the mark DAEMON in each node (see node-look.sh).
+# the wait. Leaves the mark DAEMON in each node, with BECAUSE, why this runs (see node-look.sh).
 set -euo pipefail
 : "${ENGINE:?}" "${RUN:?}" "${DAEMON:?}" "${FILES:?}" "${NODES:?}" "${SECONDS_AT_MOST:?}"
 export KUBECONFIG="$RUN/kubeconfig"
@@ -11,7 +11,13 @@ read -ra files <<<"$FILES"
 read -ra nodes <<<"$NODES"
 
 for node in "${nodes[@]}"; do
-  if [[ ${BECAUSE:-} == *' is gone' ]] && ! "$ENGINE" exec "$node" ls "${files[@]}" >/dev/null 2>&1; then
+  # shellcheck disable=SC2016 # expanded in the node
+  gone=$("$ENGINE" exec "$node" bash -c '
+    [ -e "/run/kalico/$1" ] || exit 0 # nor is it there after a start of the node, when the daemon starts, too
+    shift
+    for file in "$@"; do [ -e "$file" ] || echo "$file"; done
+  ' look "$DAEMON" "${files[@]}")
+  if [ -n "$gone" ]; then
     kubectl delete pods --namespace kube-system --selector "app=$DAEMON" --field-selector "spec.nodeName=$node" >/dev/null
   fi
 done

@@ -67,7 +67,10 @@ MANIFESTS = {
 
 COMPONENT = "Whereabouts whereabouts"
 FILES_THERE = "Command whereabouts-files"
-LEFT_ON_NODES = {f"Command whereabouts-left-{node}" for node in ("kalico-control-plane", "kalico-worker")}
+LEFT = {"left": "/etc/cni/net.d/whereabouts.d /opt/cni/bin/whereabouts", "mark": "/run/kalico/whereabouts"}
+LEFT_ON_NODES = {
+    f"Command whereabouts-{what}-{node}" for what in LEFT for node in ("kalico-control-plane", "kalico-worker")
+}
 WORKLOAD = "DaemonSet whereabouts-whereabouts"
 OBJECTS = {
     "ServiceAccount whereabouts-whereabouts",
@@ -85,9 +88,7 @@ SAID = OF_TWO_WORKERS | {
     "attachments-lan-conf-kalico-worker": "",
     "attachments-lan-conf-kalico-worker2": "",
     "whereabouts-files": "",
-    "whereabouts-left-kalico-control-plane": "",
-    "whereabouts-left-kalico-worker": "",
-    "whereabouts-left-kalico-worker2": "",
+    **{f"whereabouts-{what}-kalico-{node}": "" for what in LEFT for node in ("control-plane", "worker", "worker2")},
 }
 
 
@@ -143,13 +144,13 @@ def test_its_daemon_runs_the_pinned_image(shared: Run) -> None:
 
 def test_the_plugin_and_its_files_are_awaited_on_every_node(shared: Run, cache: Path) -> None:
     command = shared[FILES_THERE]
-    assert (command.inputs["create"], command.inputs["delete"]) == (script("daemon-files"), script("node-files-delete"))
+    assert command.inputs["create"] == script("daemon-files")
+    assert "delete" not in command.inputs  # the mark outlives a repair, which reads it
     own = {
         "DAEMON": "whereabouts",
         "FILES": " ".join(FILES),
         "SECONDS_AT_MOST": "300",
         "NODES": "kalico-control-plane kalico-worker",
-        "REMOVED": "/run/kalico/whereabouts",
     }
     assert command.inputs["environment"] == labs_environment(cache) | own
     assert command.inputs["triggers"] == [BORN, made_from("daemon-files", command.inputs)]
@@ -157,11 +158,12 @@ def test_the_plugin_and_its_files_are_awaited_on_every_node(shared: Run, cache: 
     assert command.deleted_with == KIND
 
 
-def test_what_the_daemon_put_on_the_nodes_goes_when_the_daemon_is_gone(shared: Run) -> None:
+@pytest.mark.parametrize("what", LEFT)
+def test_what_the_daemon_put_on_the_nodes_and_its_mark_go_when_the_daemon_is_gone(shared: Run, what: str) -> None:
     for node, made, running in (("kalico-control-plane", KIND, RUNNING), ("kalico-worker", WORKER, WORKER_RUNS)):
-        command = shared[f"Command whereabouts-left-{node}"]
+        command = shared[f"Command whereabouts-{what}-{node}"]
         assert command.inputs["delete"] == script("node-files-delete")
-        assert command.inputs["environment"]["REMOVED"] == "/etc/cni/net.d/whereabouts.d /opt/cni/bin/whereabouts"
+        assert command.inputs["environment"]["REMOVED"] == LEFT[what]
         assert command.inputs["environment"]["NODES"] == node
         assert "create" not in command.inputs
         assert command.depends_on == {made, running}

@@ -32,16 +32,26 @@ def marks(bench: Bench) -> list[str]:
     return [place.read_text() for place in places if place.exists()]
 
 
+def was_there(bench: Bench, *names: str, daemon: str = "multus") -> None:
+    """The daemon was on these nodes when an earlier run ended."""
+    for name in names:
+        mark = in_node(bench, name, f"/run/kalico/{daemon}")
+        mark.parent.mkdir(exist_ok=True)
+        mark.write_text("an earlier reason\n")
+
+
 @pytest.mark.parametrize("because", ["", GONE])
 def test_nodes_that_have_it_note_it_with_the_reason_and_no_daemon_is_touched(multus: Bench, because: str) -> None:
+    was_there(multus, "lab-worker2")
     done = wait(multus, BECAUSE=because, SECONDS_AT_MOST="0")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert marks(multus) == [f"{because}\n{CONF}\n"] * 2
     assert not any(call.startswith("kubectl") for call in multus.calls)
 
 
-@pytest.mark.parametrize("because", ["", "2026-01-02T03:04:05Z node lab-worker2 does not run"])
-def test_a_daemon_that_has_only_begun_is_waited_for(multus: Bench, because: str) -> None:
+@pytest.mark.parametrize("because", ["", "2026-01-02T03:04:05Z node lab-worker2 does not run", GONE])
+def test_a_daemon_that_has_only_begun_is_waited_for_whatever_was_repaired_before(multus: Bench, because: str) -> None:
+    was_there(multus, "lab-worker")
     late = in_node(multus, "lab-worker2", CONF)
     late.unlink()
     coming = Timer(0.4, late.touch)
@@ -53,11 +63,13 @@ def test_a_daemon_that_has_only_begun_is_waited_for(multus: Bench, because: str)
     assert not any(call.startswith("kubectl") for call in multus.calls)
 
 
-def test_where_the_conf_went_that_nodes_daemon_is_started_anew(multus: Bench) -> None:
+@pytest.mark.parametrize("because", ["", GONE])
+def test_where_the_conf_went_that_nodes_daemon_is_started_anew(multus: Bench, because: str) -> None:
+    was_there(multus, *NODES)
     gone = in_node(multus, "lab-worker2", CONF)
     gone.unlink()
     multus.on(RESTART, f'printf %s "$KUBECONFIG" >"$BENCH/kubeconfig"; touch "{gone}"; echo deleted')
-    done = wait(multus, BECAUSE=GONE)
+    done = wait(multus, BECAUSE=because)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert [call for call in multus.calls if call.startswith("kubectl")] == [
         "kubectl delete pods --namespace kube-system --selector app=multus --field-selector spec.nodeName=lab-worker2"
@@ -73,11 +85,12 @@ def test_a_conf_that_never_comes_is_an_error_of_that_node(multus: Bench) -> None
 
 
 def test_a_daemon_that_cannot_be_started_anew_is_an_error(multus: Bench) -> None:
+    was_there(multus, "lab-worker2")
     in_node(multus, "lab-worker2", CONF).unlink()
     multus.on(RESTART, "echo 'connection refused' >&2; exit 1")
     done = wait(multus, BECAUSE=GONE)
     assert (done.returncode, done.stderr) == (1, "connection refused\n")
-    assert marks(multus) == []
+    assert marks(multus) == ["an earlier reason\n"]
 
 
 def test_a_node_that_cannot_be_asked_is_an_error(bench: Bench) -> None:
@@ -98,11 +111,13 @@ def test_of_several_files_each_has_to_be_there_and_the_mark_names_them_all(multu
     marks = [in_node(multus, name, "/run/kalico/whereabouts").read_text() for name in NODES]
     assert marks == [f"\n{CONF} {PLUGIN}\n"] * 2
     in_node(multus, "lab-worker2", PLUGIN).unlink()
+    in_node(multus, "lab-worker2", "/run/kalico/whereabouts").unlink()
     done = wait(multus, **SEVERAL, SECONDS_AT_MOST="0")
     assert (done.returncode, done.stderr) == (1, f"lab-worker2 has no {PLUGIN}: whereabouts does not run there\n")
 
 
 def test_where_one_of_several_files_went_that_daemon_is_started_anew(multus: Bench) -> None:
+    was_there(multus, *NODES, daemon="whereabouts")
     for name in NODES:
         in_node(multus, name, PLUGIN).parent.mkdir(parents=True, exist_ok=True)
     in_node(multus, "lab-worker", PLUGIN).touch()
