@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Waits until every node and every pod of the cluster is Ready, then says what really runs, asked of the running
 # things. Prints a line a thing: THING VERSION. WHEREABOUTS is set where the lab has it, and SERVER, a container, where
-# the lab has a DHCP server.
+# the lab has a DHCP server. SECONDS_AT_MOST ends the wait with what is not Ready.
 set -euo pipefail
 : "${ENGINE:?}" "${RUN:?}" "${WORKER:?}" "${SECONDS_AT_MOST:?}"
 export KUBECONFIG="$RUN/kubeconfig"
@@ -29,14 +29,24 @@ tell() {
   answers+=("$! $1")
 }
 
-kubectl wait --for=condition=Ready nodes --all --timeout "${SECONDS_AT_MOST}s" >/dev/null
-pods=(pods --all-namespaces --field-selector 'status.phase!=Succeeded,status.phase!=Failed') # not those that have ended
-# `kubectl wait` asks for one after the other, which takes seconds also when all are Ready.
-states=$(kubectl get "${pods[@]}" --output \
-  'jsonpath={range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}')
-if grep -qv '=True$' <<<"$states"; then
-  kubectl wait --for=condition=Ready "${pods[@]}" --timeout "${SECONDS_AT_MOST}s" >/dev/null
-fi
+# Waits until all of a kind are Ready, of those that are there then. `kubectl wait` lists them once and asks for one after
+# the other, which takes seconds also when all are Ready, and for one that was replaced meanwhile it fails.
+all_ready() {
+  local states lacking
+  while :; do
+    states=$(kubectl get "$@" --output \
+      'jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}')
+    mapfile -t lacking < <(sed -nE '/=True$/!s,^/?(.*)=.*,\1,p' <<<"$states")
+    [ ${#lacking[@]} -gt 0 ] || return 0
+    [ $SECONDS -lt "$SECONDS_AT_MOST" ] || break
+    sleep 0.5
+  done
+  echo "$1 that are not Ready after $SECONDS_AT_MOST s: ${lacking[*]}" >&2
+  exit 1
+}
+
+all_ready nodes
+all_ready pods --all-namespaces --field-selector 'status.phase!=Succeeded,status.phase!=Failed' # not those that have ended
 
 # All are asked at once, and told in this order.
 answers=()

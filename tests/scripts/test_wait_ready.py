@@ -26,17 +26,17 @@ def cluster(bench: Bench) -> Bench:
     return bench
 
 
-STATES = "kubectl get pods *"
+STATES = {kind: f"kubectl get {kind} *" for kind in ("nodes", "pods")}
+"""How those of a kind are asked whether they are Ready."""
 
 
 def report(bench: Bench, **values: str) -> subprocess.CompletedProcess[str]:
-    for pattern, answer in {**ANSWERS, STATES: "printf 'a=True\\nb=True\\n'"}.items():
+    for pattern, answer in {**ANSWERS, **dict.fromkeys(STATES.values(), "printf '/a=True\\nof/b=True\\n'")}.items():
         bench.on(pattern, answer)
     return bench.run("wait-ready", **values)
 
 
 def test_the_report_is_the_first_line_of_what_each_thing_says(cluster: Bench) -> None:
-    cluster.on("kubectl wait *", "echo condition met")
     done = report(cluster)
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
@@ -51,38 +51,45 @@ def test_the_report_is_the_first_line_of_what_each_thing_says(cluster: Bench) ->
 
 
 def test_whereabouts_is_asked_only_where_the_lab_has_it(cluster: Bench) -> None:
-    cluster.on("kubectl wait *")
     assert "whereabouts" not in report(cluster).stdout
     assert "whereabouts whereabouts v0.8.0 linux/amd64" in report(cluster, WHEREABOUTS="an/image").stdout.splitlines()
 
 
 def test_dnsmasq_is_asked_in_the_server_that_the_lab_has(cluster: Bench) -> None:
-    cluster.on("kubectl wait *")
     assert "dnsmasq" not in report(cluster).stdout
     told = report(cluster, SERVER="kalico-dhcp-lan").stdout.splitlines()
     assert "dnsmasq Dnsmasq version 2.90  Copyright (c) 2000" in told
 
 
-@pytest.mark.parametrize("states", ["a=True\\nb=False\\n", "a=True\\nb=\\n"], ids=["not Ready", "without a node yet"])
-def test_every_node_and_every_pod_is_waited_for_first(cluster: Bench, states: str) -> None:
-    cluster.on("kubectl wait *")
-    cluster.on(STATES, f"printf '{states}'")
-    report(cluster)
-    nodes, states, pods = cluster.calls[:3]
-    assert nodes == "kubectl wait --for=condition=Ready nodes --all --timeout 17s"
-    selected = "pods --all-namespaces --field-selector status.phase!=Succeeded,status.phase!=Failed"
-    assert states.startswith(f"kubectl get {selected} ")
-    assert pods == f"kubectl wait --for=condition=Ready {selected} --timeout 17s"
-
-
-def test_pods_that_are_all_ready_are_not_asked_one_after_the_other(cluster: Bench) -> None:
-    cluster.on("kubectl wait *")
+@pytest.mark.parametrize("kind", STATES)
+@pytest.mark.parametrize("state", ["False", ""], ids=["not Ready", "without a node yet"])
+def test_every_node_and_every_pod_is_waited_for_first(cluster: Bench, kind: str, state: str) -> None:
+    cluster.on(STATES[kind], f"printf '/a=True\\n/b={state}\\n'", "printf '/a=True\\n/b=True\\n'")
     assert report(cluster).returncode == 0
-    assert not [call for call in cluster.calls if call.startswith("kubectl wait") and " pods " in call]
+    assert [call.split()[2] for call in cluster.calls[:3]] == sorted([*STATES, kind])
+
+
+def test_all_that_have_not_ended_are_asked_for_at_once(cluster: Bench) -> None:
+    assert report(cluster).returncode == 0
+    state = '{.metadata.namespace}/{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}'
+    output = f'--output jsonpath={{range .items[*]}}{state}{{"\\n"}}{{end}}'
+    assert cluster.calls[:2] == [
+        f"kubectl get nodes {output}",
+        f"kubectl get pods --all-namespaces --field-selector status.phase!=Succeeded,status.phase!=Failed {output}",
+    ]
+
+
+@pytest.mark.parametrize("kind", STATES)
+def test_one_that_is_replaced_meanwhile_is_not_waited_for_but_the_one_in_its_place_is(
+    cluster: Bench, kind: str
+) -> None:
+    states = ("/a=True /old=False", "/a=True /new=False", "/a=True /new=True")
+    cluster.on(STATES[kind], *(f"printf '%s\\n' {state}" for state in states))
+    assert report(cluster).returncode == 0
+    assert sum(call.startswith(STATES[kind][:-2]) for call in cluster.calls) == 3
 
 
 def test_a_log_line_of_kubectls_own_is_no_version(cluster: Bench) -> None:
-    cluster.on("kubectl wait *")
     noise = "echo 'E1125 18:22:01.305152   15467 websocket.go:296] Unknown stream id 1, discarding message' >&2"
     for thing in ("daemonset/calico-node", "daemonset/kube-multus-ds"):
         (pattern,) = [each for each in ANSWERS if thing in each]
@@ -92,25 +99,29 @@ def test_a_log_line_of_kubectls_own_is_no_version(cluster: Bench) -> None:
 
 
 def test_kubectl_asks_the_labs_cluster(cluster: Bench, run_folder: Path) -> None:
-    cluster.on("kubectl wait *", 'printf %s "$KUBECONFIG" >"$BENCH/kubeconfig"')
+    cluster.on(STATES["nodes"], 'printf %s "$KUBECONFIG" >"$BENCH/kubeconfig"')
     report(cluster)
     assert cluster.left("kubeconfig") == str(run_folder / "kubeconfig")
 
 
-@pytest.mark.parametrize("what", ["nodes", "pods"])
-def test_what_does_not_get_ready_is_an_error(cluster: Bench, what: str) -> None:
-    cluster.on(f"kubectl wait --for=condition=Ready {what} *", f"echo 'timed out on {what}' >&2; exit 1")
-    cluster.on("kubectl wait *")
-    cluster.on(STATES, "echo a=False")
-    done = report(cluster)
+@pytest.mark.parametrize("kind", STATES)
+def test_what_does_not_get_ready_is_an_error_that_names_it(cluster: Bench, kind: str) -> None:
+    cluster.on(STATES[kind], "printf '%s\\n' of/a=True of/b=False /c= /d=Unknown")
+    done = report(cluster, SECONDS_AT_MOST="0")
     assert (done.returncode, done.stdout) == (1, "")
-    assert f"timed out on {what}" in done.stderr
+    assert done.stderr == f"{kind} that are not Ready after 0 s: of/b c d\n"
+
+
+@pytest.mark.parametrize("kind", STATES)
+def test_what_cannot_be_asked_for_is_an_error(cluster: Bench, kind: str) -> None:
+    cluster.on(STATES[kind], "echo 'the API is away' >&2; exit 1")
+    done = report(cluster)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "the API is away\n")
 
 
 @pytest.mark.parametrize("silent", ANSWERS)
 @pytest.mark.parametrize("answer", ["echo 'no route' >&2; exit 1", "exit 0"], ids=["fails", "says nothing"])
 def test_a_thing_that_does_not_say_what_it_is_is_an_error(cluster: Bench, silent: str, answer: str) -> None:
-    cluster.on("kubectl wait *")
     cluster.on(silent, answer)
     done = report(cluster, WHEREABOUTS="an/image", SERVER="kalico-dhcp-lan")
     assert done.returncode == 1
