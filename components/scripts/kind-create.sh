@@ -16,6 +16,15 @@ export KIND_EXPERIMENTAL_DOCKER_NETWORK="$CLUSTER" KIND_EXPERIMENTAL_PODMAN_NETW
 config=$(cat)
 hold --exclusive kind-create
 
+# A record that was cut off in the writing is of here. One of another engine tells nothing of a cluster on this one.
+begun_on=$ENGINE
+[ ! -s "$RUN/engine" ] || begun_on=$(<"$RUN/engine")
+if [ "$begun_on" != "$ENGINE" ]; then
+  echo "cluster '$CLUSTER' was begun on $begun_on: what is left of it there has to go before it is made on $ENGINE" \
+    "(make down)" >&2
+  exit 1
+fi
+
 # Says why where it fails: kind's --quiet would keep its errors, too.
 delete_cluster() {
   local said

@@ -138,6 +138,31 @@ def test_a_part_that_an_earlier_run_left_is_removed_first(kind: Bench, run_folde
     assert kind.words("kind delete cluster")[3:5] == ["--name", "lab"]
 
 
+def test_a_record_that_was_cut_off_in_the_writing_is_of_this_engine(kind: Bench, run_folder: Path) -> None:
+    run_folder.mkdir(parents=True)
+    (run_folder / "engine").touch()
+    kind.on("kind get clusters *", "echo lab")
+    kind.on(CREATE, MADE)
+    assert create(kind).returncode == 0
+    assert any(call.startswith("kind delete cluster --name lab ") for call in kind.calls)
+
+
+def test_a_cluster_on_this_engine_is_not_the_labs_where_its_record_names_another(kind: Bench, run_folder: Path) -> None:
+    (run_folder / "because").mkdir(parents=True)
+    (run_folder / "because/cluster").touch()
+    (run_folder / "engine").write_text("docker\n")
+    kind.on("kind get clusters *", "echo lab")
+    kind.on(CREATE, MADE)
+    done = create(kind)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "cluster 'lab' was begun on docker" in line
+    assert line.endswith("(make down)")
+    assert kind.calls == []
+    assert (run_folder / "engine").read_text() == "docker\n"
+    assert (run_folder / "because/cluster").exists()
+
+
 def test_a_cluster_that_the_lab_did_not_make_is_refused_and_kept(kind: Bench, run_folder: Path) -> None:
     kind.on("kind get clusters *", "printf 'lab\\n'")
     done = create(kind)
