@@ -48,7 +48,7 @@ elif grep -qxF "$CLUSTER" <<<"$clusters"; then
 fi
 
 rm -f "$RUN/because/cluster" "$RUN"/because/node.* # of what was there before
-printf '%s\n' "$ENGINE" >"$RUN/engine"
+remember engine "$ENGINE"
 if ! log=$(kind create cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" \
   --config <(printf '%s\n' "$config") 2>&1 9>&-); then
   printf '%s\n' "$log" >&2
@@ -64,8 +64,7 @@ export KUBECONFIG="$RUN/kubeconfig"
 # many try it again only 30 s later.
 kubectl taint nodes --all node-role.kubernetes.io/control-plane:NoSchedule kalico/no-network:NoSchedule >/dev/null
 kubectl label nodes --all node.kubernetes.io/exclude-from-external-load-balancers= >/dev/null
-mkdir -p "$RUN/because"
-printf '%s\n' "${BECAUSE:-}" '' "${SUBNETS:-}" >"$RUN/because/cluster"
-: >"$RUN/because/node.$CLUSTER-control-plane"
+remember because/cluster "${BECAUSE:-}" '' "${SUBNETS:-}"
+remember "because/node.$CLUSTER-control-plane" ''
 chmod 0600 "$RUN/kubeconfig"
 kubectl get namespace kube-system --output 'jsonpath={.metadata.uid}'

@@ -3,10 +3,26 @@
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}"
 
+# Has the file $1 of RUN, such as networks/lan, keep the lines that follow, for the owner alone.
+remember() {
+  there "$1" && printf '%s\n' "${@:2}" >"$RUN/$1"
+}
+
+# Has that file be there. Its folder may go again before it is: another script that removes the last file of a folder
+# removes the folder, too.
+there() {
+  local file=$RUN/$1 said
+  for _ in {1..9}; do
+    said=$( (umask 077 && mkdir -p "${file%/*}" && : >>"$file") 2>&1) && return
+  done
+  echo "$said" >&2
+  return 1
+}
+
 # Takes the cluster's lock: `--exclusive` for whoever makes or deletes the cluster, `--shared` for one node of it. An orphan
 # of a killed run may still be at it. What outlives the script has to be started with 8>&- 9>&-.
 hold() {
-  mkdir -p "$RUN"
+  there lock
   exec 9<>"$RUN/lock" # not emptied: it says who holds it
   locked 9 "$1" "$RUN/lock"
   printf 'process %s (%s)\n' "$$" "$2" >"$RUN/lock"

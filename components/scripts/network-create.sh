@@ -9,6 +9,7 @@
 # Does not touch a network of that name that the lab (label kalico=CLUSTER) did not make.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${BRIDGE:?}" "${RUN:?}"
+. live-files.sh
 PARENT=${PARENT:-}
 ISLAND=${ISLAND:-}
 MTU=${MTU:-}
@@ -30,11 +31,10 @@ if "$ENGINE" network inspect "$NETWORK" >/dev/null 2>&1; then
 fi
 
 rm -f "$RUN/because/network.$NETWORK" # of what was there before
-(umask 077 && mkdir -p "$RUN/networks" && printf '%s %s\n' "$ENGINE" "$BRIDGE" >"$RUN/networks/$NETWORK")
+remember "networks/$NETWORK" "$ENGINE $BRIDGE"
 
 keep() {
-  (umask 077 && mkdir -p "$RUN/because" &&
-    printf '%s\n' "${BECAUSE:-}" "$1" "${SUBNET:-}" "${MODE:-}" >"$RUN/because/network.$NETWORK")
+  remember "because/network.$NETWORK" "${BECAUSE:-}" "$1" "${SUBNET:-}" "${MODE:-}"
 }
 
 refusal=

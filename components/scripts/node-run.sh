@@ -5,6 +5,7 @@
 # RUN/volumes/NODE keeps the node's volumes for the day when it is not there to ask.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}" "${NODE:?}" "${SECONDS_AT_MOST:?}"
+. live-files.sh
 
 state=$("$ENGINE" inspect --format '{{.State.Running}} {{.State.Paused}}' "$NODE")
 case "$state" in
@@ -24,6 +25,5 @@ told=$("$ENGINE" inspect --format \
   "{{index .Config.Labels \"io.x-k8s.kind.role\"}} {{(index .NetworkSettings.Networks \"$CLUSTER\").IPAddress}}" "$NODE")
 version=$("$ENGINE" exec "$NODE" kubelet --version)
 echo "$NODE $told ${version##* }"
-mkdir -p "$RUN/volumes"
-"$ENGINE" inspect --format '{{range .Mounts}}{{if eq .Type "volume"}}{{println .Name}}{{end}}{{end}}' "$NODE" \
-  >"$RUN/volumes/$NODE"
+volumes=$("$ENGINE" inspect --format '{{range .Mounts}}{{if eq .Type "volume"}}{{println .Name}}{{end}}{{end}}' "$NODE")
+remember "volumes/$NODE" "$volumes"

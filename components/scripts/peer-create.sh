@@ -9,6 +9,7 @@
 # Does not touch a container of that name that the lab (label kalico=CLUSTER) did not make.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${PEER:?}" "${IMAGE:?}" "${ADDRESS:?}" "${RUN:?}"
+. live-files.sh
 UPLINK=${UPLINK:-}
 ROLE=${ROLE:-peer}
 read -r -a addresses <<<"$ADDRESS"
@@ -27,7 +28,7 @@ if lab=$("$ENGINE" inspect --type container --format '{{index .Config.Labels "ka
   fi
   "$ENGINE" rm --force --volumes "$PEER" >/dev/null
 fi
-(umask 077 && mkdir -p "$RUN/${ROLE}s" && printf '%s %s\n' "$ENGINE" "$PEER" >"$RUN/${ROLE}s/$NETWORK")
+remember "${ROLE}s/$NETWORK" "$ENGINE $PEER"
 
 words=(
   --name "$PEER" --label "kalico=$CLUSTER" --network "$NETWORK" --tmpfs /run

@@ -15,7 +15,6 @@ mapfile -t words
 hold --shared worker-create
 hold_node
 SECONDS=0 # without the wait for the locks
-mkdir -p "$RUN/because"
 rm -f "$RUN/because/node.$NODE" # of what was there before
 
 if of=$(cluster_of_node); then
@@ -97,4 +96,4 @@ if ! said=$("$ENGINE" exec "$NODE" kubeadm join --config /kind/kubeadm.conf --sk
   tail --lines 20 <<<"$said" >&2
   exit 1
 fi
-printf '%s\n' "${BECAUSE:-}" >"$RUN/because/node.$NODE"
+remember "because/node.$NODE" "${BECAUSE:-}"

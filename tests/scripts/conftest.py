@@ -118,6 +118,17 @@ def run_folder(bench: Bench) -> Path:
     return Path(bench.environment["RUN"])
 
 
+GOES = 'folder=${@: -1}; /usr/bin/mkdir "$@" && /usr/bin/rmdir "$folder"'
+"""A folder is made, and another script removes it at once."""
+MAKES = 'exec /usr/bin/mkdir "$@"'
+
+
+def lose(bench: Bench, folder: Path) -> None:
+    """Have the folder go when it is made for the first time."""
+    bench.on(f"mkdir -p {folder}", GOES, MAKES)
+    bench.on("mkdir *", MAKES)
+
+
 def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 

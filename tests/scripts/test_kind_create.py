@@ -10,7 +10,7 @@ from threading import Timer
 import pytest
 
 from components.records import Record, records
-from tests.scripts.conftest import Bench, mode
+from tests.scripts.conftest import Bench, lose, mode
 
 CREATE = "kind create cluster *"
 MADE = 'printf secret >"$RUN/kubeconfig"; chmod 0644 "$RUN/kubeconfig"'
@@ -113,6 +113,14 @@ def test_a_cluster_that_was_made_keeps_the_reason_and_its_subnets(kind: Bench, r
     assert records(run_folder)["cluster"] == Record(because=because, subnet=told["SUBNETS"])
     assert mode(run_folder / "because") == 0o700
     assert mode(run_folder / "because/cluster") == 0o600
+
+
+@pytest.mark.parametrize("folder", ["because", ""])
+def test_a_folder_that_goes_with_a_network_meanwhile_is_made_again(kind: Bench, run_folder: Path, folder: str) -> None:
+    lose(kind, run_folder / folder)
+    done = create(fresh(kind))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert records(run_folder).keys() == {"cluster", "node.lab-control-plane"}
 
 
 def test_of_a_cluster_that_was_not_made_no_reason_is_kept(kind: Bench, run_folder: Path) -> None:

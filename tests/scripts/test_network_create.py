@@ -10,7 +10,7 @@ from components.records import Record, records
 from components.workspace import is_made
 from tests.lab_config import lab
 from tests.lab_config import network as described
-from tests.scripts.conftest import Bench, mode
+from tests.scripts.conftest import GOES, Bench, lose, mode
 
 WORDS = ["--driver", "macvlan", "--subnet", "10.23.0.0/16", "--opt", "mode=bridge"]
 CREATE = "* network create *"
@@ -231,3 +231,26 @@ def test_it_is_remembered_before_the_first_step(network: Bench, run_folder: Path
 def test_it_does_nothing_without_all_it_has_to_know(network: Bench, name: str) -> None:
     assert create(network, **{name: ""}).returncode != 0
     assert network.calls == []
+
+
+@pytest.mark.parametrize("folder", ["networks", "because"])
+def test_a_folder_that_goes_with_another_network_meanwhile_is_made_again(
+    network: Bench, run_folder: Path, folder: str
+) -> None:
+    lose(network, run_folder / folder)
+    absent(network).on("ip link *")
+    network.on(CREATE)
+    done = create(network)
+    assert (done.returncode, done.stderr) == (0, "")
+    for file in ("networks/ext-net", "because/network.ext-net"):
+        assert (mode((run_folder / file).parent), mode(run_folder / file)) == (0o700, 0o600)
+        assert (run_folder / file).read_text()
+
+
+def test_a_network_that_cannot_be_remembered_is_not_made(network: Bench) -> None:
+    network.on("mkdir *", GOES)
+    done = create(absent(network))
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("/networks/ext-net: No such file or directory")
+    assert not any(call.startswith(("ip ", "podman network create")) for call in network.calls)

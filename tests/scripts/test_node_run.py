@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scripts.conftest import Bench, in_node
+from tests.scripts.conftest import Bench, in_node, lose
 
 READY = "kubectl --kubeconfig * get --raw /readyz"
 RUNNING = "podman inspect --format {{.State.Running}} {{.State.Paused}} *"
@@ -47,6 +47,15 @@ def test_the_nodes_volumes_are_kept_for_the_day_when_it_is_gone(marked: Bench, r
     have_run(marked)
     kept = {path.name: path.read_text().split() for path in (run_folder / "volumes").iterdir()}
     assert kept == {"lab-worker": ["a1"]}
+
+
+def test_a_folder_that_goes_meanwhile_is_made_again(marked: Bench, run_folder: Path) -> None:
+    lose(marked, run_folder / "volumes")
+    marked.on(RUNNING, "echo true false")
+    marked.on(READY, "echo ok")
+    done = have_run(marked)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (run_folder / "volumes/lab-worker").read_text() == "a1\n"
 
 
 def test_the_address_that_is_told_is_that_on_the_clusters_own_network(marked: Bench) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scripts.conftest import Bench, mode
+from tests.scripts.conftest import Bench, lose, mode
 
 LINKS = """\
 1: lo: <LOOPBACK,UP> mtu 65536 qdisc noqueue\\    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00
@@ -202,3 +202,10 @@ def test_a_server_that_ends_before_it_has_its_address_tells_why_too(engine: Benc
     done = serve(engine)
     assert (done.returncode, done.stdout) == (255, "")
     assert done.stderr == "container not running\ndnsmasq: bad option\n"
+
+
+def test_a_folder_that_goes_with_another_peer_meanwhile_is_made_again(engine: Bench, run_folder: Path) -> None:
+    lose(engine, run_folder / "peers")
+    done = create(engine)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (run_folder / "peers/lan").read_text() == "podman lab-peer-lan\n"

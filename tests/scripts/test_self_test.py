@@ -18,7 +18,7 @@ from components.checks.judge import Result
 from components.checks.plan import Peer, Plan, plan
 from components.checks.run import Answer, NodeSession, check
 from tests.lab_config import ROOT, lab, network, pod
-from tests.scripts.conftest import NODES, Bench, in_node, inside
+from tests.scripts.conftest import NODES, Bench, in_node, inside, lose
 
 PODS = {"one": NODES[0], "two": NODES[0], "three": NODES[1]}
 """By pod, its node."""
@@ -375,6 +375,15 @@ def test_the_plan_is_kept_for_the_owner_alone_and_what_passed_is_noted(bench: Be
     assert bench.left("plan") == '{"api": ""}\n'
     assert (run_folder / "checks.json").stat().st_mode & 0o777 == 0o600
     assert (run_folder / "because/self-test").read_text() == "why\n"
+
+
+def test_a_folder_that_goes_meanwhile_is_made_again_for_the_note(bench: Bench, run_folder: Path) -> None:
+    run_folder.mkdir(parents=True)
+    lose(bench, run_folder / "because")
+    bench.on("python *", 'echo \'{"passed": 3, "failed": 0, "checks": []}\'')
+    done = bench.run("check-lab", stdin="{}\n", PYTHON="python", PROGRAM=str(bench.folder))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (run_folder / "because/self-test").exists()
 
 
 def test_what_did_not_pass_leaves_no_note_and_its_results_are_handed_on(bench: Bench, run_folder: Path) -> None:

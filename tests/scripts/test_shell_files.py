@@ -35,7 +35,8 @@ def test_a_script_is_whole_by_itself() -> None:
     texts = {path.stem: script(path.stem) for path in SHELL_FILES if path.parent.name == "scripts"}
     assert not [name for name, text in texts.items() if re.search(r"^(\.|source) ", text, re.MULTILINE)]
     assert {name for name, text in texts.items() if "\nhold() {" in text} == {
-        *("kind-create", "kind-delete", "worker-create", "worker-delete"),
+        *("kind-create", "kind-delete", "worker-create", "worker-delete", "node-run"),
+        *("network-create", "peer-create", "check-lab"),
         SHARED,
     }
 

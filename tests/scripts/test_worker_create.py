@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from components.records import Record, records
-from tests.scripts.conftest import Bench, mode
+from tests.scripts.conftest import Bench, lose, mode
 
 INSPECT = "podman inspect --type container --format"
 LABEL = f"{INSPECT} *kind.cluster* lab-worker2"
@@ -120,6 +120,13 @@ def test_it_is_remembered_with_its_reason_once_it_has_joined(cluster: Bench, run
         "node.lab-worker2": Record(because="2026-01-02T03:04:05Z there is no node lab-worker2")
     }
     assert mode(run_folder / "because/node.lab-worker2") == 0o600
+
+
+def test_a_folder_that_goes_with_a_network_meanwhile_is_made_again(cluster: Bench, run_folder: Path) -> None:
+    lose(cluster, run_folder / "because")
+    done = create(fresh(cluster))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (run_folder / "because/node.lab-worker2").exists()
 
 
 @pytest.mark.parametrize("failing", ["podman run *", JOIN])
