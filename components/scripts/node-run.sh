@@ -10,7 +10,11 @@ set -euo pipefail
 state=$("$ENGINE" inspect --format '{{.State.Running}} {{.State.Paused}}' "$NODE")
 case "$state" in
   *' true') "$ENGINE" unpause "$NODE" >/dev/null ;;
-  false*) "$ENGINE" start "$NODE" >/dev/null ;;
+  false*)
+    before=$(date +%s)
+    "$ENGINE" start "$NODE" >/dev/null
+    until_done "its init has not begun" begun --since "$before"
+    ;;
 esac
 until said=$(kubectl --kubeconfig "$RUN/kubeconfig" get --raw /readyz 2>&1); do
   if [ $SECONDS -ge "$SECONDS_AT_MOST" ]; then

@@ -52,22 +52,6 @@ if ! said=$("$ENGINE" run --detach --tty --name "$NODE" --hostname "$NODE" --net
   exit 1
 fi
 
-# Waits for a command to end well.
-until_done() {
-  local what=$1
-  shift
-  until "$@" >/dev/null 2>&1; do
-    if [ $SECONDS -ge "$SECONDS_AT_MOST" ]; then
-      echo "$NODE: $what; the last that it says:" >&2
-      "$ENGINE" logs --tail 5 "$NODE" >&2
-      exit 1
-    fi
-    sleep 0.2
-  done
-}
-begun() { # before that, what is run in the node spoils its start on cgroup v2
-  "$ENGINE" logs "$NODE" 2>&1 | grep -E 'Reached target .*Multi-User System|detected cgroup v1'
-}
 until_done "its init has not begun" begun
 until_done "its containerd does not run" "$ENGINE" exec "$NODE" systemctl is-active containerd
 

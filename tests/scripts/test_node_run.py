@@ -1,6 +1,7 @@
 """node-run.sh: a node runs and the API answers, what was stopped is started, and the node is told of."""
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from tests.scripts.conftest import Bench, in_node, lose
 READY = "kubectl --kubeconfig * get --raw /readyz"
 RUNNING = "podman inspect --format {{.State.Running}} {{.State.Paused}} *"
 START = "podman start *"
+LOGS = "podman logs --since * lab-worker"
+BEGUN = "echo 'Reached target multi-user.target - Multi-User System.'"
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def test_a_node_that_runs_is_left_alone_and_told_with_role_address_and_version(m
     marked.on(READY, "echo ok")
     done = have_run(marked)
     assert (done.returncode, done.stdout, done.stderr) == (0, "lab-worker worker 10.89.0.3 v1.32.2\n", "")
-    assert not any(call.startswith("podman start") for call in marked.calls)
+    assert not any(call.startswith(("podman start", "podman logs")) for call in marked.calls)
 
 
 def test_the_nodes_volumes_are_kept_for_the_day_when_it_is_gone(marked: Bench, run_folder: Path) -> None:
@@ -71,11 +74,39 @@ def test_the_address_that_is_told_is_that_on_the_clusters_own_network(marked: Be
 def test_what_was_stopped_is_started_before_the_api_is_asked(marked: Bench) -> None:
     marked.on(RUNNING, "echo false false")
     marked.on(START, "echo lab-worker")
+    marked.on(LOGS, BEGUN)
     marked.on(READY, "echo ok")
     done = have_run(marked)
-    assert len(done.stdout.splitlines()) == 1
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
     order = [" ".join(call.split()[:3]) for call in marked.calls if "start" in call or "readyz" in call]
     assert order == ["podman start lab-worker", "kubectl --kubeconfig " + marked.environment["RUN"] + "/kubeconfig"]
+
+
+@pytest.mark.parametrize("begun", [BEGUN, "echo 'INFO: detected cgroup v1' >&2"])
+def test_nothing_is_run_in_what_was_started_before_its_init_has_begun(marked: Bench, begun: str) -> None:
+    marked.on(RUNNING, "echo false false")
+    marked.on(START, 'date +%s.%N >"$BENCH/started"')
+    marked.on(LOGS, "", "exit 1", begun)
+    marked.on(READY, "echo ok")
+    asked_at = time.time()
+    assert have_run(marked).returncode == 0
+    words = [
+        call.split()[1] for call in marked.calls if call.startswith(("podman start", "podman logs", "podman exec"))
+    ]
+    assert words == ["start", "logs", "logs", "logs", "exec", "exec"]
+    (since,) = {float(call.split()[3]) for call in marked.calls if call.startswith("podman logs")}
+    assert asked_at - 1 < since <= float(marked.left("started"))
+
+
+def test_an_init_that_does_not_begin_is_an_error_with_its_last_words(marked: Bench) -> None:
+    marked.on(RUNNING, "echo false false")
+    marked.on(START)
+    marked.on(LOGS)
+    marked.on("podman logs --tail 5 lab-worker", "echo 'systemd: no room'")
+    done = have_run(marked, SECONDS_AT_MOST="0")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "lab-worker: its init has not begun; the last that it says:\nsystemd: no room\n"
+    assert not any(call.startswith("podman exec") for call in marked.calls)
 
 
 @pytest.mark.parametrize("said", ["true true", "false true"], ids=["as docker says it", "as podman says it"])
@@ -84,7 +115,7 @@ def test_what_was_paused_goes_on(marked: Bench, said: str) -> None:
     marked.on("podman unpause lab-worker", "echo lab-worker")
     marked.on(READY, "echo ok")
     assert have_run(marked).returncode == 0
-    assert not any(call.startswith("podman start") for call in marked.calls)
+    assert not any(call.startswith(("podman start", "podman logs")) for call in marked.calls)
 
 
 def test_an_api_that_does_not_answer_yet_is_asked_again(marked: Bench) -> None:
