@@ -144,7 +144,7 @@ class Attachments(pulumi.ComponentResource):
                 delete="node-files-delete",
                 environment=args.workspace.environment
                 | {"NODE": node.name, "NETWORK": network.name, "FILE": file, "CONFIG": config}
-                | {"NODES": node.name, "REMOVED": f"{file} /run/kalico/{thing}"},
+                | {"REMOVED": f"{file} /run/kalico/{thing}"},
                 because=partial(args.drift.in_nodes, thing, [node.name]),
                 triggers=[join.id],
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[join], deleted_with=node.made),

@@ -19,6 +19,9 @@ from components.workspace import Workspace
 PROJECT = "multus-cni"
 """How the repository of its image ends, upstream's and a mirror's."""
 
+CONF = "/etc/cni/net.d/00-multus.conf"
+"""What its daemon writes on each node, and removes when it ends."""
+
 LIMITS = {"memory": "256Mi"}
 """Upstream's 50Mi gets the daemon killed, and its tenth of a core slows every pod's start."""
 
@@ -49,7 +52,7 @@ class Multus(pulumi.ComponentResource):
             f"{name}-conf",
             create="daemon-files",
             environment=args.workspace.environment
-            | {"DAEMON": "multus", "FILES": "/etc/cni/net.d/00-multus.conf", "SECONDS_AT_MOST": "300"}
+            | {"DAEMON": "multus", "FILES": CONF, "KEPT": CONF, "SECONDS_AT_MOST": "300"}
             | {"NODES": " ".join(args.workers.nodes)},
             because=partial(args.drift.in_nodes, "multus", list(args.workers.nodes)),
             triggers=[args.workers.id],

@@ -24,10 +24,6 @@ PLUGIN = "/opt/cni/bin/whereabouts"
 FILES = (f"{FOLDER}/whereabouts.kubeconfig", f"{FOLDER}/whereabouts.conf", PLUGIN)
 """What its daemon puts on a node, in that order."""
 
-LEFT = {"left": f"{FOLDER} {PLUGIN}", "mark": "/run/kalico/whereabouts"}
-"""What goes from a node with the daemon, by the name of what removes it. The mark has its own: with the plugin's,
-one of an older checkout would be replaced, and take the plugin from under a daemon that runs."""
-
 SCHEDULE = "*/5 * * * *"
 """When its reconciler gives back the leases of pods that are gone. Upstream's is once a day, at night."""
 
@@ -73,7 +69,7 @@ class Whereabouts(pulumi.ComponentResource):
             self,
             name,
             daemon_documents(published, settings.image),
-            before_workloads=lambda _: [each for node in args.workers for each in self._left(name, node, args)],
+            before_workloads=lambda _: [self._left(name, node, args) for node in args.workers],
         )
         self.files = scripts.run(
             f"{name}-files",
@@ -93,19 +89,17 @@ class Whereabouts(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _left(self, name: str, node: Node, args: WhereaboutsArgs) -> list[local.Command]:
+    def _left(self, name: str, node: Node, args: WhereaboutsArgs) -> local.Command:
         """The daemon leaves what it has put on a node, and there is its mark: made before it, so that both go when that
         is gone."""
-        return [
-            scripts.run(
-                f"{name}-{what}-{node.name}",
-                delete="node-files-delete",
-                environment=args.workspace.environment | {"NODES": node.name, "REMOVED": removed},
-                triggers=[node.id],
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[node.running], deleted_with=node.made),
-            )
-            for what, removed in LEFT.items()
-        ]
+        return scripts.run(
+            f"{name}-left-{node.name}",
+            delete="node-files-delete",
+            environment=args.workspace.environment
+            | {"NODE": node.name, "REMOVED": f"{FOLDER} {PLUGIN} /run/kalico/whereabouts"},
+            triggers=[node.id],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[node.running], deleted_with=node.made),
+        )
 
 
 def daemon_documents(documents: list[dict[str, Any]], image: str) -> list[dict[str, Any]]:

@@ -4,6 +4,8 @@
 # which the node's mark tells, and a file is gone, it is started anew; one that has only begun is let be.
 # DAEMON is the `app` of its pods, FILES are the paths and NODES the nodes, with blanks between. SECONDS_AT_MOST ends
 # the wait. Leaves the mark DAEMON in each node, with BECAUSE, why this runs (see node-look.sh).
+# KEPT is one of FILES that the daemon takes away when it ends: a kubelet that starts has it back, so that no pod of a node
+# that was started again begins before the daemon does.
 set -euo pipefail
 : "${ENGINE:?}" "${RUN:?}" "${DAEMON:?}" "${FILES:?}" "${NODES:?}" "${SECONDS_AT_MOST:?}"
 export KUBECONFIG="$RUN/kubeconfig"
@@ -24,8 +26,8 @@ done
 for node in "${nodes[@]}"; do
   # shellcheck disable=SC2016 # expanded in the node
   "$ENGINE" exec --interactive "$node" bash -c '
-    daemon=$1 seconds=$2
-    shift 2
+    daemon=$1 seconds=$2 kept=$3
+    shift 3
     for file in "$@"; do
       until [ -e "$file" ]; do
         if [ $SECONDS -ge "$seconds" ]; then
@@ -35,6 +37,12 @@ for node in "${nodes[@]}"; do
         sleep 0.2
       done
     done
+    if [ -n "$kept" ]; then
+      mkdir -p /etc/kalico /etc/systemd/system/kubelet.service.d
+      cp "$kept" /etc/kalico/
+      printf "[Service]\nExecStartPre=-/bin/cp --no-clobber /etc/kalico/%s %s\n" "${kept##*/}" "$kept" \
+        >/etc/systemd/system/kubelet.service.d/20-kalico.conf # read by the systemd of the next start
+    fi
     mkdir -p /run/kalico && cat >"/run/kalico/$daemon"
-  ' wait "$DAEMON" "$SECONDS_AT_MOST" "${files[@]}" <<<"${BECAUSE:-}"$'\n'"$FILES"
+  ' wait "$DAEMON" "$SECONDS_AT_MOST" "${KEPT:-}" "${files[@]}" <<<"${BECAUSE:-}"$'\n'"$FILES"
 done

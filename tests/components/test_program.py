@@ -434,6 +434,7 @@ def test_multuss_conf_is_awaited_on_every_node_and_again_in_another_cluster(prog
     assert inputs["environment"] == labs_environment(cache) | {
         "DAEMON": "multus",
         "FILES": "/etc/cni/net.d/00-multus.conf",
+        "KEPT": "/etc/cni/net.d/00-multus.conf",
         "NODES": "kalico-control-plane kalico-worker",
         "SECONDS_AT_MOST": "300",
     }
@@ -701,7 +702,7 @@ def test_each_node_is_given_its_config_with_its_range_and_a_place_for_its_interf
         inputs = two_workers[label].inputs
         assert (inputs["create"], inputs["delete"]) == (script("attachment-conf"), script("node-files-delete"))
         configs[node] = json.loads(inputs["environment"]["CONFIG"])
-        given = own | {"NODE": node, "NODES": node, "CONFIG": inputs["environment"]["CONFIG"]}
+        given = own | {"NODE": node, "CONFIG": inputs["environment"]["CONFIG"]}
         assert inputs["environment"] == labs_environment(cache) | given
     assert {
         node: (config["name"], macvlan["master"], macvlan["ipam"]["rangeStart"], macvlan["ipam"]["rangeEnd"])

@@ -67,10 +67,7 @@ MANIFESTS = {
 
 COMPONENT = "Whereabouts whereabouts"
 FILES_THERE = "Command whereabouts-files"
-LEFT = {"left": "/etc/cni/net.d/whereabouts.d /opt/cni/bin/whereabouts", "mark": "/run/kalico/whereabouts"}
-LEFT_ON_NODES = {
-    f"Command whereabouts-{what}-{node}" for what in LEFT for node in ("kalico-control-plane", "kalico-worker")
-}
+LEFT_ON_NODES = {f"Command whereabouts-left-{node}" for node in ("kalico-control-plane", "kalico-worker")}
 WORKLOAD = "DaemonSet whereabouts-whereabouts"
 OBJECTS = {
     "ServiceAccount whereabouts-whereabouts",
@@ -88,7 +85,7 @@ SAID = OF_TWO_WORKERS | {
     "attachments-lan-conf-kalico-worker": "",
     "attachments-lan-conf-kalico-worker2": "",
     "whereabouts-files": "",
-    **{f"whereabouts-{what}-kalico-{node}": "" for what in LEFT for node in ("control-plane", "worker", "worker2")},
+    **{f"whereabouts-left-kalico-{node}": "" for node in ("control-plane", "worker", "worker2")},
 }
 
 
@@ -158,13 +155,13 @@ def test_the_plugin_and_its_files_are_awaited_on_every_node(shared: Run, cache: 
     assert command.deleted_with == KIND
 
 
-@pytest.mark.parametrize("what", LEFT)
-def test_what_the_daemon_put_on_the_nodes_and_its_mark_go_when_the_daemon_is_gone(shared: Run, what: str) -> None:
+def test_what_the_daemon_put_on_the_nodes_and_its_mark_go_when_the_daemon_is_gone(shared: Run) -> None:
     for node, made, running in (("kalico-control-plane", KIND, RUNNING), ("kalico-worker", WORKER, WORKER_RUNS)):
-        command = shared[f"Command whereabouts-{what}-{node}"]
+        command = shared[f"Command whereabouts-left-{node}"]
         assert command.inputs["delete"] == script("node-files-delete")
-        assert command.inputs["environment"]["REMOVED"] == LEFT[what]
-        assert command.inputs["environment"]["NODES"] == node
+        removed = "/etc/cni/net.d/whereabouts.d /opt/cni/bin/whereabouts /run/kalico/whereabouts"
+        assert command.inputs["environment"]["REMOVED"] == removed
+        assert command.inputs["environment"]["NODE"] == node
         assert "create" not in command.inputs
         assert command.depends_on == {made, running}
         assert command.deleted_with == made

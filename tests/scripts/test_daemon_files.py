@@ -5,7 +5,7 @@ from threading import Timer
 
 import pytest
 
-from tests.scripts.conftest import NODES, Bench, in_node
+from tests.scripts.conftest import NODES, Bench, in_node, inside
 
 CONF = "/etc/cni/net.d/00-multus.conf"
 GONE = f"2026-01-02T03:04:05Z node lab-worker2: {CONF} is gone"
@@ -128,3 +128,36 @@ def test_where_one_of_several_files_went_that_daemon_is_started_anew(multus: Ben
         "kubectl delete pods --namespace kube-system --selector app=whereabouts "
         "--field-selector spec.nodeName=lab-worker2"
     ]
+
+
+DROP_IN = "/etc/systemd/system/kubelet.service.d/20-kalico.conf"
+
+
+def started(bench: Bench, name: str) -> None:
+    """Have a node do what its kubelet does before it starts."""
+    [before] = [line for line in in_node(bench, name, DROP_IN).read_text().splitlines() if "ExecStartPre" in line]
+    inside(bench, name, before.removeprefix("ExecStartPre=-"))
+
+
+def test_what_the_daemon_takes_away_when_it_ends_is_there_again_before_a_kubelet_starts_pods(multus: Bench) -> None:
+    for name in NODES:
+        in_node(multus, name, CONF).write_text("as it was\n")
+    assert wait(multus, KEPT=CONF).returncode == 0
+    for name in NODES:
+        conf = in_node(multus, name, CONF)
+        conf.unlink()
+        started(multus, name)
+        assert conf.read_text() == "as it was\n"
+
+
+def test_what_is_there_when_a_kubelet_starts_stays_as_it_is(multus: Bench) -> None:
+    assert wait(multus, KEPT=CONF).returncode == 0
+    conf = in_node(multus, NODES[0], CONF)
+    conf.write_text("of now\n")
+    started(multus, NODES[0])
+    assert conf.read_text() == "of now\n"
+
+
+def test_of_a_daemon_that_takes_nothing_away_no_kubelet_is_told(multus: Bench) -> None:
+    assert wait(multus).returncode == 0
+    assert not in_node(multus, NODES[0], DROP_IN).exists()

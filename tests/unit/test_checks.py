@@ -150,6 +150,11 @@ def test_of_many_each_is_asked_of_another_pod_however_many_interfaces_a_pod_has(
     assert len(asked) <= 2 * len(pods)
 
 
+def test_of_pods_with_as_many_interfaces_each_has_two_to_ask() -> None:
+    asked = pairs(["node"] * 9, [f"pod{i // 3}" for i in range(9)])
+    assert [sum(a == i for a, _ in asked) for i in range(9)] == [2] * 9
+
+
 def test_many_of_a_pod_that_is_alone_ask_nobody() -> None:
     assert pairs(["node"] * (MANY + 1), ["pod"] * (MANY + 1)) == []
 
