@@ -20,7 +20,4 @@ fi
 rm -f "$RUN/because/cluster" "$RUN/because/self-test" "$RUN/checks.json"
 rm -f "$RUN/kubeconfig" "$RUN/kubeconfig.lock" "$RUN/engine" "$RUN/lock" "$RUN"/lock.* "$RUN"/because/node.*
 rm -rf "$RUN/volumes"
-for folder in "$RUN/because" "$RUN"; do
-  # At the end of a lab another script may be as far, and be the first.
-  [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder" || [ ! -d "$folder" ]
-done
+tidy because

@@ -19,6 +19,23 @@ there() {
   return 1
 }
 
+# Removes the folders $@ of RUN where they are empty, and RUN where nothing is left in it but the note of whose lab it was.
+tidy() {
+  local folder
+  for folder in "${@/#/$RUN/}"; do
+    dropped "$folder"
+  done
+  if [ -e "$RUN/stack" ] && [ -z "$(find "$RUN" -mindepth 1 -maxdepth 1 ! -name stack -print -quit)" ]; then
+    rm -f "$RUN/stack"
+  fi
+  dropped "$RUN"
+}
+
+# At the end of a lab another script may be as far, and be the first.
+dropped() {
+  [ ! -d "$1" ] || rmdir --ignore-fail-on-non-empty "$1" || [ ! -d "$1" ]
+}
+
 # Takes the cluster's lock: `--exclusive` for whoever makes or deletes the cluster, `--shared` for one node of it. An orphan
 # of a killed run may still be at it. What outlives the script has to be started with 8>&- 9>&-.
 hold() {

@@ -3,6 +3,7 @@
 # Containers are taken off it first: podman would otherwise kill them. Does not mind when it is gone already.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${BRIDGE:?}" "${RUN:?}"
+. live-files.sh
 
 ours=$("$ENGINE" network ls --quiet --filter "name=^$NETWORK\$" --filter "label=kalico=$CLUSTER")
 if [ -n "$ours" ]; then
@@ -18,7 +19,4 @@ if ip link show "$BRIDGE" >/dev/null 2>&1; then
   ip link delete "$BRIDGE"
 fi
 rm -f "$RUN/because/network.$NETWORK" "$RUN/networks/$NETWORK"
-for folder in "$RUN/networks" "$RUN/because" "$RUN"; do
-  # At the end of a lab another script may be as far, and be the first.
-  [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder" || [ ! -d "$folder" ]
-done
+tidy networks because

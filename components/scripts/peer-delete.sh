@@ -3,6 +3,7 @@
 # Does not mind when it is gone already.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${PEER:?}" "${RUN:?}"
+. live-files.sh
 ROLE=${ROLE:-peer}
 
 ours=$("$ENGINE" ps --all --filter "label=kalico=$CLUSTER" --format '{{.Names}}')
@@ -12,7 +13,4 @@ for container in "$PEER.aid" "$PEER"; do # the helper of a run that was killed h
   fi
 done
 rm -f "$RUN/${ROLE}s/$NETWORK"
-for folder in "$RUN/${ROLE}s" "$RUN"; do
-  # At the end of a lab another script may be as far, and be the first.
-  [ ! -d "$folder" ] || rmdir --ignore-fail-on-non-empty "$folder" || [ ! -d "$folder" ]
-done
+tidy "${ROLE}s"

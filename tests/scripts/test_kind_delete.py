@@ -71,6 +71,18 @@ def test_what_the_lab_has_beside_the_cluster_stays(bench: Bench, lived_in: Path)
     assert sorted(path.name for path in lived_in.rglob("*")) == ["because", "network.ext-net", "networks"]
 
 
+@pytest.mark.parametrize("network", [None, "stack"])
+def test_whose_lab_it_was_is_forgotten_with_the_last_of_it(bench: Bench, lived_in: Path, network: str | None) -> None:
+    (lived_in / "stack").write_text("dev\n")
+    if network:
+        (lived_in / "networks").mkdir()
+        (lived_in / "networks" / network).write_text("podman kalico-0a1b2c3d\n")
+    bench.on("kind delete cluster *")
+    bench.on("podman network inspect lab", "exit 1")
+    assert bench.run("kind-delete").returncode == 0
+    assert lived_in.exists() is (lived_in / "stack").exists() is (network is not None)
+
+
 def test_a_cluster_that_does_not_go_is_an_error_and_stays_the_labs(bench: Bench, lived_in: Path) -> None:
     bench.on("kind delete cluster *", "echo 'no engine' >&2; exit 1")
     done = bench.run("kind-delete")

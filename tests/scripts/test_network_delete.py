@@ -100,6 +100,14 @@ def test_a_container_that_goes_meanwhile_is_none_to_be_taken_off(network: Bench,
     assert not run_folder.exists()
 
 
+def test_the_last_of_a_lab_takes_along_whose_it_was(network: Bench, run_folder: Path) -> None:
+    (run_folder / "stack").write_text("dev\n")
+    network.on(LIST)
+    network.on("ip link show *", "exit 1")
+    assert network.run("network-delete").returncode == 0
+    assert not run_folder.exists()
+
+
 def test_a_bridge_that_does_not_go_is_an_error(network: Bench, run_folder: Path) -> None:
     network.on(LIST)
     network.on("ip link show *")

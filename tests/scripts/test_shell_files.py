@@ -36,7 +36,7 @@ def test_a_script_is_whole_by_itself() -> None:
     assert not [name for name, text in texts.items() if re.search(r"^(\.|source) ", text, re.MULTILINE)]
     assert {name for name, text in texts.items() if "\nhold() {" in text} == {
         *("kind-create", "kind-delete", "worker-create", "worker-delete", "node-run"),
-        *("network-create", "peer-create", "check-lab"),
+        *("network-create", "network-delete", "peer-create", "peer-delete", "check-lab"),
         SHARED,
     }
 
