@@ -142,9 +142,13 @@ def test_no_value_is_formatted_into_a_script(path: Path) -> None:
 def test_a_scripts_text_is_its_files() -> None:
     from components.scripts import SHARED, script
 
-    shared = (ROOT / f"components/scripts/{SHARED}.sh").read_text().split("\n", 1)[1]
+    named = {f". {name}.sh": ROOT / f"components/scripts/{name}.sh" for name in SHARED}
     for path in SCRIPTS:
-        assert script(path.stem) == path.read_text().replace(f". {SHARED}.sh\n", shared)
+        lines = [
+            named[line].read_text().split("\n", 1)[1] if line in named else f"{line}\n"
+            for line in path.read_text().splitlines()
+        ]
+        assert script(path.stem) == "".join(lines)
 
 
 def test_every_script_is_run_by_the_program() -> None:

@@ -16,13 +16,16 @@ import pulumi_command.local as local
 BASH = ["/bin/bash", "-euo", "pipefail", "-c"]
 
 
-SHARED = "live-files"
-"""What several scripts do; each names it by a line `. live-files.sh`."""
+SHARED = ("live-files", "in-node")
+"""What several scripts do; each names what it needs of it by a line such as `. live-files.sh`."""
 
 
 def script(name: str) -> str:
     """The text of a script, all of it: it can be run wherever no file of this checkout is."""
-    return _read(name).replace(f". {SHARED}.sh\n", _read(SHARED).partition("\n")[2])
+    text = _read(name)
+    for shared in SHARED:
+        text = text.replace(f". {shared}.sh\n", _read(shared).partition("\n")[2])
+    return text
 
 
 def _read(name: str) -> str:

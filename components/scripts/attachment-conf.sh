@@ -4,10 +4,11 @@
 # Leaves a mark with BECAUSE, why this runs (see node-look.sh). Prints NODE and that interface.
 set -euo pipefail
 : "${ENGINE:?}" "${NODE:?}" "${NETWORK:?}" "${FILE:?}" "${CONFIG:?}"
+. in-node.sh
 
 interface=
 if [[ $CONFIG == *@MASTER@* ]]; then
-  interface=$("$ENGINE" exec "$NODE" sed -n '2s/ .*//p' "/run/kalico/join.$NETWORK") || interface=
+  interface=$(joined_interface "$NODE") || interface=
   if [ -z "$interface" ]; then
     echo "$NODE has not joined network '$NETWORK'" >&2
     exit 1
@@ -17,7 +18,5 @@ content=${CONFIG//@MASTER@/$interface}
 sum=$(sha256sum <<<"$content")
 # shellcheck disable=SC2016 # expanded in the node
 "$ENGINE" exec --interactive "$NODE" bash -c 'mkdir -p "${1%/*}" && cat >"$1"' write "$FILE" <<<"$content"
-# shellcheck disable=SC2016 # expanded in the node
-"$ENGINE" exec --interactive "$NODE" bash -c 'cat >"/run/kalico/$1"' mark "conf.$NETWORK" \
-  <<<"${BECAUSE:-}"$'\n'"$FILE ${sum%% *}"
+mark "conf.$NETWORK" "$FILE ${sum%% *}"
 echo "$NODE${interface:+ $interface}"

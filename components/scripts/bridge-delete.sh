@@ -3,8 +3,9 @@
 # that name that is no bridge. A node that is gone, or does not run, has no links.
 set -euo pipefail
 : "${ENGINE:?}" "${NODE:?}" "${BRIDGE:?}"
+. in-node.sh
 
-[ "$("$ENGINE" inspect --format '{{.State.Running}}' "$NODE" 2>/dev/null)" = true ] || exit 0
+running "$NODE" || exit 0
 # shellcheck disable=SC2016 # expanded in the node
 "$ENGINE" exec "$NODE" bash -euc '
   bridges=$(ip -oneline link show type bridge)

@@ -4,6 +4,7 @@
 # Leaves a mark in the node with BECAUSE, why this runs (see node-look.sh).
 set -euo pipefail
 : "${ENGINE:?}" "${NODE:?}" "${ARCHIVE:?}" "${ARCH:?}" "${ROUTES_PLUGIN:?}"
+. in-node.sh
 routes=/opt/cni/bin/kalico-routes
 
 machine=$("$ENGINE" exec "$NODE" uname -m)
@@ -22,8 +23,6 @@ mapfile -t files <<<"$names"
 files=("${files[@]/#.\//}")
 files=("${files[@]/#//opt/cni/bin/}")
 printf '%s' "$ROUTES_PLUGIN" | "$ENGINE" exec --interactive "$NODE" install -m 0755 /dev/stdin "$routes"
-# shellcheck disable=SC2016 # expanded in the node
-"$ENGINE" exec --interactive "$NODE" bash -c 'mkdir -p /run/kalico && cat >"/run/kalico/$1"' mark plugins \
-  <<<"${BECAUSE:-}"$'\n'"${files[*]} $routes"
+mark plugins "${files[*]} $routes"
 said=$("$ENGINE" exec "$NODE" /opt/cni/bin/macvlan 2>&1 </dev/null)
 echo "$NODE ${said%%$'\n'*}"

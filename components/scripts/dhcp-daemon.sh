@@ -5,6 +5,7 @@
 # the plugin to be answered. Leaves a mark in the node with BECAUSE, why this runs (see node-look.sh).
 set -euo pipefail
 : "${ENGINE:?}" "${NODE:?}" "${LEASES:?}" "${SECONDS_AT_MOST:?}"
+. in-node.sh
 unit=/etc/systemd/system/kalico-dhcp.service leases=/usr/local/bin/kalico-dhcp-leases socket=/run/cni/dhcp.sock
 
 # Asks for the end of a lease that nobody has, which the daemon allows.
@@ -44,6 +45,4 @@ until said=$(answers); do
   fi
   sleep 0.2
 done
-# shellcheck disable=SC2016 # expanded in the node
-"$ENGINE" exec --interactive "$NODE" bash -c 'mkdir -p /run/kalico && cat >"/run/kalico/$1"' mark dhcp \
-  <<<"${BECAUSE:-}"$'\n'"$unit $leases $socket"
+mark dhcp "$unit $leases $socket"

@@ -5,6 +5,7 @@
 # BECAUSE, why this runs (see node-look.sh).
 set -euo pipefail
 : "${ENGINE:?}" "${NODE:?}" "${NETWORK:?}"
+. in-node.sh
 ADDRESS=${ADDRESS:-}
 
 joined() {
@@ -19,15 +20,12 @@ if [ -z "$mac" ]; then
     exit 1
   fi
 fi
-# Of a line such as `3: eth1@if7: <...> link/ether 9a:..`, the name before the @.
-interface=$("$ENGINE" exec "$NODE" ip -oneline link show | awk -v mac="$mac" -F'[ :@]+' 'index($0, mac) { print $2 }')
+interface=$(interface_by_mac "$NODE" "$mac")
 if [ -z "$interface" ]; then
   echo "$NODE has no interface with the MAC '$mac' of network '$NETWORK'" >&2
   exit 1
 fi
 "$ENGINE" exec "$NODE" ip address flush dev "$interface"
 [ -z "$ADDRESS" ] || "$ENGINE" exec "$NODE" ip address add "$ADDRESS" dev "$interface"
-# shellcheck disable=SC2016 # expanded in the node
-"$ENGINE" exec --interactive "$NODE" bash -c 'mkdir -p /run/kalico && cat >"/run/kalico/$1"' mark "join.$NETWORK" \
-  <<<"${BECAUSE:-}"$'\n'"$interface $mac${ADDRESS:+ $ADDRESS}"
+mark "join.$NETWORK" "$interface $mac${ADDRESS:+ $ADDRESS}"
 echo "$NODE $interface $mac${ADDRESS:+ $ADDRESS}"

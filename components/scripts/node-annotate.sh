@@ -4,10 +4,11 @@
 # why this runs, and a digest of what was written (see drift). Prints a line a node: NODE VALUE.
 set -euo pipefail
 : "${ENGINE:?}" "${RUN:?}" "${NETWORK:?}" "${KEY:?}" "${BECAUSE_KEY:?}" "${CONTENT_KEY:?}"
+. in-node.sh
 
 mapfile -t nodes
 for node in "${nodes[@]}"; do
-  interface=$("$ENGINE" exec "$node" sed -n '2s/ .*//p' "/run/kalico/join.$NETWORK")
+  interface=$(joined_interface "$node")
   shown=$("$ENGINE" exec "$node" ip -oneline -4 address show dev "$interface" scope global)
   if ! [[ $shown =~ inet\ ([0-9./]+) ]]; then
     echo "$node has no address on $interface that $KEY could tell: give network '$NETWORK' nodeAddresses" >&2

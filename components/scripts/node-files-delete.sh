@@ -3,7 +3,8 @@
 # matters: it loses its marks, and is given the rest when it starts.
 set -euo pipefail
 : "${ENGINE:?}" "${NODE:?}" "${REMOVED:?}"
+. in-node.sh
 read -ra removed <<<"$REMOVED"
 
-[ "$("$ENGINE" inspect --format '{{.State.Running}}' "$NODE" 2>/dev/null)" = true ] || exit 0
+running "$NODE" || exit 0
 "$ENGINE" exec "$NODE" rm -rf "${removed[@]}"

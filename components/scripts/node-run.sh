@@ -6,6 +6,7 @@
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}" "${NODE:?}" "${SECONDS_AT_MOST:?}"
 . live-files.sh
+. in-node.sh
 
 state=$("$ENGINE" inspect --format '{{.State.Running}} {{.State.Paused}}' "$NODE")
 case "$state" in
@@ -23,8 +24,7 @@ until said=$(kubectl --kubeconfig "$RUN/kubeconfig" get --raw /readyz 2>&1); do
   fi
   sleep 0.5
 done
-# shellcheck disable=SC2016 # expanded in the node
-"$ENGINE" exec --interactive "$NODE" bash -c 'mkdir -p /run/kalico && cat >"/run/kalico/$1"' mark node <<<"${BECAUSE:-}"
+mark node
 told=$("$ENGINE" inspect --format \
   "{{index .Config.Labels \"io.x-k8s.kind.role\"}} {{(index .NetworkSettings.Networks \"$CLUSTER\").IPAddress}}" "$NODE")
 version=$("$ENGINE" exec "$NODE" kubelet --version)

@@ -10,6 +10,7 @@
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${PEER:?}" "${IMAGE:?}" "${ADDRESS:?}" "${RUN:?}"
 . live-files.sh
+. in-node.sh
 UPLINK=${UPLINK:-}
 ROLE=${ROLE:-peer}
 read -r -a addresses <<<"$ADDRESS"
@@ -48,9 +49,7 @@ fi
 on() {
   local mac interface
   mac=$("$ENGINE" inspect --format "{{with index .NetworkSettings.Networks \"$1\"}}{{.MacAddress}}{{end}}" "$PEER")
-  # Of a line such as `3: eth1@if7: <...> link/ether 9a:..`, the name before the @.
-  interface=$("$ENGINE" exec "$PEER" ip -oneline link show |
-    awk -v mac="${mac:-none}" -F'[ :@]+' 'index($0, mac) { print $2 }')
+  interface=$(interface_by_mac "$PEER" "${mac:-none}")
   if [ -z "$interface" ]; then
     echo "$PEER has no interface with the MAC '$mac' of network '$1'" >&2
     exit 1

@@ -6,6 +6,7 @@
 # Reads the nodes on stdin, one a line; SECONDS_AT_MOST ends the wait with what is missing where.
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}" "${SECONDS_AT_MOST:?}"
+. in-node.sh
 export KUBECONFIG="$RUN/kubeconfig"
 
 needed=(
@@ -55,7 +56,7 @@ close_others() {
   while read -r node provider ready; do
     [[ $provider == kind://*/"$CLUSTER"/* && " ${nodes[*]} " != *" $node "* ]] || continue
     heard kubectl taint nodes "$node" kalico/no-network:NoSchedule --overwrite || return
-    if [ "$ready" = True ] && [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$node" 2>/dev/null)" = true ]; then
+    if [ "$ready" = True ] && running "$node"; then
       continue
     fi
     heard kubectl delete node "$node" || return

@@ -4,14 +4,12 @@
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}" "${NODE:?}"
 . live-files.sh
+. in-node.sh
 export KUBECONFIG="$RUN/kubeconfig"
 
 hold --shared worker-delete
 hold_node
 
-running() {
-  [ "$("$ENGINE" inspect --format '{{.State.Running}}' "$1" 2>/dev/null)" = true ]
-}
 if running "$CLUSTER-control-plane"; then # else the cluster is gone, or goes
   there=$(kubectl --request-timeout 20s get node "$NODE" --ignore-not-found --output name)
   rm -f "$RUN/because/node.$NODE" # what is stopped from here on is made again if it is wanted again

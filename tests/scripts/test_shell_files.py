@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components.scripts import SHARED, script
+from components.scripts import script
 from tests.lab_config import ROOT
 
 SHELL_FILES = sorted(
@@ -37,7 +37,7 @@ def test_a_script_is_whole_by_itself() -> None:
     assert {name for name, text in texts.items() if "\nhold() {" in text} == {
         *("kind-create", "kind-delete", "worker-create", "worker-delete", "node-run"),
         *("network-create", "network-delete", "peer-create", "peer-delete", "check-lab"),
-        SHARED,
+        "live-files",
     }
 
 
