@@ -25,3 +25,13 @@ interface_by_mac() {
 joined_interface() {
   "$ENGINE" exec "$1" sed -n '2s/ .*//p' "/run/kalico/join.$NETWORK"
 }
+
+# Takes all containers off the network $1: podman would kill them with it.
+disconnect_all() {
+  "$ENGINE" ps --all --filter "network=$1" --format '{{.Names}}' | while read -r container; do
+    # (A worker may be on its way out meanwhile.)
+    if ! "$ENGINE" network disconnect --force "$1" "$container" >/dev/null; then
+      ! "$ENGINE" inspect --type container "$container" >/dev/null 2>&1 || exit 1
+    fi
+  done
+}

@@ -10,6 +10,7 @@
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${BRIDGE:?}" "${RUN:?}"
 . live-files.sh
+. in-node.sh
 PARENT=${PARENT:-}
 ISLAND=${ISLAND:-}
 MTU=${MTU:-}
@@ -24,9 +25,7 @@ if "$ENGINE" network inspect "$NETWORK" >/dev/null 2>&1; then
       "give the network another name or remove it ($ENGINE network rm $NETWORK)" >&2
     exit 1
   fi
-  "$ENGINE" ps --all --filter "network=$NETWORK" --format '{{.Names}}' | while read -r container; do
-    "$ENGINE" network disconnect --force "$NETWORK" "$container" >/dev/null
-  done
+  disconnect_all "$NETWORK"
   "$ENGINE" network rm "$NETWORK" >/dev/null
 fi
 

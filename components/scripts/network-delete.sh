@@ -4,15 +4,11 @@
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${NETWORK:?}" "${BRIDGE:?}" "${RUN:?}"
 . live-files.sh
+. in-node.sh
 
 ours=$("$ENGINE" network ls --quiet --filter "name=^$NETWORK\$" --filter "label=kalico=$CLUSTER")
 if [ -n "$ours" ]; then
-  "$ENGINE" ps --all --filter "network=$NETWORK" --format '{{.Names}}' | while read -r container; do
-    # (A worker may be on its way out meanwhile.)
-    if ! "$ENGINE" network disconnect --force "$NETWORK" "$container" >/dev/null; then
-      ! "$ENGINE" inspect --type container "$container" >/dev/null 2>&1 || exit 1
-    fi
-  done
+  disconnect_all "$NETWORK"
   "$ENGINE" network rm "$NETWORK" >/dev/null
 fi
 if ip link show "$BRIDGE" >/dev/null 2>&1; then

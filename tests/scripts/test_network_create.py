@@ -206,6 +206,34 @@ def test_what_an_earlier_run_left_is_made_anew_and_no_container_is_killed(networ
     assert changes[3].startswith("podman network create ")
 
 
+@pytest.fixture
+def left_behind(network: Bench) -> Bench:
+    """The network of an earlier run, with two workers on it, of which the first cannot be taken off."""
+    network.on("podman network inspect ext-net")
+    network.on("podman network ls *", "echo abc")
+    network.on("podman ps *", "printf 'lab-worker\\nlab-worker2\\n'")
+    network.on("podman network disconnect * lab-worker", "echo 'cannot be taken off' >&2; exit 1")
+    network.on("podman network disconnect *")
+    network.on("podman network rm ext-net")
+    network.on("ip link *")
+    network.on(CREATE)
+    return network
+
+
+def test_a_container_that_goes_meanwhile_is_none_to_be_taken_off(left_behind: Bench) -> None:
+    left_behind.on("podman inspect --type container lab-worker", "exit 125")
+    assert create(left_behind).returncode == 0
+    assert "podman network disconnect --force ext-net lab-worker2" in left_behind.calls
+    assert created(left_behind)
+
+
+def test_a_network_with_a_container_that_cannot_be_taken_off_is_left(left_behind: Bench) -> None:
+    left_behind.on("podman inspect --type container lab-worker")
+    done = create(left_behind)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "cannot be taken off\n")
+    assert not any(call.split()[2] in ("rm", "create") for call in left_behind.calls)
+
+
 def test_a_network_that_the_lab_did_not_make_is_refused_and_kept(network: Bench, run_folder: Path) -> None:
     network.on("podman network inspect ext-net")
     network.on("podman network ls *")
