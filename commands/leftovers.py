@@ -135,7 +135,7 @@ PROCESSES = ("kind", "pulumi", "conmon", "kubelet", "containerd-shim", "aardvark
 
 def snapshot(environment: Mapping[str, str]) -> Snapshot:
     """The state of this machine now, asked of every engine that answers."""
-    engines = [engine.command for engine in ENGINES.values() if ask(engine).standing is not Standing.SILENT]
+    engines = [engine.name for engine in ENGINES.values() if ask(engine).standing is not Standing.SILENT]
 
     def lines(*words: str) -> frozenset[str]:
         return frozenset(f"{engine} {line}" for engine in engines for line in _lines(engine, *words))
@@ -180,7 +180,7 @@ class Trail:
 
 
 def trail(run: Path, cluster: str) -> Trail:
-    known = {engine.command for engine in ENGINES.values()}
+    known = frozenset(ENGINES)
     records = {
         kind: [words for path in run.glob(f"{kind}/*") if len(words := _words(path)) == 2]
         for kind in ("networks", "peers", "servers")
@@ -224,7 +224,7 @@ def residue(trail: Trail) -> list[str]:
 
 def _look(trail: Trail) -> tuple[Snapshot, list[str]]:
     """What is there of the lab, and which of its engines do not answer."""
-    on_path = sorted(trail.engines) or [engine.command for engine in ENGINES.values()]
+    on_path = sorted(trail.engines) or list(ENGINES)
     questions = [(engine, *question) for engine in on_path for question in _questions(trail, engine)]
     seconds = TIMEOUT if trail.engines else GLANCE
     # All at once: each is a client's start and little more.

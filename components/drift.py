@@ -266,7 +266,7 @@ def look(workspace: Workspace, nodes: Sequence[str], *, annotated: bool = False)
 
 
 def networks_of(engine: Engine, cluster: str) -> frozenset[str]:
-    words = [engine.command, "network", "ls", "--filter", f"label={LAB_LABEL}={cluster}", "--format", "{{.Name}}"]
+    words = [engine.name, "network", "ls", "--filter", f"label={LAB_LABEL}={cluster}", "--format", "{{.Name}}"]
     asked = put(words, f"{engine.name} does not tell its networks")
     if asked.returncode:
         raise EngineError(f"{engine.name} does not tell its networks: {last_line(asked.stderr)}")

@@ -1,6 +1,6 @@
 """The container engines: all that differs between podman and docker, and which one a lab gets.
 
-A new engine is one row in `ENGINES`. Everything else runs `engine.command` with the words both understand.
+A new engine is one row in `ENGINES`. Everything else runs `engine.name` with the words both understand.
 """
 
 import ipaddress
@@ -33,8 +33,7 @@ class Engine:
     """What the lab asks of an engine."""
 
     name: str
-    """As kind's KIND_EXPERIMENTAL_PROVIDER names it."""
-    command: str
+    """The engine's command and name, as kind's KIND_EXPERIMENTAL_PROVIDER has it."""
     mode_option: str
     """How `network create -o` calls the macvlan mode."""
     mtu_option: str | None
@@ -112,7 +111,6 @@ ENGINES = {
     for engine in (
         Engine(
             name="docker",
-            command="docker",
             mode_option="macvlan_mode",
             # Its macvlan driver reads the mode and the parent, and passes over any other option.
             mtu_option=None,
@@ -133,7 +131,6 @@ ENGINES = {
         ),
         Engine(
             name="podman",
-            command="podman",
             mode_option="mode",
             mtu_option="mtu",
             makes_vlans=False,
@@ -181,9 +178,9 @@ class Answer:
 
 def ask(engine: Engine) -> Answer:
     """Ask the engine's server, with its own client."""
-    if shutil.which(engine.command) is None:
-        return Answer(standing=Standing.SILENT, said=f"there is no `{engine.command}` on PATH")
-    words = [engine.command, "info", "--format", engine.info_format]
+    if shutil.which(engine.name) is None:
+        return Answer(standing=Standing.SILENT, said=f"there is no `{engine.name}` on PATH")
+    words = [engine.name, "info", "--format", engine.info_format]
     try:
         asked = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:

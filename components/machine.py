@@ -208,8 +208,8 @@ def engine_networks(engine: Engine) -> tuple[EngineNetwork, ...]:
 
 
 def _asked(engine: Engine, *words: str) -> str:
-    complaint = f"{engine.name} does not tell its networks (`{engine.command} {words[0]} {words[1]}`)"
-    asked = put([engine.command, *words], complaint)
+    complaint = f"{engine.name} does not tell its networks (`{engine.name} {words[0]} {words[1]}`)"
+    asked = put([engine.name, *words], complaint)
     # A network that another lab took away in between is complained of, and all others are shown.
     if asked.returncode and not asked.stdout.strip("[] \n"):
         raise EngineError(f"{complaint}: {last_line(asked.stderr)}")

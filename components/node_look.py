@@ -33,7 +33,7 @@ class NodeLook:
 
 
 def look_at_node(engine: Engine, node: str) -> NodeLook:
-    words = [engine.command, "exec", "--interactive", node, "sh", "-s"]
+    words = [engine.name, "exec", "--interactive", node, "sh", "-s"]
     asked = put(words, f"{engine.name} does not tell how node {node} is", SCRIPT.read_text())
     if not asked.returncode:
         return NodeLook(state=State.RUNS, marks=marks(asked.stdout))

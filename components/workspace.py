@@ -36,7 +36,7 @@ class Workspace:
     def environment(self) -> dict[str, str]:
         """What every script of the lab may rely on."""
         return {
-            "ENGINE": self.engine.command,
+            "ENGINE": self.engine.name,
             "CLUSTER": self.cluster_name,
             "RUN": str(self.run),
             # kubectl would keep what it learns of the API in the user's own ~/.kube.

@@ -219,8 +219,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Engine
     monkeypatch.setenv("PATH", str(tmp_path))
 
     def write(engine: Engine, body: str) -> None:
-        (tmp_path / engine.command).write_text(f"#!/bin/sh\n{body}\n")
-        (tmp_path / engine.command).chmod(0o755)
+        (tmp_path / engine.name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / engine.name).chmod(0o755)
 
     return write
 
@@ -231,7 +231,7 @@ every_engine = pytest.mark.parametrize("engine", ENGINES.values(), ids=list(ENGI
 
 @every_engine
 def test_an_engine_that_is_not_installed_does_not_answer(install: Install, engine: Engine) -> None:
-    assert shutil.which(engine.command) is None
+    assert shutil.which(engine.name) is None
     assert ask(engine) == Answer(standing=Standing.SILENT, said=f"there is no `{engine.name}` on PATH")
 
 

@@ -196,7 +196,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     (tmp_path / "bin").mkdir()
 
     def write(name: str, inspected: str) -> None:
-        tool = tmp_path / "bin" / ENGINES[name].command
+        tool = tmp_path / "bin" / name
         listed = '"network ls --quiet") printf "a\\nb\\n" ;;'
         tool.write_text(f'#!/bin/sh\ncase "$*" in\n{listed}\n"network inspect a b")\n{inspected}\n;;\nesac\n')
         tool.chmod(0o755)
