@@ -10,6 +10,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,15 +98,12 @@ def check(content: bytes, source: Source) -> bytes:
     return content
 
 
-def have(manifests: Sequence[Source], archives: Sequence[Source], cache: Path) -> None:
+def have(manifests: Sequence[Source], archive: Source, cache: Path) -> None:
     """Have all files in the cache, the manifests read. Raises UpstreamError with every one that cannot be had."""
     faults = []
-    for source in [*manifests, *archives]:
+    for take in [*(partial(objects_file, manifest) for manifest in manifests), partial(fetch, archive)]:
         try:
-            if source in manifests:
-                objects_file(source, cache)
-            else:
-                fetch(source, cache)
+            take(cache)
         except UpstreamError as error:
             faults.append(str(error))
     if len(faults) > 1:

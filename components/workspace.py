@@ -61,7 +61,7 @@ def find_workspace(settings: LabSettings) -> Workspace:
     try:
         engine = find_engine(settings, cache)
         manifests = [source for source in settings.sources if source != settings.cni_plugins]
-        upstream.have(manifests, [settings.cni_plugins], cache)
+        upstream.have(manifests, settings.cni_plugins, cache)
     except (ConfigError, EngineError, upstream.UpstreamError) as error:
         raise pulumi.RunError(str(error)) from None
     workspace = Workspace(engine=engine, cluster_name=settings.cluster_name, cache=cache)

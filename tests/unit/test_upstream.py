@@ -272,6 +272,6 @@ def test_one_file_that_cannot_be_had_is_told_by_itself_and_an_archive_is_not_rea
     good = pinned(tmp_path, CONTENT)
     (tmp_path / "cni.tgz").write_bytes(b"\x1f\x8b")
     archive = Source(location=str(tmp_path / "cni.tgz"), sha256=hashlib.sha256(b"\x1f\x8b").hexdigest())
-    have([good], [archive], tmp_path / "cache")
+    have([good], archive, tmp_path / "cache")
     with pytest.raises(UpstreamError, match=r"^\S+gone\.tgz: there is no such file"):
-        have([good], [archive, Source(location=str(tmp_path / "gone.tgz"), sha256=SHA256)], tmp_path / "cache")
+        have([good], Source(location=str(tmp_path / "gone.tgz"), sha256=SHA256), tmp_path / "cache")

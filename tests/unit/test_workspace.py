@@ -24,7 +24,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of the user's own on a machine without any engine."""
     monkeypatch.setenv("KALICO_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    monkeypatch.setattr("components.upstream.have", lambda manifests, archives, cache: None)
+    monkeypatch.setattr("components.upstream.have", lambda manifests, archive, cache: None)
     return tmp_path
 
 
