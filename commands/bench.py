@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from commands.own_lab import found_engine, own_config, own_stack
-from commands.stack import Stack, environment
+from commands.stack import Stack
 from components import upstream
 from components.attachments import nad_config
 from components.calico import installation
@@ -162,8 +162,7 @@ def up(stack: Stack) -> dict[str, float]:
     start = time.monotonic()
     found: dict[str, float] = {}
     last: list[str] = []
-    words = stack.command("up", "--yes", "--skip-preview")
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=stack.folder, env=environment("up")) as process:
+    with stack.started_up(stdout=subprocess.PIPE) as process:
         for line in process.stdout or ():
             last = [*last[-40:], line]
             for name, pattern in LAYERS.items():

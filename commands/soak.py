@@ -17,7 +17,7 @@ from pathlib import Path
 
 from commands.leftovers import Snapshot, snapshot
 from commands.own_lab import found_engine, own_config, own_stack
-from commands.stack import Stack, environment
+from commands.stack import Stack
 
 CLUSTER = "kalico-soak"
 OWN = {"ext-net": "soak-net", "10.23.": "10.53."}
@@ -108,10 +108,7 @@ def timed(run: Callable[[], int]) -> tuple[float, int]:
 def killed_after(stack: Stack, seconds: float) -> None:
     """An `up` whose whole process group is killed so long after its start, if it has not ended before."""
     stack.select()
-    words = stack.command("up", "--yes", "--skip-preview")
-    with subprocess.Popen(
-        words, cwd=stack.folder, env=environment("up"), stdout=subprocess.DEVNULL, start_new_session=True
-    ) as up:
+    with stack.started_up(stdout=subprocess.DEVNULL, start_new_session=True) as up:
         try:
             up.wait(seconds)
         except subprocess.TimeoutExpired:

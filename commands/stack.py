@@ -133,6 +133,11 @@ class Stack:
         configured = ["--config-file", str(self.config_file)] if self.config_file and words[0] in CONFIGURED else []
         return ["pulumi", *words, "--stack", self.name, "--non-interactive", *configured]
 
+    def started_up(self, **options: Any) -> subprocess.Popen[str]:
+        """An `up` that runs on beside the caller, on a stack that is selected. `options`: of Popen."""
+        words = self.command("up", "--yes", "--skip-preview")
+        return subprocess.Popen(words, cwd=self.folder, env=environment("up"), text=True, **options)
+
     def pulumi(self, *words: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(*words),

@@ -176,6 +176,16 @@ def test_the_commands_that_take_a_config_file_are_given_it_and_no_other_is(pulum
     assert with_file.command("up")[-2:] == ["--config-file", "/srv/a lab.yaml"]
 
 
+def test_an_up_beside_the_caller_is_the_same_command_in_the_same_environment(pulumi: Bench, stack: Stack) -> None:
+    pulumi.on("pulumi up *", 'echo "$PWD $PULUMI_PARALLEL"')
+    with stack.started_up(stdout=subprocess.PIPE) as up:
+        said, _ = up.communicate()
+    assert said == f"{stack.folder} 64\n"
+    assert said == stack.pulumi("up", "--yes", "--skip-preview", quiet=True).stdout
+    beside, waited_for = pulumi.calls
+    assert beside == waited_for
+
+
 def test_only_a_preview_goes_without_checkpoints_of_the_state(pulumi: Bench, stack: Stack) -> None:
     pulumi.on("pulumi preview *", 'printf %s "${PULUMI_SKIP_CHECKPOINTS:-}" >"$BENCH/preview"')
     pulumi.on("pulumi up *", 'printf %s "${PULUMI_SKIP_CHECKPOINTS:-}" >"$BENCH/up"')

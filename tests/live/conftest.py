@@ -275,8 +275,7 @@ def nothing_added_to(before: Snapshot) -> bool:
 def killed_up(stack: Stack, when: str) -> None:
     """An `up` whose whole process group is killed as soon as it has said `when`."""
     stack.select()
-    words = stack.command("up", "--yes", "--skip-preview")
-    with subprocess.Popen(words, cwd=stack.folder, stdout=subprocess.PIPE, text=True, start_new_session=True) as up:
+    with stack.started_up(stdout=subprocess.PIPE, start_new_session=True) as up:
         assert any(when in line for line in up.stdout or ()), f"up ended before it said {when!r}"
         time.sleep(5)
         os.killpg(up.pid, signal.SIGKILL)
