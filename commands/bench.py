@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from commands.leftovers import removed_by
 from commands.own_lab import found_engine, own_config, own_stack
 from commands.stack import Stack
 from components import upstream
@@ -30,7 +31,7 @@ from components.kind_cluster import kind_config
 from components.macvlan_networks import bridge_name
 from components.multus import daemonset_documents
 from components.pods import pod_document
-from components.scripts import BASH, script
+from components.scripts import BASH
 from components.settings import LabSettings, NetworkSettings
 from components.settings.blocks import EVERYWHERE
 from components.settings.routes import DefaultRoute, Route
@@ -135,13 +136,6 @@ def seeds_cluster(settings: LabSettings) -> dict[str, Any]:
 def seeds(network: NetworkSettings) -> NetworkSettings:
     """The network with the default route of the seed's NAD: in its steps nobody puts kalico-routes into the nodes."""
     return replace(network, default_route=DefaultRoute.LITERAL, routes=(Route(dst=EVERYWHERE[4]),))
-
-
-def removed_by(name: str, environment: Mapping[str, str]) -> list[str]:
-    """Run one of the lab's scripts that remove; what it complains of when it fails."""
-    words = [*BASH, script(name)]
-    ended = subprocess.run(words, env={**os.environ, **environment}, check=False, capture_output=True, text=True)
-    return [f"{name}: {ended.stderr.strip()}"] if ended.returncode else []
 
 
 def timed_lines(words: list[str], environment: Mapping[str, str]) -> Iterator[tuple[str, float]]:

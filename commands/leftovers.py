@@ -63,9 +63,14 @@ def sweep(run: Path, cluster: str) -> list[str]:
 
 def _delete(name: str, run: Path, cluster: str, engine: str, values: Mapping[str, str]) -> list[str]:
     print(f"clearing up after an earlier run: {' '.join([name, *values.values()])}", flush=True)
-    environment = {**os.environ, "ENGINE": engine, "CLUSTER": cluster, "RUN": str(run), **values}
-    ended = subprocess.run([*BASH, script(name)], env=environment, capture_output=True, text=True, check=False)
-    return [f"{name} on {engine}: {ended.stderr.strip()}"] if ended.returncode else []
+    return removed_by(name, {"ENGINE": engine, "CLUSTER": cluster, "RUN": str(run), **values})
+
+
+def removed_by(name: str, environment: Mapping[str, str]) -> list[str]:
+    """Run one of the lab's scripts that remove; what it complains of when it fails."""
+    words = [*BASH, script(name)]
+    ended = subprocess.run(words, env={**os.environ, **environment}, check=False, capture_output=True, text=True)
+    return [f"{name} on {environment['ENGINE']}: {ended.stderr.strip()}"] if ended.returncode else []
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -407,7 +407,7 @@ def test_a_network_that_does_not_go_is_told_and_the_cluster_goes(
     machine.on("ip link delete *", "echo 'no such luck' >&2; exit 2")
     with pytest.raises(SystemExit) as ended:
         seed_steps(settings, folder)
-    assert ended.value.code == "the seed's lab is not gone:\nnetwork-delete: no such luck"
+    assert ended.value.code == "the seed's lab is not gone:\nnetwork-delete on podman: no such luck"
     assert f"podman network inspect {SEED}" in machine.calls
 
 
