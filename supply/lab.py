@@ -1,7 +1,6 @@
 """What `tools` and `lab` do: decide, make, then put things where the lab finds them."""
 
 import hashlib
-import importlib
 import shutil
 import subprocess
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import yaml
 
+from supply import docker_server, images
+from supply import machine as conditions
 from supply.catalog import CATALOG, ENGINES, LAB, TOOLS
 from supply.environment import pulumi_home
 from supply.plan import Choice, Impossible, choose, decide, folder_of, make
@@ -55,7 +56,7 @@ def lab(machine: Machine, engine: str, *, leases: bool = False) -> None:
         watched("looking for an engine", partial(which_engine, machine), machine.say) if engine == "auto" else engine
     )
     choices = install(decide_lab(found, machine, leases=leases or was_made("dhcp-image", store)), machine)
-    prepare = partial(importlib.import_module("supply.machine").prepare, found, store.root, machine.say)
+    prepare = partial(conditions.prepare, found, store.root, machine.say)
     adapted = watched("adapting to this machine", prepare, machine.say)
     env |= adapted.environment
     folders = make(choices, machine)
@@ -67,7 +68,7 @@ def lab(machine: Machine, engine: str, *, leases: bool = False) -> None:
     site = {**adapted.site, **files_for_site(folders)}
     for name, site_key in {"node-image": "nodeImage", "dhcp-image": "dhcpServerImage"}.items():
         if folder := folders.get(name):
-            bring_in = partial(importlib.import_module("supply.images").import_into, found, folder, machine.say, env)
+            bring_in = partial(images.import_into, found, folder, machine.say, env)
             site[site_key] = watched(f"{name} into {found}", bring_in, machine.say)
     if site:
         store.write(
@@ -95,7 +96,7 @@ def decide_lab(engine: str, machine: Machine, *, leases: bool = False) -> dict[s
     except Impossible as error:
         problems.append(str(error))
     try:
-        importlib.import_module("supply.machine").check(engine)
+        conditions.check(engine)
     except RuntimeError as error:
         problems.append(str(error))
     if problems:
@@ -134,8 +135,7 @@ def docker(machine: Machine) -> str:
 
 def start_docker(root: Path, machine: Machine) -> str:
     """Start the supply's own docker server, unless it runs; its DOCKER_HOST."""
-    url: str = importlib.import_module("supply.docker_server").start(root, machine.store.root, machine.say)
-    return url
+    return docker_server.start(root, machine.store.root, machine.say)
 
 
 def wake(machine: Machine) -> None:
@@ -143,12 +143,12 @@ def wake(machine: Machine) -> None:
 
     It is not started where the user names one, nor where the machine's own answers: the lab is there, or nowhere.
     """
-    importlib.import_module("supply.machine").wake(machine.say)
-    store, server = machine.store, importlib.import_module("supply.docker_server")
+    conditions.wake(machine.say)
+    store = machine.store
     labs = docker_labs(store)
     if not labs or "DOCKER_HOST" in machine.env or not CATALOG["docker"].ways[0].refusal(machine):
         return
-    if server.answers(server.places(store.root).socket):
+    if docker_server.answers(docker_server.places(store.root).socket):
         return
     current = folder_of(CATALOG["docker"], CATALOG["docker"].ways[-1], store, CATALOG)
     roots = [current, *sorted((store.root / "things/docker").glob("*"))]  # an earlier one is as good for this
