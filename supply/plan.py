@@ -63,14 +63,13 @@ def choose(thing: Thing, machine: Machine, catalog: Mapping[str, Thing]) -> Choi
     known = machine.store.remembered().get(thing.name, {})
     tried: list[str] = []
     for way in thing.ways:
-        label = type(way).__name__
-        if label == "LeftTo" and known.items() >= _note(thing, way, machine).items():
+        if way.remembered and known.items() >= _note(thing, way, machine).items():
             return Choice(thing=thing, way=way, folder=None, done=True)
         if why := way.refusal(machine):
-            tried.append(f"{label}: {why}")
+            tried.append(f"{type(way).__name__}: {why}")
             continue
         folder = folder_of(thing, way, machine.store, catalog)
-        done = machine.store.made(folder) is not None if folder else type(way).fill is Way.fill
+        done = machine.store.made(folder) is not None if folder else not way.installs
         return Choice(thing=thing, way=way, folder=folder, done=done, tried=tuple(tried))
     return tuple(tried)
 

@@ -57,6 +57,8 @@ class Way:
     folder: ClassVar[bool] = True
     lane: ClassVar[str] = "net"
     settled: ClassVar[bool] = True  # once made, better ways are not looked at again
+    remembered: ClassVar[bool] = False  # once chosen, it is taken again without a look
+    installs: ClassVar[bool] = False  # has something to do although it makes no folder
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -180,6 +182,7 @@ class LeftTo(Way):
     """
 
     folder = False
+    remembered = True
     whom: str
     urls: tuple[str, ...]
     only_without_mirror: bool = False  # a set mirror is meant for this
@@ -385,6 +388,7 @@ class DebianPackages(Way):
     """Installed by apt when we are root; else the command to run is the answer."""
 
     folder = False
+    installs = True
     names: tuple[str, ...]
 
     @property
