@@ -71,8 +71,8 @@ class Web:
         """A small text file, such as a release's list of checksums."""
         try:
             answer = self._request("GET", self.address(url))
-            answer.close() if answer.status_code != 200 else None
             if answer.status_code != 200:
+                answer.close()
                 raise Refused(f"{self.address(url)} answers {answer.status_code}")
             return answer.text
         except requests.RequestException as error:
