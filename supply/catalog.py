@@ -67,7 +67,9 @@ def _kubernetes(*programs: str) -> FromModule:
     )
 
 
-def _calico(changed: tuple[tuple[str, str], ...] = (), **rest: tuple[str, ...]) -> FromModule:
+def _calico(
+    *, packages: tuple[str, ...] = (), files: tuple[str, ...] = (), changed: tuple[tuple[str, str], ...] = ()
+) -> FromModule:
     home = "github.com/projectcalico/calico"
     variables = (
         "main.VERSION",
@@ -80,21 +82,21 @@ def _calico(changed: tuple[tuple[str, str], ...] = (), **rest: tuple[str, ...]) 
         version="v0.0.0-20241104220808-b559a703e1c0",
         recipe_folder="calico",
         called=f"{CALICO} (six commits after v3.29.0, stands for v3.29.2)",
-        packages=tuple(f"{home}/{package}" for package in rest.get("packages", ())),
-        files=rest.get("files", ()),
+        packages=tuple(f"{home}/{package}" for package in packages),
+        files=files,
         changed=changed,
         set_at_link=tuple((name, CALICO) for name in variables),
     )
 
 
-def _multus(**rest: tuple[str, ...]) -> FromModule:
+def _multus(*, packages: tuple[str, ...] = (), files: tuple[str, ...] = ()) -> FromModule:
     home = "gopkg.in/k8snetworkplumbingwg/multus-cni.v4"
     return FromModule(
         module=home,
         version="v4.2.3",
         recipe_folder="multus",
-        packages=tuple(f"{home}/cmd/{program}" for program in rest.get("packages", ())),
-        files=rest.get("files", ()),
+        packages=tuple(f"{home}/cmd/{program}" for program in packages),
+        files=files,
         set_at_link=(
             (f"{home}/pkg/multus.version", "v4.2.3"),
             (f"{home}/pkg/multus.gitTreeState", "released"),
@@ -102,14 +104,14 @@ def _multus(**rest: tuple[str, ...]) -> FromModule:
     )
 
 
-def _whereabouts(**rest: tuple[str, ...]) -> FromModule:
+def _whereabouts(*, packages: tuple[str, ...] = (), files: tuple[str, ...] = ()) -> FromModule:
     home = "github.com/k8snetworkplumbingwg/whereabouts"
     return FromModule(
         module=home,
         version=WHEREABOUTS,
         recipe_folder="whereabouts",
-        packages=tuple(f"{home}/{package}" for package in rest.get("packages", ())),
-        files=rest.get("files", ()),
+        packages=tuple(f"{home}/{package}" for package in packages),
+        files=files,
         set_at_link=(
             (f"{home}/pkg/version.Version", WHEREABOUTS),
             (f"{home}/pkg/version.ReleaseStatus", "released"),
