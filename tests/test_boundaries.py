@@ -15,6 +15,7 @@ import pytest
 from components.engines import ENGINES
 from components.settings.ipam import IPAM_TYPES
 from tests.lab_config import ROOT
+from tests.scripts.test_shell_files import SCRIPTS
 
 COMPONENTS = sorted((ROOT / "components").rglob("*.py"))
 PROGRAM = [ROOT / "__main__.py", *COMPONENTS]
@@ -22,7 +23,6 @@ PURE = [
     *sorted((ROOT / "components/settings").glob("*.py")),
     *(ROOT / f"components/{n}.py" for n in ("annotations", "engines", "machine", "node_look", "records", "upstream")),
 ]
-SCRIPTS = sorted((ROOT / "components/scripts").glob("*.sh"))
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,6 @@ def imported(path: Path) -> set[str]:
 
 def test_there_is_something_to_look_at() -> None:
     assert len(COMPONENTS) > 10
-    assert len(SCRIPTS) > 5
 
 
 @pytest.mark.parametrize("path", PURE, ids=by_path)
@@ -113,14 +112,6 @@ def tokens(path: Path) -> Iterator[tokenize.TokenInfo]:
     yield from tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=by_path)
-def test_a_script_begins_strict_and_refuses_to_run_without_its_values(path: Path) -> None:
-    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
-    assert lines[0] == ("set -eu" if path.read_text().startswith("#!/bin/sh\n") else "set -euo pipefail")
-    if re.search(r"\$\{?(?!EPOCHREALTIME)[A-Z]", "\n".join(lines)):  # What is sent into a node takes no values.
-        assert re.fullmatch(r': "\$\{[A-Z_]+:\?\}"( "\$\{[A-Z_]+:\?\}")*', lines[1])
-
-
 @pytest.mark.parametrize("path", COMPONENTS, ids=by_path)
 def test_no_value_is_formatted_into_a_script(path: Path) -> None:
     """A Command is made in one place only, and its `create` and `delete` are nothing but a file's text."""
@@ -137,18 +128,6 @@ def test_no_value_is_formatted_into_a_script(path: Path) -> None:
     assert given["create"] == "script(create) if create else None"
     assert given["delete"] == "script(delete) if delete else None"
     assert "update" not in given
-
-
-def test_a_scripts_text_is_its_files() -> None:
-    from components.scripts import SHARED, script
-
-    named = {f". {name}.sh": ROOT / f"components/scripts/{name}.sh" for name in SHARED}
-    for path in SCRIPTS:
-        lines = [
-            named[line].read_text().split("\n", 1)[1] if line in named else f"{line}\n"
-            for line in path.read_text().splitlines()
-        ]
-        assert script(path.stem) == "".join(lines)
 
 
 def test_every_script_is_run_by_the_program() -> None:

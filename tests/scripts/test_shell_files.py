@@ -14,10 +14,12 @@ from tests.lab_config import ROOT
 SHELL_FILES = sorted(
     path for path in ROOT.rglob("*.sh") if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
 )
+SCRIPTS = [path for path in SHELL_FILES if path.parent == ROOT / "components/scripts"]
+"""The program's own."""
 
 
 def test_the_program_has_scripts() -> None:
-    assert {path.stem for path in SHELL_FILES} >= {"kind-create", "kind-delete", "network-create", "network-join"}
+    assert {path.stem for path in SCRIPTS} >= {"kind-create", "kind-delete", "network-create", "network-join"}
 
 
 @pytest.mark.parametrize("path", SHELL_FILES, ids=lambda path: path.name)
@@ -30,9 +32,20 @@ def test_a_script_says_what_it_does_and_then_is_strict(path: Path) -> None:
     assert all(line.startswith("#") for line in head)
 
 
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_refuses_to_run_without_its_values(path: Path) -> None:
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    if re.search(r"\$\{?(?!EPOCHREALTIME)[A-Z]", "\n".join(lines)):  # What is sent into a node takes no values.
+        assert re.fullmatch(r': "\$\{[A-Z_]+:\?\}"( "\$\{[A-Z_]+:\?\}")*', lines[1])
+
+
 def test_a_script_is_whole_by_itself() -> None:
     """It is kept in Pulumi's state, and run where this checkout may have gone."""
-    texts = {path.stem: script(path.stem) for path in SHELL_FILES if path.parent.name == "scripts"}
+    texts = {path.stem: script(path.stem) for path in SCRIPTS}
+    named = {f". {path.name}\n": path.read_text().split("\n", 1)[1] for path in SCRIPTS if path.stem in SHARED}
+    for path in SCRIPTS:
+        lines = path.read_text().splitlines(keepends=True)
+        assert texts[path.stem] == "".join(named.get(line, line) for line in lines)
     assert not [name for name, text in texts.items() if re.search(r"^(\.|source) ", text, re.MULTILINE)]
     assert {name for name, text in texts.items() if "\nhold() {" in text} == {
         *("kind-create", "kind-delete", "worker-create", "worker-delete", "node-run"),
