@@ -198,7 +198,7 @@ def routes_config(network: NetworkSettings, keep: Sequence[Subnet]) -> dict[str,
 
 
 def two_default_routes(network: NetworkSettings) -> str:
-    """What there is to say of `defaultRoute: literal`."""
+    """The warning about `defaultRoute: literal`."""
     return (
         f"network {network.name} (`defaultRoute: literal`): its pods have a second default route of eth0's metric. "
         "Cluster DNS and the API time out until the neighbour entry of a dead gateway has failed, and are lost behind "
@@ -207,7 +207,7 @@ def two_default_routes(network: NetworkSettings) -> str:
 
 
 def unanswered(network: NetworkSettings) -> str:
-    """What there is to say of `server: false` on an island."""
+    """The warning about `server: false` on a network without a `parent`."""
     return (
         f"network {network.name} (`server: false`): nobody answers DHCP on it unless you put a server there, and its "
         "pods wait in vain (`server: true` has the lab do it, `parent` leads to where one is)"
@@ -215,7 +215,7 @@ def unanswered(network: NetworkSettings) -> str:
 
 
 def bridges_apart(network: NetworkSettings) -> str:
-    """What there is to say of a bridge on each of several workers."""
+    """The message that each of several workers has a bridge of its own."""
     return (
         f"network {network.name} (`plugin: {network.plugin.name}`): each of its {len(network.nodes)} workers has a "
         "bridge of its own, and pods reach those on their own worker alone (macvlan and ipvlan join the workers)"

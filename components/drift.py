@@ -76,8 +76,7 @@ class Drift:
         return self._because(f"there is no node {gone[0]}" if gone else "", self.seen.records.get("cluster"))
 
     def worker(self, node: str) -> str:
-        """Of one that was removed the cluster is made again, and this with it. Without a record it has not joined yet,
-        or somebody began to remove it."""
+        """Without a record it has not joined, or its removal has begun. If it is gone, `cluster` has a new reason."""
         if self.seen is None:
             return ""
         record = self.seen.records.get(f"node.{node}")
@@ -95,7 +94,7 @@ class Drift:
         return self._because(wrong, record)
 
     def in_nodes(self, thing: str, nodes: Sequence[str], kind: str = "node") -> str:
-        """Of something that is made in several nodes at once, or in another `kind` of container."""
+        """Of a `thing` that is made in all of `nodes` together. `kind`: what these containers are, such as `peer`."""
         if self.seen is None:
             return ""
         marks = []

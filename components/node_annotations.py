@@ -73,7 +73,7 @@ class NodeAnnotations(pulumi.ComponentResource):
 
 
 def untold(network: NetworkSettings, away: Sequence[str]) -> str:
-    """What there is to say of workers that are not on the network."""
+    """The message that the workers `away` are not on the network and get no annotation."""
     return f"network {network.name}: {', '.join(away)} did not join it (`nodes`) and will have no {NODE_ADDRESS}"
 
 

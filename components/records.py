@@ -6,16 +6,22 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """The lines that kind-create.sh (`cluster`, the control plane's `node.NODE`), worker-create.sh (a worker's),
-    network-create.sh (`network.NAME`) and check-lab.sh (`self-test`) write."""
+    """One file of `because`: the thing is the file's name, and each field is a line of it, in this order.
+
+    cluster       by kind-create.sh: because, an empty line, subnet
+    node.NODE     by worker-create.sh, once the worker has joined: because
+                  by kind-create.sh, of the control plane: an empty line
+    network.NAME  by network-create.sh: because, parent, subnet, mode
+    self-test     by check-lab.sh, if all checks passed: because
+    """
 
     because: str
     parent: str = ""
-    """Of a network: the link that it lies on, '' where the engine has one of its own."""
+    """The link that a network lies on; '' where the engine has one of its own."""
     subnet: str = ""
-    """Of a network: the one of each family, with a blank between two; of the cluster: the pods' and the services'."""
+    """Of a network, `10.23.0.0/16`, or one of each family with a blank between; of the cluster, `PODS SERVICES`."""
     mode: str = ""
-    """Of a network: that of the nodes' interfaces on it."""
+    """That of the nodes' interfaces on a network, such as `bridge`."""
 
 
 def records(run: Path) -> dict[str, Record]:

@@ -70,7 +70,7 @@ class Workers(pulumi.ComponentResource):
 
     @property
     def names(self) -> list[str]:
-        """Of the workers."""
+        """The workers' names, without the control plane's."""
         return list(self.nodes)[1:]
 
     def on(self, network: NetworkSettings) -> list[Node]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components.scripts import script
+from components.scripts import SHARED, script
 from tests.lab_config import ROOT
 
 SHELL_FILES = sorted(
