@@ -181,13 +181,15 @@ def test_a_daemon_that_is_killed_comes_back_and_one_that_is_stopped_is_what_is_r
 
 @contextmanager
 def taken(lab: Lab, address: str) -> Iterator[None]:
-    """Somebody else on the network has the address, too."""
-    words = (lab.engine, "exec", PEER, "ip", "address")
-    run(*words, "add", f"{address}/32", "dev", "eth0")
+    """Somebody else on the network, who is none of the lab's, has the address, too."""
+    name, image = f"{CLUSTER}-somebody", run(lab.engine, "inspect", "--format", "{{.Config.Image}}", PEER).strip()
+    words = ("--detach", "--name", name, "--network", "e2e-net", "--cap-add", "NET_ADMIN", "--stop-signal", "SIGKILL")
+    run(lab.engine, "run", *words, "--entrypoint", "sleep", image, "inf")
     try:
+        run(lab.engine, "exec", name, "ip", "address", "add", f"{address}/32", "dev", "eth0")
         yield
     finally:
-        run(*words, "delete", f"{address}/32", "dev", "eth0")
+        run(lab.engine, "rm", "--force", name)
 
 
 def test_an_address_that_somebody_else_has_too_is_what_is_reported(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
