@@ -14,7 +14,7 @@ from commands import leftovers
 from commands.local_state import local_state
 from components.config import values_of
 from components.engines import ENGINES
-from components.workspace import Workspace, cache_folder, owner
+from components.workspace import Workspace, cache_folder, owner_faults
 
 ROOT = Path(__file__).parent.parent
 
@@ -50,9 +50,9 @@ class Stack:
         self.select()
         cluster = self.setting("clusterName")
         run = leftovers.run_folder(os.environ, cluster)
-        if (other := owner(run)) not in ("", self.short_name):
-            print(f"cluster {cluster!r} is the lab of stack {other!r}: it stays (make down STACK={other})")
-            return self.pulumi("destroy", "--yes", "--skip-preview", *words, quiet=quiet).returncode
+        if faults := owner_faults(run, self.short_name):
+            print(f"nothing was touched: {faults[0]}", file=sys.stderr)
+            return 1
         trail = leftovers.trail(run, cluster)
         destroyed = self.pulumi("destroy", "--yes", "--skip-preview", *words, quiet=quiet).returncode
         left = leftovers.sweep(trail.run, cluster)

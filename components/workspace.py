@@ -1,5 +1,6 @@
 """Where a lab lives on this machine: its engine, its folder of live files, the cache of upstream files."""
 
+import atexit
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from components import machine, upstream
 from components.engines import Engine, EngineError, Standing, choose, unfit
 from components.records import records
 from components.settings import ConfigError, Fault, LabError, LabSettings, NetworkSettings, machine_faults
-from components.settings.machine import asks_kernel, asks_parent, neighbour_faults, node_range_faults, standing_faults
+from components.settings.machine import asks_kernel, asks_parent, given_faults, node_range_faults, standing_faults
 
 OWNER = "stack"
 """The live file that says whose the lab is."""
@@ -67,6 +68,8 @@ def find_workspace(settings: LabSettings) -> Workspace:
     workspace = Workspace(engine=engine, cluster_name=settings.cluster_name, cache=cache)
     if not pulumi.runtime.is_dry_run():
         claim(workspace.run, pulumi.get_stack())
+        # Where all else of the lab is replaced, the note has gone with the last of it: see `tidy` in live-files.sh.
+        atexit.register(claim, workspace.run, pulumi.get_stack())
     return workspace
 
 
@@ -89,7 +92,7 @@ def owner_faults(run: Path, stack: str) -> tuple[Fault, ...]:
         return ()
     problem = f"{run.name!r} is the lab of stack {other!r}, and this is stack {stack!r}"
     remedy = (
-        f"choose another name and other subnets, or `make down STACK={other}` first "
+        f"choose other names and subnets, or `make down STACK={other}` first "
         f"(of a stack that was renamed, write the new name into {run / OWNER})"
     )
     return (Fault(key="clusterName", problem=problem, remedy=remedy),)
@@ -149,7 +152,7 @@ def check_machine(
         faults += node_range_faults(settings, made - unsound)
     # A parent leads to others, and a pod's address may be new on a network that is not.
     if on_parents := {network.name for network in networks if network.parent and network.name in made - unsound}:
-        faults += neighbour_faults(settings, machine.neighbours(), on_parents)
+        faults += given_faults(settings, machine.neighbours(), on_parents)
     if faults:
         raise ConfigError(faults)
 

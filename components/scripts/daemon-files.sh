@@ -29,7 +29,7 @@ for node in "${nodes[@]}"; do
     daemon=$1 seconds=$2 kept=$3
     shift 3
     for file in "$@"; do
-      until [ -e "$file" ]; do
+      until [ -s "$file" ]; do
         if [ $SECONDS -ge "$seconds" ]; then
           echo "$(hostname) has no $file: $daemon does not run there" >&2
           exit 1

@@ -27,7 +27,7 @@ renew() { # CONTAINER INTERFACE NAMESPACE ADDRESSES CONFIG
   local said now
   said=$(CNI_COMMAND=ADD CNI_CONTAINERID=$1 CNI_IFNAME=$2 CNI_NETNS=$3 CNI_PATH=${plugin%/*} "$plugin" <<<"$5") || true
   if now=$(jq --exit-status --raw-output '[.ips[].address] | sort | join(",")' <<<"$said" 2>/dev/null); then
-    [ "$now" = "$4" ] || tell "$3" "$2 of container $1 has $4, and is leased $now now"
+    [ "$now" = "$4" ] || tell "$3" "$2 of container $1 has $4, and is leased $now now: delete its pod"
   else
     tell "$3" "$2 of container $1 has $4, and no lease: $(printf %s "$said" | tr -s '[:space:]' ' ')"
   fi

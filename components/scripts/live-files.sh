@@ -67,20 +67,6 @@ cluster_of_node() {
   "$ENGINE" inspect --type container --format '{{index .Config.Labels "io.x-k8s.kind.cluster"}}' "$NODE" 2>/dev/null
 }
 
-# Waits for a command about NODE to end well, for SECONDS_AT_MOST since SECONDS was 0.
-until_done() {
-  local what=$1
-  shift
-  until "$@" >/dev/null 2>&1; do
-    if [ $SECONDS -ge "$SECONDS_AT_MOST" ]; then
-      echo "$NODE: $what; the last that it says:" >&2
-      "$ENGINE" logs --tail 5 "$NODE" >&2
-      exit 1
-    fi
-    sleep 0.2
-  done
-}
-
 # Whether NODE's init has begun: before that, what is run in the node spoils its start on cgroup v2. Of one that was started
 # before the logs tell that, too, but for `--since TIME`.
 begun() {

@@ -32,13 +32,13 @@ tell() {
 # Waits until all of a kind are Ready, of those that are there then. `kubectl wait` lists them once and asks for one after
 # the other, which takes seconds also when all are Ready, and for one that was replaced meanwhile it fails.
 all_ready() {
-  local states lacking
+  local states lacking deadline=$((SECONDS + SECONDS_AT_MOST))
   while :; do
     states=$(kubectl get "$@" --output \
       'jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}')
     mapfile -t lacking < <(sed -nE '/=True$/!s,^/?(.*)=.*,\1,p' <<<"$states")
     [ ${#lacking[@]} -gt 0 ] || return 0
-    [ $SECONDS -lt "$SECONDS_AT_MOST" ] || break
+    [ $SECONDS -lt $deadline ] || break
     sleep 0.5
   done
   echo "$1 that are not Ready after $SECONDS_AT_MOST s: ${lacking[*]}" >&2

@@ -52,6 +52,19 @@ if ! said=$("$ENGINE" run --detach --tty --name "$NODE" --hostname "$NODE" --net
   exit 1
 fi
 
+# Waits for a command about NODE to end well, for SECONDS_AT_MOST since SECONDS was 0.
+until_done() {
+  local what=$1
+  shift
+  until "$@" >/dev/null 2>&1; do
+    if [ $SECONDS -ge "$SECONDS_AT_MOST" ]; then
+      echo "$NODE: $what; the last that it says:" >&2
+      "$ENGINE" logs --tail 5 "$NODE" >&2
+      exit 1
+    fi
+    sleep 0.2
+  done
+}
 until_done "its init has not begun" begun
 until_done "its containerd does not run" "$ENGINE" exec "$NODE" systemctl is-active containerd
 

@@ -141,7 +141,8 @@ def machine_faults(
     others = [each for each in apart if each.name != settings.cluster_name]
     faults = list(standing_faults(settings, machine.features, machine.links, made or ()))
     new = {i: network for i, network in enumerate(settings.networks) if network.name not in (made or ())}
-    faults += neighbour_faults(settings, machine.neighbours, [network.name for network in new.values()])
+    for i in new:
+        faults += [*_range_faults(i, settings, machine.neighbours), *_given_faults(i, settings, machine.neighbours)]
     if machine.addresses_nodes:
         faults += node_range_faults(settings, [network.name for network in new.values()])
     for i, network in new.items():
@@ -196,26 +197,34 @@ def _parent_faults(
     return faults
 
 
-def neighbour_faults(
-    settings: LabSettings, neighbours: Sequence[tuple[Address, str, str]], names: Collection[str]
-) -> tuple[Fault, ...]:
-    """What networks of these `names` would give to somebody besides the one on their very link who has it already.
+Neighbours = Sequence[tuple[Address, str, str]]
+"""As in MachineFacts."""
 
-    `neighbours`: as in MachineFacts.
-    """
+
+def given_faults(settings: LabSettings, neighbours: Neighbours, names: Collection[str]) -> tuple[Fault, ...]:
+    """Which addresses that config gives on networks of these `names` somebody on their very link has already."""
     looked_at = [i for i, network in enumerate(settings.networks) if network.name in names]
-    return tuple(fault for i in looked_at for fault in _neighbour_faults(i, settings, neighbours))
+    return tuple(fault for i in looked_at for fault in _given_faults(i, settings, neighbours))
 
 
-def _neighbour_faults(i: int, settings: LabSettings, neighbours: Sequence[tuple[Address, str, str]]) -> Iterator[Fault]:
+def _on_link(network: NetworkSettings, neighbours: Neighbours) -> dict[Address, str]:
+    """Who is on the very link of a network: whose each address is."""
+    return {address: whose for address, link, whose in neighbours if link == network.link}
+
+
+def _range_faults(i: int, settings: LabSettings, neighbours: Neighbours) -> Iterator[Fault]:
     network = settings.networks[i]
-    here = {address: whose for address, link, whose in neighbours if link == network.link}
     for side in network.sides:
-        for address, whose in here.items():
+        for address, whose in _on_link(network, neighbours).items():
             if side.span and within(address, side.span):
                 problem = f"the range {side.span[0]} to {side.span[1]} has {address}, which is {whose}"
                 remedy = f"leave it out by `{side.key('rangeStart')}` and `{side.key('rangeEnd')}`"
                 yield Fault(key=f"networks[{i}].ipam", problem=problem, remedy=remedy)
+
+
+def _given_faults(i: int, settings: LabSettings, neighbours: Neighbours) -> Iterator[Fault]:
+    network = settings.networks[i]
+    here = _on_link(network, neighbours)
     given = [(f"networks[{i}].nodeAddresses[{j}]", address.ip) for j, address in enumerate(network.node_addresses)]
     if network.peer:
         given += [(f"networks[{i}].peer", address.ip) for address in network.peer.addresses]

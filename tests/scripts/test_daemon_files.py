@@ -18,7 +18,7 @@ def multus(nodes: Bench) -> Bench:
     nodes.environment |= {"DAEMON": "multus", "FILES": CONF, "SECONDS_AT_MOST": "20"}
     for name in NODES:
         in_node(nodes, name, CONF).parent.mkdir(parents=True)
-        in_node(nodes, name, CONF).touch()
+        in_node(nodes, name, CONF).write_text("of the daemon")
     return nodes
 
 
@@ -54,7 +54,7 @@ def test_a_daemon_that_has_only_begun_is_waited_for_whatever_was_repaired_before
     was_there(multus, "lab-worker")
     late = in_node(multus, "lab-worker2", CONF)
     late.unlink()
-    coming = Timer(0.4, late.touch)
+    coming = Timer(0.4, lambda: late.write_text("of the daemon"))
     coming.start()
     done = wait(multus, BECAUSE=because)
     coming.join()
@@ -68,7 +68,7 @@ def test_where_the_conf_went_that_nodes_daemon_is_started_anew(multus: Bench, be
     was_there(multus, *NODES)
     gone = in_node(multus, "lab-worker2", CONF)
     gone.unlink()
-    multus.on(RESTART, f'printf %s "$KUBECONFIG" >"$BENCH/kubeconfig"; touch "{gone}"; echo deleted')
+    multus.on(RESTART, f'printf %s "$KUBECONFIG" >"$BENCH/kubeconfig"; echo of the daemon >"{gone}"; echo deleted')
     done = wait(multus, BECAUSE=because)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert [call for call in multus.calls if call.startswith("kubectl")] == [
@@ -106,7 +106,7 @@ SEVERAL = {"DAEMON": "whereabouts", "FILES": f"{CONF} {PLUGIN}"}
 def test_of_several_files_each_has_to_be_there_and_the_mark_names_them_all(multus: Bench) -> None:
     for name in NODES:
         in_node(multus, name, PLUGIN).parent.mkdir(parents=True, exist_ok=True)
-        in_node(multus, name, PLUGIN).touch()
+        in_node(multus, name, PLUGIN).write_text("of the daemon")
     assert wait(multus, **SEVERAL, SECONDS_AT_MOST="0").returncode == 0
     marks = [in_node(multus, name, "/run/kalico/whereabouts").read_text() for name in NODES]
     assert marks == [f"\n{CONF} {PLUGIN}\n"] * 2
@@ -120,8 +120,8 @@ def test_where_one_of_several_files_went_that_daemon_is_started_anew(multus: Ben
     was_there(multus, *NODES, daemon="whereabouts")
     for name in NODES:
         in_node(multus, name, PLUGIN).parent.mkdir(parents=True, exist_ok=True)
-    in_node(multus, "lab-worker", PLUGIN).touch()
-    multus.on(RESTART, f'touch "{in_node(multus, "lab-worker2", PLUGIN)}"')
+    in_node(multus, "lab-worker", PLUGIN).write_text("of the daemon")
+    multus.on(RESTART, f'echo of the daemon >"{in_node(multus, "lab-worker2", PLUGIN)}"')
     because = f"2026-01-02T03:04:05Z node lab-worker2: {PLUGIN} is gone"
     assert wait(multus, **SEVERAL, BECAUSE=because).returncode == 0
     assert [call for call in multus.calls if call.startswith("kubectl")] == [
@@ -161,3 +161,9 @@ def test_what_is_there_when_a_kubelet_starts_stays_as_it_is(multus: Bench) -> No
 def test_of_a_daemon_that_takes_nothing_away_no_kubelet_is_told(multus: Bench) -> None:
     assert wait(multus).returncode == 0
     assert not in_node(multus, NODES[0], DROP_IN).exists()
+
+
+def test_a_file_that_is_only_begun_is_not_there_yet(multus: Bench) -> None:
+    in_node(multus, "lab-worker2", CONF).write_text("")
+    done = wait(multus, KEPT=CONF, SECONDS_AT_MOST="0")
+    assert (done.returncode, done.stderr) == (1, f"lab-worker2 has no {CONF}: multus does not run there\n")

@@ -130,7 +130,7 @@ def test_a_file_that_cannot_be_read_is_in_nobodys_way(node: Node) -> None:
 def test_an_interface_whose_address_the_server_has_given_away_is_named(node: Node) -> None:
     node.answers('{"ips": [{"address": "10.40.0.77/24"}]}')
     node.keeps(config())
-    line = "net1 of container c1 has 10.40.0.9/24, and is leased 10.40.0.77/24 now\n"
+    line = "net1 of container c1 has 10.40.0.9/24, and is leased 10.40.0.77/24 now: delete its pod\n"
     assert node.run() == line
     assert node.wrong.read_text() == f"{node.folder}/netns-c1 {line}"
 

@@ -44,7 +44,7 @@ podman exec {NODES[0]} ip address add 10.23.0.5/16 dev eth1""",
     for name in NODES:
         in_node(nodes, name, MACVLAN).parent.mkdir(parents=True)
         in_node(nodes, name, MULTUS).parent.mkdir(parents=True)
-        in_node(nodes, name, MULTUS).touch()
+        in_node(nodes, name, MULTUS).write_text("{}")
     nodes.environment |= {"NODES": " ".join(NODES), "ARCHIVE": str(plugins(nodes.folder / "plugins.tgz"))}
     nodes.environment |= {"ADDRESS": address, "CONFIG": '{"type": "macvlan", "master": "@MASTER@"}'}
     steps = {
@@ -261,7 +261,7 @@ def test_a_conf_that_went_comes_back_by_the_reason_that_the_look_gives(made: Ben
     nothing = Look(nodes={}, networks=frozenset(), links=frozenset(), records={}, pods={}, nads={})
     drift = Drift(look=replace(nothing, nodes={name: look(name) for name in NODES}), now="2026-01-02T03:04:05Z")
     because = drift.in_nodes("multus", NODES)
-    made.on("kubectl delete pods *", f'touch "{in_node(made, NODES[1], MULTUS)}"')
-    done = made.run("daemon-files", stdin="".join(f"{name}\n" for name in NODES), BECAUSE=because)
+    made.on("kubectl delete pods *", f'echo of the daemon >"{in_node(made, NODES[1], MULTUS)}"')
+    done = made.run("daemon-files", BECAUSE=because)
     assert done.returncode == 0, done.stderr
     assert [look(name).marks["multus"] for name in NODES] == [Mark(because=because)] * 2

@@ -98,15 +98,14 @@ def test_nothing_is_run_in_what_was_started_before_its_init_has_begun(marked: Be
     assert asked_at - 1 < since <= float(marked.left("started"))
 
 
-def test_an_init_that_does_not_begin_is_an_error_with_its_last_words(marked: Bench) -> None:
+def test_an_init_that_by_the_engines_clock_began_before_it_was_started_is_not_waited_for_for_ever(
+    marked: Bench,
+) -> None:
     marked.on(RUNNING, "echo false false")
     marked.on(START)
     marked.on(LOGS)
-    marked.on("podman logs --tail 5 lab-worker", "echo 'systemd: no room'")
-    done = have_run(marked, SECONDS_AT_MOST="0")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "lab-worker: its init has not begun; the last that it says:\nsystemd: no room\n"
-    assert not any(call.startswith("podman exec") for call in marked.calls)
+    marked.on(READY, "echo ok")
+    assert have_run(marked, SECONDS_AT_MOST="3").returncode == 0
 
 
 @pytest.mark.parametrize("said", ["true true", "false true"], ids=["as docker says it", "as podman says it"])

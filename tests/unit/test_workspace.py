@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,7 @@ def test_a_lab_that_is_another_stacks_is_refused_before_an_engine_is_asked(cache
     assert str(caught.value).splitlines() == [
         "1 fault in the config, nothing was touched:",
         f"  - clusterName: 'kalico' is the lab of stack 'lab1', and this is stack {pulumi.get_stack()!r}; "
-        "choose another name and other subnets, or `make down STACK=lab1` first "
+        "choose other names and subnets, or `make down STACK=lab1` first "
         f"(of a stack that was renamed, write the new name into {cache}/run/kalico/stack)",
     ]
 
@@ -149,12 +150,19 @@ def test_an_up_says_whose_the_lab_is_and_a_preview_does_not(
     record = cache / "run/kalico/stack"
     if before is not None:
         record.write_text(before)
+    at_the_end: list[Callable[[], None]] = []
+    monkeypatch.setattr("atexit.register", lambda call, *args: at_the_end.append(partial(call, *args)))
     monkeypatch.setattr("pulumi.get_stack", lambda: "own")
     monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: True)
     find_workspace(lab())
     assert (record.read_text() if record.exists() else None) == before
+    assert at_the_end == []
     monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: False)
     find_workspace(lab())
+    assert record.read_text().strip() == "own"
+    record.unlink()  # as with the last of a lab, all of which this update makes again
+    for call in at_the_end:
+        call()
     assert record.read_text().strip() == "own"
 
 
