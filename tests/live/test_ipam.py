@@ -204,8 +204,10 @@ def test_an_up_whose_self_test_fails_ends_so_with_its_outputs_in_place_and_the_n
         lab.kubectl("delete", "pod", "near", "--now")
         assert lab.stack.up(quiet=True) != 0
         outputs = lab.stack.outputs()
-    failed = [(each["what"], each["name"]) for each in outputs["self_test"]["checks"] if each["ok"] is False]
-    assert failed == [("far net1", "duplicates")]
+    failed = [
+        (each["pod"], each["what"], each["name"]) for each in outputs["self_test"]["checks"] if each["ok"] is False
+    ]
+    assert failed == [("default/far", "net1", "duplicates")]
     assert outputs["net1_address"] == lab.net1("near")
     assert previewed_and_done(lab.stack) == TESTED
     assert lab.stack.outputs()["self_test"]["failed"] == 0

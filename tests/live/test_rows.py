@@ -219,6 +219,8 @@ def test_what_bnk_reads_comes_and_goes_and_nothing_else_does(lab: Lab, config: d
     assert {name for name in changed(lab, config) if name != "node-annotations"} == {"node-annotations-bnk"}
     del config["kalico:nodeAnnotations"]
     assert {name for name in changed(lab, config) if name != "node-annotations"} == {"node-annotations-bnk"}
+    del network(config, "e2e-net")["nodeAddresses"]
+    changed(lab, config)
 
 
 CASES = {
