@@ -24,6 +24,8 @@ from components.workers import Workers, WorkersArgs
 from components.workspace import find_workspace
 
 gc.disable()  # the program lives for seconds, and looking for garbage was a tenth of its part in a preview
+# Of each resource the SDK tells `--debug` five times, and waits until that has arrived: a twentieth of a preview.
+pulumi.log.debug = lambda *_, **__: None  # type: ignore[assignment]
 
 settings = load_settings()
 workspace = find_workspace(settings)
