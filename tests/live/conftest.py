@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -23,6 +24,8 @@ from commands.stack import Stack
 from components.settings import Source
 from components.upstream import fetch
 from components.workspace import cache_folder
+from supply import docker_server
+from supply.store import cache_root
 
 CLUSTER = "kalico-e2e"
 WORKER = f"{CLUSTER}-worker"
@@ -216,6 +219,17 @@ def named_otherwise(engine: str, image: str) -> Iterator[str]:
         yield name
     finally:
         run(engine, "rmi", "--force", name)
+
+
+def engine_restarted(lab: Lab) -> None:
+    """The server of docker, where it is the supply's; else what the restart of one leaves: no container that runs."""
+    cache = cache_root()
+    if os.environ.get("DOCKER_HOST") == docker_server.places(cache).url and lab.engine == "docker":
+        for command in ("docker-stop", "docker-start"):
+            run(sys.executable, "-m", "supply", command)
+        return
+    names = run(lab.engine, "ps", "--format", "{{.Names}}").split()
+    run(lab.engine, "kill", *(name for name in names if name.startswith(CLUSTER)))
 
 
 def attachments(lab: Lab) -> list[dict[str, Any]]:

@@ -1,11 +1,15 @@
 """A worker fewer, and what replaces the cluster itself: the lab is the one of its config, whatever it was before."""
 
 import copy
+import json
+import os
 from typing import Any
 
 import pytest
 
+from commands.leftovers import run_folder
 from components.config import settings_of
+from components.engines import ENGINES, Standing, ask
 from tests.live.conftest import (
     CLUSTER,
     CONFIG,
@@ -82,3 +86,55 @@ def test_what_kind_cannot_change_replaces_the_cluster(lab: Lab, config: dict[str
     probes = "jsonpath={.items[*].spec.containers[0].readinessProbe.periodSeconds}"
     assert set(lab.kubectl("get", "pods", "--namespace=calico-system", "--output", probes).split()) == {"2"}
     assert [node["name"] for node in lab.stack.outputs()["cluster"]["nodes"]] == [f"{CLUSTER}-control-plane", WORKER]
+
+
+MOVED = f"{CLUSTER}-moved"
+
+
+@pytest.mark.long
+def test_another_cluster_name_deletes_the_lab_and_makes_the_other_in_its_place(
+    lab: Lab, config: dict[str, Any]
+) -> None:
+    config.pop("kalico:nodeImage", None)  # whose name is gone
+    before = copy.deepcopy(config)
+    networks = json.dumps(config["kalico:networks"]).replace("10.33.", "10.37.").replace("e2e-net", "e2e-moved")
+    config |= {
+        "kalico:clusterName": MOVED,
+        "kalico:networks": json.loads(networks),
+        "kalico:pods": json.loads(json.dumps(config["kalico:pods"]).replace("e2e-net", "e2e-moved")),
+    }
+    assert changed(lab, config) >= {"cluster-kind", f"workers-{WORKER}", f"workers-{MOVED}-worker", "networks-e2e-net"}
+    names = set(run(lab.engine, "ps", "--all", "--format", "{{.Names}}").split())
+    assert {name for name in names if name.startswith(CLUSTER)} == {
+        f"{MOVED}-{each}" for each in ("control-plane", "worker", "peer-e2e-moved")
+    }
+    assert not run_folder(os.environ, CLUSTER).exists()
+    outputs = lab.stack.outputs()
+    assert outputs["cluster"]["kubeconfig"] == str(run_folder(os.environ, MOVED) / "kubeconfig")
+    assert outputs["net1_address"].startswith("10.37.")
+    assert outputs["self_test"]["failed"] == 0
+    config.clear()
+    config |= before
+    changed(lab, config)
+    assert not run_folder(os.environ, MOVED).exists()
+    assert lab.stack.outputs()["self_test"]["failed"] == 0
+
+
+@pytest.mark.long
+def test_another_engine_deletes_the_lab_on_the_one_and_makes_it_on_the_other(lab: Lab, config: dict[str, Any]) -> None:
+    others = [name for name, each in ENGINES.items() if name != lab.engine and ask(each).standing is Standing.USABLE]
+    if not others:
+        pytest.skip("no other engine answers here")
+    (other,) = others
+    config.pop("kalico:nodeImage", None)
+    config["kalico:engine"] = other
+    assert changed(lab, config) >= {"cluster-kind", f"workers-{WORKER}", "networks-e2e-net", "pods-samplepod"}
+    assert CLUSTER not in run(lab.engine, "ps", "--all", "--format", "{{.Names}}")
+    assert WORKER in run(other, "ps", "--format", "{{.Names}}").split()
+    outputs = lab.stack.outputs()
+    assert outputs["cluster"]["engine"] == other
+    assert outputs["self_test"]["failed"] == 0
+    config["kalico:engine"] = lab.engine
+    changed(lab, config)
+    assert CLUSTER not in run(other, "ps", "--all", "--format", "{{.Names}}")
+    assert lab.stack.outputs()["self_test"]["failed"] == 0

@@ -6,6 +6,7 @@ They take some twenty minutes more than the half hour that `make e2e` has: `make
 import copy
 import ipaddress
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from tests.live.conftest import (
     allocations,
     attachments,
     changed,
+    engine_restarted,
     eventually,
     previewed_and_done,
     run,
@@ -33,6 +35,8 @@ pytestmark = [pytest.mark.live, pytest.mark.long, pytest.mark.timeout(900)]
 SERVER = f"{CLUSTER}-dhcp-e2e-leased"
 PEER = f"{CLUSTER}-peer-e2e-static"
 PODS = {"pods-near", "pods-far"}
+NODES = (f"{CLUSTER}-control-plane", WORKER, WORKER2)
+CTR = ("ctr", "--namespace", "k8s.io", "images")
 
 
 def attached(network: str) -> set[str]:
@@ -198,6 +202,68 @@ def test_another_type_of_ipam_takes_what_the_old_one_needed_and_brings_its_own(
     assert lab.stack.outputs()["self_test"]["failed"] == 0
 
 
+def test_a_second_family_goes_and_comes_with_the_network_anew(lab: Lab, config: dict[str, Any]) -> None:
+    first = network(config, "e2e-net")
+    family = {key: first.pop(key) for key in ("subnet6", "gateway6")}
+    of_the_network = {"networks-e2e-net", "peers-e2e-net", *joins("e2e-net"), *attached("e2e-net")}
+    assert changed(lab, config) == of_the_network
+    assert [len(each["ips"]) for each in attachments(lab) if each["network"] == "e2e-net"] == [1, 1]
+    assert "inet6 fd00" not in shown(lab, "near", "ip", "-6", "address", "show", "dev", "net1")
+    first |= family
+    assert changed(lab, config) == of_the_network
+    assert [len(each["ips"]) for each in attachments(lab) if each["network"] == "e2e-net"] == [2, 2]
+    assert lab.stack.outputs()["self_test"]["failed"] == 0
+
+
+def test_an_mtu_up_to_1500_is_the_pods_and_the_networks_where_the_engine_sets_it(
+    lab: Lab, config: dict[str, Any], static: dict[str, Any]
+) -> None:
+    of_the_network = {"networks-e2e-static", "peers-e2e-static", *joins("e2e-static")}
+    touched = attached("e2e-static") | (set() if lab.engine == "docker" else of_the_network)
+    static["mtu"] = 1400
+    assert changed(lab, config) == touched
+    assert shown(lab, "near", "cat", "/sys/class/net/net2/mtu").strip() == "1400"
+    assert lab.stack.outputs()["self_test"]["failed"] == 0
+    del static["mtu"]
+    assert changed(lab, config) == touched
+    assert shown(lab, "near", "cat", "/sys/class/net/net2/mtu").strip() == "1500"
+
+
+@contextmanager
+def named_otherwise_in_nodes(lab: Lab, image: str) -> Iterator[str]:
+    """Another name of an image that the nodes have."""
+    name = "localhost/kalico-e2e:own"
+    for node in NODES:
+        run(lab.engine, "exec", node, *CTR, "tag", image, name)
+    yield name
+    for node in NODES:
+        run(lab.engine, "exec", node, *CTR, "rm", name)
+
+
+@pytest.mark.parametrize(
+    ("key", "daemon", "touched"),
+    [
+        ("multusImage", "kube-multus-ds", {"multus-kube-multus-ds", "multus-conf"}),
+        ("whereaboutsImage", "whereabouts", {"whereabouts-whereabouts"}),
+    ],
+)
+def test_another_image_of_a_daemon_is_rolled_out_and_pods_run_on(
+    lab: Lab, config: dict[str, Any], key: str, daemon: str, touched: set[str]
+) -> None:
+    same = stays(lab, "near", "far")
+    of_the_daemon = ("get", "daemonset", daemon, "--namespace=kube-system", "--output")
+    image = lab.kubectl(*of_the_daemon, "jsonpath={.spec.template.spec.containers[0].image}")
+    with named_otherwise_in_nodes(lab, image) as own:
+        config[f"kalico:{key}"] = own
+        assert changed(lab, config) == {*touched, "readiness-report"}
+        assert lab.kubectl(*of_the_daemon, "jsonpath={.spec.template.spec.containers[0].image}") == own
+        assert lab.kubectl(*of_the_daemon, "jsonpath={.status.updatedNumberScheduled}") == str(len(NODES))
+        assert lab.stack.check() == 0
+        del config[f"kalico:{key}"]
+        assert changed(lab, config) == {*touched, "readiness-report"}
+    assert same()
+
+
 def test_one_pod_more_of_a_kind_and_another_namespace_touch_no_other_pod(lab: Lab, config: dict[str, Any]) -> None:
     same = stays(lab, "near", "far")
     many = {"name": "many", "image": "alpine", "command": ENDS_AT_ONCE, "networks": ["e2e-leased"], "count": 1}
@@ -278,6 +344,14 @@ def test_after_a_reboot_the_same_cluster_works_again(lab: Lab, refreshed: bool) 
     if refreshed:
         done = lab.stack.pulumi("refresh", "--yes", "--skip-preview", quiet=True)
         assert done.returncode == 0, done.stdout
+    touched = previewed_and_done(lab.stack)
+    assert touched >= {"cluster-running", "leases-e2e-leased", "peers-e2e-static", *PODS}
+    assert "cluster-kind" not in touched
+    eventually(lambda: lab.stack.check() == 0, seconds=60)
+
+
+def test_after_a_restart_of_the_engine_the_same_cluster_works_again(lab: Lab) -> None:
+    engine_restarted(lab)
     touched = previewed_and_done(lab.stack)
     assert touched >= {"cluster-running", "leases-e2e-leased", "peers-e2e-static", *PODS}
     assert "cluster-kind" not in touched
