@@ -47,6 +47,10 @@ class LocalState:
         if checkpoint.exists() and not _whole(checkpoint) and _whole(backup):
             checkpoint.write_bytes(backup.read_bytes())
             said.append(f"stack {self.name}: its state was lost in the writing, that of one step before is taken")
+        if checkpoint.exists() and (mended := with_providers(checkpoint.read_text())):
+            checkpoint.write_text(mended)
+            checkpoint.with_suffix(".json.attrs").unlink(missing_ok=True)  # They tell of the text before.
+            said.append(f"stack {self.name}: its state, of a replacement that did not end, is put right")
         for attributes in [*self.stacks.glob(f"{self.name}.json*.attrs"), *self.locks.glob("*.attrs")]:
             if not _whole(attributes):
                 attributes.unlink()  # Pulumi does without them.
@@ -70,6 +74,28 @@ def local_state(environment: Mapping[str, str], folder: Path, name: str) -> Loca
     project = yaml.safe_load((folder / "Pulumi.yaml").read_text())["name"]
     # `file://./state` lies in that folder, where Pulumi runs.
     return LocalState(place=folder / unquote(backend.netloc + backend.path), project=project, name=name)
+
+
+def with_providers(text: str) -> str | None:
+    """A checkpoint in which all resources have a provider; None where they have, or there is none to give them.
+
+    What is to be replaced together with its provider, Pulumi deletes first and keeps a note of (`pendingReplacement`).
+    If that run then ends between the new provider and the new resource, the note goes on naming the provider that is
+    gone, and no command comes past one of a resource that has left the program, `destroy` neither.
+    """
+    try:
+        state = json.loads(text)
+        resources = state["checkpoint"]["latest"]["resources"]
+        providers = [(each["urn"], each["id"]) for each in resources if each["type"].startswith("pulumi:providers:")]
+    except (ValueError, LookupError, TypeError):
+        return None
+    latest, mended = dict(providers), False
+    for each in resources:
+        urn, _, identity = each.get("provider", "").rpartition("::")
+        if each.get("pendingReplacement") and urn in latest and (urn, identity) not in providers:
+            each["provider"] = f"{urn}::{latest[urn]}"
+            mended = True
+    return json.dumps(state, indent=4) if mended else None
 
 
 def _whole(path: Path) -> bool:

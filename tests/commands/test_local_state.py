@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +69,58 @@ def test_a_checkpoint_without_an_end_and_without_one_before_stays_for_pulumi_to_
     (state.stacks / "dev.json.bak").write_text("")
     assert state.mend() == []
     assert (state.stacks / "dev.json").read_text() == ""
+
+
+PROVIDER = "urn:pulumi:dev::lab::pulumi:providers:kubernetes::cluster"
+
+
+def resources(state: LocalState, *found: dict[str, Any]) -> None:
+    latest = {"resources": [{"urn": PROVIDER, "type": "pulumi:providers:kubernetes", "id": "new"}, *found]}
+    (state.stacks / "dev.json").write_text(json.dumps({"version": 3, "checkpoint": {"latest": latest}}))
+
+
+def note(identity: str, **more: bool) -> dict[str, Any]:
+    return {"urn": "urn:of-a-pod", "type": "kubernetes:core/v1:Pod", "provider": f"{PROVIDER}::{identity}", **more}
+
+
+def provider_of(state: LocalState) -> str:
+    latest = json.loads((state.stacks / "dev.json").read_text())["checkpoint"]["latest"]
+    return str(latest["resources"][-1]["provider"])
+
+
+def test_what_was_deleted_to_be_replaced_has_the_provider_that_took_the_place_of_its_own(state: LocalState) -> None:
+    resources(state, note("gone", pendingReplacement=True))
+    (said,) = state.mend()
+    assert "put right" in said
+    assert provider_of(state) == f"{PROVIDER}::new"
+    assert "dev.json.attrs" not in names(state)
+    assert state.mend() == []
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        note("new", pendingReplacement=True),
+        note("gone"),
+        {"urn": PROVIDER, "type": "pulumi:providers:kubernetes", "id": "old", "pendingReplacement": True},
+        note("gone", pendingReplacement=True) | {"provider": "urn:of-no-other::gone"},
+        {"urn": "urn:of-a-component", "type": "lab:Layer", "pendingReplacement": True},
+    ],
+    ids=["has it", "is there", "is a provider", "there is none to give", "needs none"],
+)
+def test_any_other_resource_keeps_its_provider(state: LocalState, left: dict[str, Any]) -> None:
+    resources(state, left)
+    before = (state.stacks / "dev.json").read_text()
+    assert state.mend() == []
+    assert (state.stacks / "dev.json").read_text() == before
+    assert "dev.json.attrs" in names(state)
+
+
+def test_a_provider_that_is_yet_to_be_deleted_still_is_one(state: LocalState) -> None:
+    old = {"urn": PROVIDER, "type": "pulumi:providers:kubernetes", "id": "old", "delete": True}
+    resources(state, old, note("old", pendingReplacement=True))
+    assert state.mend() == []
+    assert provider_of(state) == f"{PROVIDER}::old"
 
 
 def test_a_stack_that_is_not_there_is_not_made(tmp_path: Path) -> None:

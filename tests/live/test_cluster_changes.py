@@ -16,11 +16,13 @@ from tests.live.conftest import (
     ENDS_AT_ONCE,
     JOIN,
     PEER,
+    TESTED,
     WORKER,
     WORKER2,
     Lab,
     changed,
     configure,
+    killed_up,
     named_otherwise,
     run,
     stays,
@@ -86,6 +88,23 @@ def test_what_kind_cannot_change_replaces_the_cluster(lab: Lab, config: dict[str
     probes = "jsonpath={.items[*].spec.containers[0].readinessProbe.periodSeconds}"
     assert set(lab.kubectl("get", "pods", "--namespace=calico-system", "--output", probes).split()) == {"2"}
     assert [node["name"] for node in lab.stack.outputs()["cluster"]["nodes"]] == [f"{CLUSTER}-control-plane", WORKER]
+
+
+@pytest.mark.long
+def test_an_up_that_is_killed_while_it_replaces_the_cluster_is_ended_by_the_next_one(
+    lab: Lab, config: dict[str, Any]
+) -> None:
+    """Though what leaves the program meanwhile was in the cluster that is gone."""
+    del config["kalico:podSubnet"], config["kalico:nodeImage"]
+    before = copy.deepcopy(config["kalico:pods"])
+    config["kalico:pods"][0]["name"] = "other"
+    configure(lab, config)
+    killed_up(lab.stack, "cluster-kubernetes created")
+    assert lab.stack.up() == 0
+    assert steps(lab.stack, "preview") == set()
+    assert lab.stack.outputs()["self_test"]["failed"] == 0
+    config["kalico:pods"] = before
+    assert changed(lab, config) == {"pods-other", "pods-samplepod", *TESTED}
 
 
 MOVED = f"{CLUSTER}-moved"
