@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -25,20 +26,7 @@ def run_folder(environment: Mapping[str, str], cluster: str) -> Path:
 
 def sweep(run: Path, cluster: str) -> list[str]:
     """Remove what the folder of live files says a run has begun; the lines say what could not be removed."""
-    problems = []
-    servers, peers, networks = run / "servers", run / "peers", run / "networks"
-    # What is on the networks before these.
-    for folder, remover, thing, more in (
-        (servers, "peer-delete", "PEER", {"ROLE": "server"}),
-        (peers, "peer-delete", "PEER", {}),
-        (networks, "network-delete", "BRIDGE", {}),
-    ):
-        for record in sorted(folder.iterdir()) if folder.is_dir() else []:
-            match record.read_text().split():
-                case [engine, name]:
-                    problems += _delete(remover, run, cluster, engine, {"NETWORK": record.name, thing: name} | more)
-                case []:  # Cut off in the writing, which comes before the first step: there is nothing of it.
-                    record.unlink()
+    problems = _remove(run, cluster, _begun(run))
     if (run / "engine").exists():
         if engine := (run / "engine").read_text().strip():
             problems += _delete("kind-delete", run, cluster, engine, {})
@@ -55,9 +43,72 @@ def sweep(run: Path, cluster: str) -> list[str]:
         if not left:
             for reason in reasons:
                 reason.unlink()
-            for folder in (servers, peers, networks, run / "volumes", run / "because", run):
+            for folder in (*(run / kind for kind in (*ON_NETWORKS, "volumes", "because")), run):
                 if folder.is_dir():
                     folder.rmdir()
+    return problems
+
+
+def sweep_strays(run: Path, cluster: str, outputs: Mapping[str, Any]) -> list[str]:
+    """Remove what a run had begun when it was killed, and the lab, which is up, has not. The lines are as of `sweep`.
+
+    Pulumi's state knows of nothing whose making did not end, and config may have dropped it since. `outputs`: the
+    stack's.
+    """
+    networks = {each["name"]: each for each in outputs["networks"]}
+    wanted = {
+        "servers": {name for name, each in networks.items() if each.get("dhcp_server")},
+        "peers": {name for name, each in networks.items() if each.get("peer")},
+        "networks": set(networks),
+    }
+    nodes = {each["name"] for each in outputs["cluster"]["nodes"]}
+    engine = " ".join(_words(run / "engine"))
+    begun_nodes = [path.name for path in sorted(run.glob("volumes/*"))]
+    # (One that has joined, and that somebody took out of Kubernetes, is no stray.)
+    strays = [name for name in begun_nodes if name not in nodes and not (run / f"because/node.{name}").exists()]
+    problems = [line for node in strays for line in _delete("worker-delete", run, cluster, engine, {"NODE": node})]
+    begun = [each for each in _begun(run) if each.record.name not in wanted[each.record.parent.name]]
+    return problems + _remove(run, cluster, begun)
+
+
+ON_NETWORKS = {
+    "servers": ("peer-delete", "PEER", {"ROLE": "server"}),
+    "peers": ("peer-delete", "PEER", {}),
+    "networks": ("network-delete", "BRIDGE", {}),
+}
+"""By folder of live files: the script that removes such a thing, what it calls the thing, and what else it is told.
+What is on the networks goes before these."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """One network, or what a run has put on it: by its record among the live files, which has the network's name."""
+
+    record: Path
+    remover: str
+    values: Mapping[str, str]
+    """All that the remover is told of it but for the engine; `{}` where the record was cut off in the writing."""
+    engine: str
+
+
+def _begun(run: Path) -> Iterator[Begun]:
+    for kind, (remover, thing, more) in ON_NETWORKS.items():
+        for record in sorted(run.glob(f"{kind}/*")):
+            match record.read_text().split():
+                case [engine, name]:
+                    values = {"NETWORK": record.name, thing: name} | more
+                    yield Begun(record=record, remover=remover, values=values, engine=engine)
+                case []:
+                    yield Begun(record=record, remover=remover, values={}, engine="")
+
+
+def _remove(run: Path, cluster: str, things: Iterable[Begun]) -> list[str]:
+    problems = []
+    for each in list(things):
+        if each.values:
+            problems += _delete(each.remover, run, cluster, each.engine, each.values)
+        else:  # The record comes before the first step: there is nothing of it.
+            each.record.unlink()
     return problems
 
 

@@ -37,9 +37,19 @@ class Stack:
         return self.name.rsplit("/", 1)[-1]
 
     def up(self, *words: str, quiet: bool = False) -> int:
-        """Bring the lab up, or what is missing of it. The update shows each step: no preview comes before it."""
+        """Bring the lab up, or what is missing of it. The update shows each step: no preview comes before it.
+
+        What a killed run had begun, and config has dropped since, is removed at its end. Fails where that stays.
+        """
         self.select()
-        return self.pulumi("up", "--yes", "--skip-preview", *words, quiet=quiet).returncode
+        if failed := self.pulumi("up", "--yes", "--skip-preview", *words, quiet=quiet).returncode:
+            return failed
+        outputs = self.outputs()
+        cluster = outputs["cluster"]["name"]
+        left = leftovers.sweep_strays(leftovers.run_folder(os.environ, cluster), cluster, outputs)
+        for line in left:
+            print(f"still there: {line}", file=sys.stderr)
+        return 1 if left else 0
 
     def preview(self, *words: str) -> int:
         self.select()

@@ -8,12 +8,14 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from commands.leftovers import Snapshot, end_orphans, is_frame, nft_rules, residue, snapshot, sweep, trail
+from commands.leftovers import Snapshot, end_orphans, is_frame, nft_rules, residue, snapshot, sweep, sweep_strays, trail
 from commands.leftovers import run_folder as folder_of
 from components.engines import ENGINES
+from tests.commands.conftest import up
 from tests.scripts.conftest import Bench
 
 BRIDGES = {"ext-net": "kalico-0a1b2c3d", "lan": "kalico-ffffffff"}
@@ -205,6 +207,58 @@ def test_a_peer_that_does_not_go_is_told_and_the_rest_goes(with_peer: Bench, liv
     with_peer.on("podman rm *", "echo 'no engine' >&2; exit 2")
     assert sweep(lived_in, "lab") == ["peer-delete on podman: no engine", f"{lived_in}/peers/lan"]
     assert files(lived_in) == ["peers/lan"]
+
+
+@pytest.fixture
+def with_workers(with_peer: Bench, lived_in: Path) -> Bench:
+    """A lab whose second worker has not joined; a server is on lan, too."""
+    (lived_in / "volumes").mkdir()
+    for name in ("lab-control-plane", "lab-worker", "lab-worker2"):
+        (lived_in / f"volumes/{name}").write_text("")
+    for name in ("lab-control-plane", "lab-worker"):
+        (lived_in / f"because/node.{name}").write_text("\n")
+    (lived_in / "servers").mkdir()
+    (lived_in / "servers/lan").write_text("podman lab-dhcp-lan\n")
+    late = dataclasses.replace(with_peer, rules=700)
+    late.on("podman ps --all --filter label=kalico=lab *", "printf 'lab-peer-lan\\nlab-dhcp-lan\\n'")
+    late.on("podman inspect --format {{.State.Running}} *", "echo true")
+    late.on("podman inspect *", "echo lab")
+    late.on("kubectl *")
+    return with_peer
+
+
+def test_of_a_lab_that_is_up_what_it_has_stays(with_workers: Bench, lived_in: Path) -> None:
+    (lived_in / "because/node.lab-worker2").write_text("\n")  # has joined, and is no node of Kubernetes any more
+    before = files(lived_in)
+    lan = {"name": "lan", "peer": {"address": "10.7.0.1"}, "dhcp_server": {"address": "10.7.0.2"}}
+    assert sweep_strays(lived_in, "lab", up({"name": "ext-net"}, lan)) == []
+    assert with_workers.calls == []
+    assert files(lived_in) == before
+
+
+@pytest.mark.parametrize(
+    ("has", "gone"),
+    [
+        ([{"name": "ext-net"}], ["lab-dhcp-lan", "lab-peer-lan", "lan"]),
+        ([{"name": "ext-net"}, {"name": "lan", "peer": {"address": "10.7.0.1"}}], ["lab-dhcp-lan"]),
+        ([{"name": "ext-net"}, {"name": "lan", "dhcp_server": {"address": "10.7.0.1"}}], ["lab-peer-lan"]),
+    ],
+    ids=["the network", "its server", "its peer"],
+)
+def test_of_a_lab_that_is_up_what_a_killed_run_had_begun_and_it_has_not_goes(
+    with_workers: Bench, lived_in: Path, has: list[dict[str, Any]], gone: list[str]
+) -> None:
+    assert sweep_strays(lived_in, "lab", up(*has)) == []
+    removals = [call.split()[-1] for call in with_workers.calls if call.startswith("podman") and " rm " in call]
+    assert removals == ["lab-worker2", *gone]
+    assert "kubectl delete node lab-worker2 --ignore-not-found" in with_workers.calls
+    assert not (lived_in / "volumes/lab-worker2").exists()
+    assert (lived_in / "networks/ext-net").exists()
+
+
+def test_a_stray_that_does_not_go_is_told(with_workers: Bench, lived_in: Path) -> None:
+    with_workers.on("podman network rm lan", "echo 'lan is in use' >&2; exit 2")
+    assert sweep_strays(lived_in, "lab", up({"name": "ext-net"})) == ["network-delete on podman: lan is in use"]
 
 
 def test_a_cluster_that_does_not_go_is_told_and_stays_the_labs(there: Bench, lived_in: Path) -> None:

@@ -13,13 +13,14 @@ import pytest
 
 from commands.stack import Stack
 from components.checks.plan import ExpectedInterface, Plan, to_json
-from tests.commands.conftest import without_looks
+from tests.commands.conftest import tells_outputs, without_looks
 from tests.lab_config import ROOT
 from tests.scripts.conftest import Bench
 
 SELECT = "pulumi stack select --create --stack dev --non-interactive"
 CLUSTER = "pulumi config get clusterName --stack dev --non-interactive"
 CANCEL = "pulumi cancel --yes --stack dev --non-interactive"
+OUTPUT = "pulumi stack output --json --stack dev --non-interactive"
 OTHER_MACHINE = "a-machine-that-is-not-this-one"
 
 
@@ -36,6 +37,7 @@ def pulumi(tools: Bench) -> Bench:
     """A Pulumi that does all it is asked, for a lab whose cluster is `lab`; a test's own rules come before."""
     late = dataclasses.replace(tools, rules=900)
     late.on("pulumi config get clusterName *", "echo lab")
+    tells_outputs(late)
     late.on("pulumi *")
     return tools
 
@@ -79,6 +81,7 @@ def test_up_selects_and_updates_without_a_preview_first(pulumi: Bench, stack: St
     assert pulumi.calls == [
         SELECT,
         "pulumi up --yes --skip-preview --config engine=docker --stack dev --non-interactive",
+        OUTPUT,
     ]
 
 
@@ -116,7 +119,7 @@ def test_the_backups_of_a_stack_go_with_it_and_stay_with_one_that_cannot_be_remo
 def test_outputs_are_what_pulumi_says_they_are(pulumi: Bench, stack: Stack) -> None:
     pulumi.on("pulumi stack output *", """echo '{"net1_address": "10.23.0.100", "attachments": []}'""")
     assert stack.outputs() == {"net1_address": "10.23.0.100", "attachments": []}
-    assert pulumi.calls == ["pulumi stack output --json --stack dev --non-interactive"]
+    assert pulumi.calls == [OUTPUT]
 
 
 def test_a_setting_is_what_pulumi_says_without_the_end_of_the_line(pulumi: Bench, stack: Stack) -> None:
@@ -157,7 +160,6 @@ def test_pulumi_runs_in_the_folder_of_the_project(pulumi: Bench, stack: Stack) -
 
 def test_the_commands_that_take_a_config_file_are_given_it_and_no_other_is(pulumi: Bench, stack: Stack) -> None:
     with_file = dataclasses.replace(stack, config_file=Path("/srv/a lab.yaml"))
-    pulumi.on("pulumi stack output *", "echo '{}'")
     with_file.up()
     with_file.preview()
     with_file.down()
@@ -217,6 +219,29 @@ def test_the_program_is_compiled_once_even_where_nothing_may_lie_beside_it(
     pulumi.on("pulumi preview *", 'printf %s "$PYTHONDONTWRITEBYTECODE ${PYTHONPYCACHEPREFIX:-}" >"$BENCH/preview"')
     stack.preview()
     assert pulumi.left("preview") == told
+
+
+@pytest.mark.parametrize(("status", "ends"), [(0, 0), (2, 1)], ids=["it goes", "it stays"])
+def test_what_a_killed_run_had_begun_and_the_lab_does_not_have_goes_once_it_is_up(
+    pulumi: Bench, stack: Stack, run_folder: Path, capfd: pytest.CaptureFixture[str], status: int, ends: int
+) -> None:
+    (run_folder / "networks").mkdir(parents=True)
+    (run_folder / "networks/lan").write_text("podman kalico-ffffffff\n")
+    pulumi.on("podman network ls *", f"echo 'not now' >&2; exit {status}")
+    pulumi.on("ip link show *", "exit 1")
+    assert stack.up() == ends
+    assert (run_folder / "networks/lan").exists() == bool(status)
+    assert capfd.readouterr().err == ("still there: network-delete on podman: not now\n" if status else "")
+
+
+def test_while_the_lab_is_not_up_nothing_that_a_killed_run_had_begun_is_touched(
+    pulumi: Bench, stack: Stack, run_folder: Path
+) -> None:
+    (run_folder / "networks").mkdir(parents=True)
+    (run_folder / "networks/lan").write_text("podman kalico-ffffffff\n")
+    pulumi.on("pulumi up *", "exit 4")
+    assert stack.up() == 4
+    assert [call.split()[0] for call in pulumi.calls] == ["pulumi", "pulumi"]
 
 
 @pytest.mark.parametrize("word", ["up", "preview"])

@@ -92,7 +92,7 @@ def test_what_kind_cannot_change_replaces_the_cluster(lab: Lab, config: dict[str
 
 @pytest.mark.long
 def test_an_up_that_is_killed_while_it_replaces_the_cluster_is_ended_by_the_next_one(
-    lab: Lab, config: dict[str, Any]
+    lab: Lab, config: dict[str, Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Though what leaves the program meanwhile was in the cluster that is gone."""
     del config["kalico:podSubnet"], config["kalico:nodeImage"]
@@ -101,6 +101,7 @@ def test_an_up_that_is_killed_while_it_replaces_the_cluster_is_ended_by_the_next
     configure(lab, config)
     killed_up(lab.stack, "cluster-kubernetes created")
     assert lab.stack.up() == 0
+    assert "of a replacement that did not end, is put right" in capfd.readouterr().out
     assert steps(lab.stack, "preview") == set()
     assert lab.stack.outputs()["self_test"]["failed"] == 0
     config["kalico:pods"] = before

@@ -23,8 +23,10 @@ from tests.live.conftest import (
     allocations,
     attachments,
     changed,
+    configure,
     engine_restarted,
     eventually,
+    killed_up,
     previewed_and_done,
     run,
     stays,
@@ -287,6 +289,20 @@ def test_what_bnk_reads_comes_and_goes_and_nothing_else_does(lab: Lab, config: d
     assert {name for name in changed(lab, config) if name != "node-annotations"} == {"node-annotations-bnk"}
     del network(config, "e2e-net")["nodeAddresses"]
     changed(lab, config)
+
+
+def test_a_worker_that_is_dropped_before_its_making_came_to_an_end_goes_with_the_next_up(
+    lab: Lab, config: dict[str, Any]
+) -> None:
+    third = f"{WORKER}3"
+    configure(lab, config | {"kalico:workers": 3})
+    killed_up(lab.stack, f"workers-{third} creating")
+    assert third in run(lab.engine, "ps", "--all", "--format", "{{.Names}}").split()
+    configure(lab, config)
+    assert lab.stack.up() == 0
+    assert third not in run(lab.engine, "ps", "--all", "--format", "{{.Names}}").split()
+    assert third not in lab.kubectl("get", "nodes", "--output", "name")
+    assert lab.stack.check() == 0
 
 
 CASES = {
