@@ -1,7 +1,5 @@
 """The lab, layer by layer."""
 
-import gc
-
 import pulumi
 
 from components.attachments import Attachments, AttachmentsArgs
@@ -10,6 +8,7 @@ from components.cni_plugins import CniPlugins, CniPluginsArgs
 from components.config import load_settings
 from components.dhcp import LeasesArgs, leased
 from components.drift import find_drift
+from components.haste import hurry
 from components.kind_cluster import KindCluster, KindClusterArgs
 from components.macvlan_networks import MacvlanNetworks, MacvlanNetworksArgs
 from components.multus import Multus, MultusArgs
@@ -23,9 +22,7 @@ from components.whereabouts import WhereaboutsArgs, whereabouts_for
 from components.workers import Workers, WorkersArgs
 from components.workspace import find_workspace
 
-gc.disable()  # the program lives for seconds, and looking for garbage was a tenth of its part in a preview
-# Of each resource the SDK tells `--debug` five times, and waits until that has arrived: a twentieth of a preview.
-pulumi.log.debug = lambda *_, **__: None  # type: ignore[assignment]
+hurry()
 
 settings = load_settings()
 workspace = find_workspace(settings)
