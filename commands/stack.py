@@ -82,10 +82,7 @@ class Stack:
         # A killed run leaves the record empty.
         engine = ENGINES.get(record.read_text().strip()) if record.exists() else None
         if not plan.exists() or not engine:
-            print(
-                "no self-test has been planned here: `up` has not come as far, or no pod is on a network",
-                file=sys.stderr,
-            )
+            print("no self-test has been planned here: `up` has not come as far", file=sys.stderr)
             return 1
         workspace = Workspace(engine=engine, cluster_name=cluster, cache=cache_folder(dict(os.environ)))
         return subprocess.run(

@@ -43,7 +43,7 @@ class SelfTestArgs:
 
 class SelfTest(pulumi.ComponentResource):
     """Made again when a pod or a node is another, and as long as it has not passed. Where the user does not want it,
-    its plan alone is kept, for `make check`."""
+    or no pod is on a network, its plan alone is kept, for `make check`."""
 
     results: pulumi.Output[dict[str, Any]] | None = None
     """How many `passed` and `failed`, and the `checks`, each as a `Result`; None where nobody was asked."""
@@ -51,7 +51,7 @@ class SelfTest(pulumi.ComponentResource):
     def __init__(self, name: str, args: SelfTestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kalico:lab:SelfTest", name, None, opts)
         lines = [to_json(plan(args.settings))]
-        if not args.settings.self_test:
+        if not args.settings.self_test or not any(pod.networks for pod in args.settings.pods):
             scripts.run(
                 f"{name}-plan",
                 create="check-plan",
@@ -91,11 +91,10 @@ class SelfTest(pulumi.ComponentResource):
 
 
 def prove(name: str, args: SelfTestArgs) -> None:
-    """The self-test, or its plan, where there is anything to test; with its output `self_test` where it was asked."""
-    if any(pod.networks for pod in args.settings.pods):
-        results = SelfTest(name, args).results
-        if results is not None:
-            pulumi.export("self_test", results)
+    """The self-test, or its plan; with its output `self_test` where it was asked."""
+    results = SelfTest(name, args).results
+    if results is not None:
+        pulumi.export("self_test", results)
 
 
 def end_with(results: Mapping[str, Any]) -> None:
