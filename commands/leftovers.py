@@ -7,17 +7,16 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from components.engines import ENGINES, LAB_LABEL, TIMEOUT, Standing, ask
 from components.scripts import BASH, script
-from components.workspace import OWNER, cache_folder
+from components.workspace import OWNER, cache_folder, owner
 
 
 def run_folder(environment: Mapping[str, str], cluster: str) -> Path:
@@ -26,7 +25,8 @@ def run_folder(environment: Mapping[str, str], cluster: str) -> Path:
 
 def sweep(run: Path, cluster: str) -> list[str]:
     """Remove what the folder of live files says a run has begun; the lines say what could not be removed."""
-    problems = _remove(run, cluster, _begun(run))
+    # (The workers go with the cluster.)
+    problems = _remove(run, cluster, [each for each in begun(run) if each.record.parent.name != "volumes"])
     if (run / "engine").exists():
         if engine := (run / "engine").read_text().strip():
             problems += _delete("kind-delete", run, cluster, engine, {})
@@ -43,69 +43,75 @@ def sweep(run: Path, cluster: str) -> list[str]:
         if not left:
             for reason in reasons:
                 reason.unlink()
-            for folder in (*(run / kind for kind in (*ON_NETWORKS, "volumes", "because")), run):
+            for folder in (*(run / kind for kind in (*MADE, "because")), run):
                 if folder.is_dir():
                     folder.rmdir()
     return problems
 
 
-def sweep_strays(run: Path, cluster: str, outputs: Mapping[str, Any]) -> list[str]:
-    """Remove what a run had begun when it was killed, and the lab, which is up, has not. The lines are as of `sweep`.
-
-    Pulumi's state knows of nothing whose making did not end, and config may have dropped it since. `outputs`: the
-    stack's.
-    """
-    networks = {each["name"]: each for each in outputs["networks"]}
-    wanted = {
-        "servers": {name for name, each in networks.items() if each.get("dhcp_server")},
-        "peers": {name for name, each in networks.items() if each.get("peer")},
-        "networks": set(networks),
-    }
-    nodes = {each["name"] for each in outputs["cluster"]["nodes"]}
-    engine = " ".join(_words(run / "engine"))
-    begun_nodes = [path.name for path in sorted(run.glob("volumes/*"))]
-    # (One that has joined, and that somebody took out of Kubernetes, is no stray.)
-    strays = [name for name in begun_nodes if name not in nodes and not (run / f"because/node.{name}").exists()]
-    problems = [line for node in strays for line in _delete("worker-delete", run, cluster, engine, {"NODE": node})]
-    begun = [each for each in _begun(run) if each.record.name not in wanted[each.record.parent.name]]
-    return problems + _remove(run, cluster, begun)
+def runs_of(environment: Mapping[str, str], stack: str) -> list[Path]:
+    """The folders of live files of the labs that the stack has made: one, or more where `clusterName` was another."""
+    return [run for run in sorted(run_folder(environment, ".").glob("*/")) if owner(run) == stack]
 
 
-ON_NETWORKS = {
-    "servers": ("peer-delete", "PEER", {"ROLE": "server"}),
-    "peers": ("peer-delete", "PEER", {}),
-    "networks": ("network-delete", "BRIDGE", {}),
+def sweep_strays(run: Path, begun: Sequence["Begun"], names: Collection[str]) -> list[str]:
+    """Remove what was `begun` and is none of the resources of these `names`, all that the stack's state has: a run was
+    killed while it made that, or failed, and config may have dropped it since. The lines are as of `sweep`."""
+    return _remove(run, run.name, [each for each in begun if each.resource not in names])
+
+
+MADE = {
+    "volumes": ("workers", "worker-delete", "", {}),
+    "servers": ("leases", "peer-delete", "PEER", {"ROLE": "server"}),
+    "peers": ("peers", "peer-delete", "PEER", {}),
+    "networks": ("networks", "network-delete", "BRIDGE", {}),
 }
-"""By folder of live files: the script that removes such a thing, what it calls the thing, and what else it is told.
-What is on the networks goes before these."""
+"""By folder of live files: the layer whose resource makes such a thing, the script that removes it, what that calls the
+thing, and what else it is told. What is on the networks goes before these."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
-    """One network, or what a run has put on it: by its record among the live files, which has the network's name."""
+    """A worker, a network, or what is on one: by its record among the live files, which has the node's or the network's
+    name."""
 
     record: Path
+    resource: str
+    """Its name in the program."""
     remover: str
-    values: Mapping[str, str]
-    """All that the remover is told of it but for the engine; `{}` where the record was cut off in the writing."""
     engine: str
+    """'' where the record was cut off in the writing."""
+    values: Mapping[str, str]
+    """What the remover is told of it besides."""
 
 
-def _begun(run: Path) -> Iterator[Begun]:
-    for kind, (remover, thing, more) in ON_NETWORKS.items():
-        for record in sorted(run.glob(f"{kind}/*")):
-            match record.read_text().split():
-                case [engine, name]:
-                    values = {"NETWORK": record.name, thing: name} | more
-                    yield Begun(record=record, remover=remover, values=values, engine=engine)
-                case []:
-                    yield Begun(record=record, remover=remover, values={}, engine="")
+def begun(run: Path) -> list[Begun]:
+    """All that the live files tell of but for the cluster itself, in the order in which it goes."""
+    return [each for kind in MADE for record in sorted(run.glob(f"{kind}/*")) if (each := _begun(run, record))]
+
+
+def _begun(run: Path, record: Path) -> Begun | None:
+    layer, remover, thing, more = MADE[record.parent.name]
+    if not thing:
+        engine, values = " ".join(_words(run / "engine")), {"NODE": record.name}
+        if record.name == f"{run.name}-control-plane":
+            return None
+    else:
+        match record.read_text().split():
+            case [engine, name]:
+                values = {"NETWORK": record.name, thing: name, **more}
+            case []:
+                engine, values = "", {}
+            case _:
+                return None
+    resource = f"{layer}-{record.name}"
+    return Begun(record=record, resource=resource, remover=remover, engine=engine, values=values)
 
 
 def _remove(run: Path, cluster: str, things: Iterable[Begun]) -> list[str]:
     problems = []
-    for each in list(things):
-        if each.values:
+    for each in things:
+        if each.engine:
             problems += _delete(each.remover, run, cluster, each.engine, each.values)
         else:  # The record comes before the first step: there is nothing of it.
             each.record.unlink()
@@ -114,7 +120,8 @@ def _remove(run: Path, cluster: str, things: Iterable[Begun]) -> list[str]:
 
 def _delete(name: str, run: Path, cluster: str, engine: str, values: Mapping[str, str]) -> list[str]:
     print(f"clearing up after an earlier run: {' '.join([name, *values.values()])}", flush=True)
-    return removed_by(name, {"ENGINE": engine, "CLUSTER": cluster, "RUN": str(run), **values})
+    cache = {"KUBECACHEDIR": str(run.parent.parent / "kubectl")}  # not the user's own ~/.kube
+    return removed_by(name, {"ENGINE": engine, "CLUSTER": cluster, "RUN": str(run), **cache, **values})
 
 
 def removed_by(name: str, environment: Mapping[str, str]) -> list[str]:

@@ -24,6 +24,10 @@ class LocalState:
         return self.place / ".pulumi/stacks" / self.project
 
     @property
+    def checkpoint(self) -> Path:
+        return self.stacks / f"{self.name}.json"
+
+    @property
     def locks(self) -> Path:
         return self.place / ".pulumi/locks/organization" / self.project / self.name
 
@@ -42,14 +46,15 @@ class LocalState:
         files that have not been renamed. A machine that lost its power can have renamed a file without its content.
         """
         said = []
-        checkpoint = self.stacks / f"{self.name}.json"
+        checkpoint = self.checkpoint
         backup = checkpoint.with_suffix(".json.bak")
         if checkpoint.exists() and not _whole(checkpoint) and _whole(backup):
             checkpoint.write_bytes(backup.read_bytes())
             said.append(f"stack {self.name}: its state was lost in the writing, that of one step before is taken")
         if checkpoint.exists() and (mended := with_providers(checkpoint.read_text())):
-            checkpoint.write_text(mended)
             checkpoint.with_suffix(".json.attrs").unlink(missing_ok=True)  # They tell of the text before.
+            checkpoint.with_suffix(".json.mended.tmp").write_text(mended)
+            checkpoint.with_suffix(".json.mended.tmp").rename(checkpoint)
             said.append(f"stack {self.name}: its state, of a replacement that did not end, is put right")
         for attributes in [*self.stacks.glob(f"{self.name}.json*.attrs"), *self.locks.glob("*.attrs")]:
             if not _whole(attributes):
@@ -57,6 +62,14 @@ class LocalState:
         for unnamed in [*self.stacks.glob(f"{self.name}.json*.tmp"), *self.locks.glob("*.tmp")]:
             unnamed.unlink()
         return said
+
+    def resources(self) -> frozenset[str]:
+        """The names of what the state knows of; none where there is no state to be read."""
+        try:
+            found = json.loads(self.checkpoint.read_bytes())["checkpoint"]["latest"]["resources"]
+            return frozenset(each["urn"].rpartition("::")[2] for each in found)
+        except (OSError, ValueError, LookupError, TypeError):
+            return frozenset()
 
     def forget(self) -> None:
         """Remove what Pulumi keeps of a stack that it has removed: a megabyte of backups for each run, and more."""
@@ -86,13 +99,18 @@ def with_providers(text: str) -> str | None:
     try:
         state = json.loads(text)
         resources = state["checkpoint"]["latest"]["resources"]
-        providers = [(each["urn"], each["id"]) for each in resources if each["type"].startswith("pulumi:providers:")]
+        found = [
+            (each["urn"], each["id"], each.get("delete", False))
+            for each in resources
+            if each["type"].startswith("pulumi:providers:")
+        ]
     except (ValueError, LookupError, TypeError):
         return None
-    latest, mended = dict(providers), False
+    latest, mended = {urn: identity for urn, identity, leaves in found if not leaves}, False
+    there = {(urn, identity) for urn, identity, _ in found}
     for each in resources:
         urn, _, identity = each.get("provider", "").rpartition("::")
-        if each.get("pendingReplacement") and urn in latest and (urn, identity) not in providers:
+        if each.get("pendingReplacement") and urn in latest and (urn, identity) not in there:
             each["provider"] = f"{urn}::{latest[urn]}"
             mended = True
     return json.dumps(state, indent=4) if mended else None

@@ -39,17 +39,28 @@ class Stack:
     def up(self, *words: str, quiet: bool = False) -> int:
         """Bring the lab up, or what is missing of it. The update shows each step: no preview comes before it.
 
-        What a killed run had begun, and config has dropped since, is removed at its end. Fails where that stays.
+        What was begun and is not in the state goes at its end, however that was. Fails where that stays, too.
         """
         self.select()
-        if failed := self.pulumi("up", "--yes", "--skip-preview", *words, quiet=quiet).returncode:
-            return failed
-        outputs = self.outputs()
-        cluster = outputs["cluster"]["name"]
-        left = leftovers.sweep_strays(leftovers.run_folder(os.environ, cluster), cluster, outputs)
+        failed = self.pulumi("up", "--yes", "--skip-preview", *words, quiet=quiet).returncode
+        left = self.sweep_strays()
         for line in left:
             print(f"still there: {line}", file=sys.stderr)
-        return 1 if left else 0
+        return failed or (1 if left else 0)
+
+    def sweep_strays(self) -> list[str]:
+        """Remove what runs of this stack had begun when they were killed, or failed, and its state has not; the lines
+        say what could not be removed. Where the state is in local files."""
+        state = local_state(os.environ, self.folder, self.name)
+        if not state:
+            return []
+        left = []
+        for run in leftovers.runs_of(os.environ, self.short_name):
+            begun = leftovers.begun(run)
+            # (In that order: a run that starts now has begun none of it, and one that ended has it in the state.)
+            if not state.held() and (names := state.resources()):
+                left += leftovers.sweep_strays(run, begun, names)
+        return left
 
     def preview(self, *words: str) -> int:
         self.select()

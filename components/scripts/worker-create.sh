@@ -25,6 +25,7 @@ if of=$(cluster_of_node); then
   fi
   "$ENGINE" rm --force --volumes "$NODE" >/dev/null
 fi
+there "volumes/$NODE" # from here on there may be something of it; which volumes it has, node-run tells
 kubectl delete node "$NODE" --ignore-not-found >/dev/null # kubeadm refuses the name of one that is there
 
 of_control_plane() {
@@ -40,7 +41,9 @@ undo() {
   local status=$?
   [ "$status" -ne 0 ] || return 0
   kubectl delete node "$NODE" --ignore-not-found >/dev/null 2>&1 || true
-  "$ENGINE" rm --force --volumes "$NODE" >/dev/null 2>&1 || true
+  if "$ENGINE" rm --force --volumes "$NODE" >/dev/null 2>&1; then
+    rm -f "$RUN/volumes/$NODE"
+  fi
 }
 trap undo EXIT # nobody else would know of it, were it not wanted any more
 if ! said=$("$ENGINE" run --detach --tty --name "$NODE" --hostname "$NODE" --network "$CLUSTER" \

@@ -1,8 +1,6 @@
 """The commands behind `make` run in this process, on tools that only record what is asked of them."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -32,17 +30,6 @@ def tools(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
 def run_folder(tools: Bench) -> Path:
     """Where the live files of the lab `lab` lie."""
     return tools.folder / "cache/run/lab"
-
-
-def up(*networks: dict[str, Any]) -> dict[str, Any]:
-    """The outputs of the lab `lab` that has its control plane and one worker."""
-    nodes = [{"name": f"lab-{name}"} for name in ("control-plane", "worker")]
-    return {"cluster": {"name": "lab", "nodes": nodes}, "networks": list(networks)}
-
-
-def tells_outputs(bench: Bench, *networks: dict[str, Any]) -> None:
-    """Have the workbench's `pulumi` tell those."""
-    bench.on("pulumi stack output --json *", f"echo '{json.dumps(up(*networks))}'")
 
 
 LOOKS = tuple(f"{engine} {words}" for engine in ENGINES for words in ("ps", "network ls", "volume ls"))

@@ -8,14 +8,26 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from commands.leftovers import Snapshot, end_orphans, is_frame, nft_rules, residue, snapshot, sweep, sweep_strays, trail
+from commands.leftovers import (
+    MADE,
+    Snapshot,
+    begun,
+    end_orphans,
+    is_frame,
+    nft_rules,
+    residue,
+    runs_of,
+    snapshot,
+    sweep,
+    sweep_strays,
+    trail,
+)
 from commands.leftovers import run_folder as folder_of
 from components.engines import ENGINES
-from tests.commands.conftest import up
+from components.workspace import claim
 from tests.scripts.conftest import Bench
 
 BRIDGES = {"ext-net": "kalico-0a1b2c3d", "lan": "kalico-ffffffff"}
@@ -211,7 +223,7 @@ def test_a_peer_that_does_not_go_is_told_and_the_rest_goes(with_peer: Bench, liv
 
 @pytest.fixture
 def with_workers(with_peer: Bench, lived_in: Path) -> Bench:
-    """A lab whose second worker has not joined; a server is on lan, too."""
+    """A lab whose second worker is being made; a server is on lan, too."""
     (lived_in / "volumes").mkdir()
     for name in ("lab-control-plane", "lab-worker", "lab-worker2"):
         (lived_in / f"volumes/{name}").write_text("")
@@ -227,38 +239,80 @@ def with_workers(with_peer: Bench, lived_in: Path) -> Bench:
     return with_peer
 
 
-def test_of_a_lab_that_is_up_what_it_has_stays(with_workers: Bench, lived_in: Path) -> None:
-    (lived_in / "because/node.lab-worker2").write_text("\n")  # has joined, and is no node of Kubernetes any more
+KNOWN = {
+    "workers-lab-worker",
+    "workers-lab-worker2",
+    "networks-ext-net",
+    "networks-lan",
+    "peers-lan",
+    "leases-lan",
+}
+"""What the state has, if it has all that was begun."""
+
+
+def test_what_the_state_has_stays(with_workers: Bench, lived_in: Path) -> None:
     before = files(lived_in)
-    lan = {"name": "lan", "peer": {"address": "10.7.0.1"}, "dhcp_server": {"address": "10.7.0.2"}}
-    assert sweep_strays(lived_in, "lab", up({"name": "ext-net"}, lan)) == []
+    assert sweep_strays(lived_in, begun(lived_in), KNOWN) == []
     assert with_workers.calls == []
     assert files(lived_in) == before
 
 
 @pytest.mark.parametrize(
-    ("has", "gone"),
+    ("stray", "gone"),
     [
-        ([{"name": "ext-net"}], ["lab-dhcp-lan", "lab-peer-lan", "lan"]),
-        ([{"name": "ext-net"}, {"name": "lan", "peer": {"address": "10.7.0.1"}}], ["lab-dhcp-lan"]),
-        ([{"name": "ext-net"}, {"name": "lan", "dhcp_server": {"address": "10.7.0.1"}}], ["lab-peer-lan"]),
+        ("workers-lab-worker2", "lab-worker2"),
+        ("leases-lan", "lab-dhcp-lan"),
+        ("peers-lan", "lab-peer-lan"),
+        ("networks-lan", "lan"),
     ],
-    ids=["the network", "its server", "its peer"],
 )
-def test_of_a_lab_that_is_up_what_a_killed_run_had_begun_and_it_has_not_goes(
-    with_workers: Bench, lived_in: Path, has: list[dict[str, Any]], gone: list[str]
+def test_what_was_begun_and_the_state_has_not_goes_by_itself(
+    with_workers: Bench, lived_in: Path, stray: str, gone: str
 ) -> None:
-    assert sweep_strays(lived_in, "lab", up(*has)) == []
+    before = files(lived_in)
+    assert sweep_strays(lived_in, begun(lived_in), KNOWN - {stray}) == []
     removals = [call.split()[-1] for call in with_workers.calls if call.startswith("podman") and " rm " in call]
-    assert removals == ["lab-worker2", *gone]
+    assert removals == [gone]
+    layer, name = stray.split("-", 1)
+    (folder,) = [each for each, (made_by, *_) in MADE.items() if made_by == layer]
+    assert f"{folder}/{name}" in set(before) - set(files(lived_in))
+
+
+def test_a_worker_leaves_kubernetes_too_and_the_users_own_kubectl_cache_stays(
+    with_workers: Bench, lived_in: Path
+) -> None:
+    with_workers.on("kubectl delete *", 'echo "$KUBECACHEDIR" >"$BENCH/kubectls"')
+    sweep_strays(lived_in, begun(lived_in), KNOWN - {"workers-lab-worker2"})
     assert "kubectl delete node lab-worker2 --ignore-not-found" in with_workers.calls
-    assert not (lived_in / "volumes/lab-worker2").exists()
-    assert (lived_in / "networks/ext-net").exists()
+    assert with_workers.left("kubectls").strip() == str(lived_in.parent.parent / "kubectl")
+
+
+def test_what_is_on_the_networks_goes_before_them(with_workers: Bench, lived_in: Path) -> None:
+    assert [each.resource for each in begun(lived_in)] == [
+        *("workers-lab-worker", "workers-lab-worker2"),
+        *("leases-lan", "peers-lan", "networks-ext-net", "networks-lan"),
+    ]
 
 
 def test_a_stray_that_does_not_go_is_told(with_workers: Bench, lived_in: Path) -> None:
     with_workers.on("podman network rm lan", "echo 'lan is in use' >&2; exit 2")
-    assert sweep_strays(lived_in, "lab", up({"name": "ext-net"})) == ["network-delete on podman: lan is in use"]
+    told = sweep_strays(lived_in, begun(lived_in), KNOWN - {"networks-lan"})
+    assert told == ["network-delete on podman: lan is in use"]
+
+
+def test_a_stray_whose_record_was_cut_off_is_of_nothing(with_workers: Bench, lived_in: Path) -> None:
+    (lived_in / "networks/lan").write_text("")
+    assert sweep_strays(lived_in, begun(lived_in), KNOWN - {"networks-lan"}) == []
+    assert with_workers.calls == []
+    assert not (lived_in / "networks/lan").exists()
+
+
+def test_the_labs_of_a_stack_are_those_that_it_has_claimed(lived_in: Path) -> None:
+    for name, stack in (("lab", "dev"), ("other", "dev2"), ("before", "dev")):
+        claim(lived_in.with_name(name), stack)
+    cache = lived_in.parent.parent
+    assert [run.name for run in runs_of({"KALICO_CACHE": str(cache)}, "dev")] == ["before", "lab"]
+    assert runs_of({"KALICO_CACHE": str(cache / "none")}, "dev") == []
 
 
 def test_a_cluster_that_does_not_go_is_told_and_stays_the_labs(there: Bench, lived_in: Path) -> None:

@@ -13,7 +13,6 @@ from commands.leftovers import Snapshot
 from commands.own_lab import own_config
 from commands.soak import Row, killed_after, left_over, moments, rows
 from commands.stack import Stack
-from tests.commands.conftest import tells_outputs
 from tests.scripts.conftest import Bench
 
 NOTHING = Snapshot(**{field.name: frozenset() for field in dataclasses.fields(Snapshot)})
@@ -27,7 +26,6 @@ def stack(tools: Bench) -> Stack:
     (tools.folder / "project/Pulumi.yaml").write_text("name: lab\nruntime: python\n")
     late = dataclasses.replace(tools, rules=900)
     late.on("pulumi config get clusterName *", "echo lab")
-    tells_outputs(late)
     late.on("pulumi *")
     return Stack(name="soak", folder=tools.folder / "project")
 

@@ -1,5 +1,6 @@
 """One real lab for all live tests, beside whatever else runs: a stack, a cluster and subnets of its own."""
 
+import contextlib
 import hashlib
 import ipaddress
 import json
@@ -286,13 +287,28 @@ def nothing_added_to(before: Snapshot) -> bool:
     return True
 
 
-def killed_up(stack: Stack, when: str) -> None:
-    """An `up` whose whole process group is killed as soon as it has said `when`."""
+def killed_up(stack: Stack, when: str, *, with_scripts: str = "") -> None:
+    """An `up` whose whole process group is killed 5 s after it has said `when`.
+
+    `with_scripts`: and all that have this in their environment (NAME=VALUE), so that no script undoes what it did.
+    """
     stack.select()
     with stack.started_up(stdout=subprocess.PIPE, start_new_session=True) as up:
         assert any(when in line for line in up.stdout or ()), f"up ended before it said {when!r}"
         time.sleep(5)
+        for process in running_with(with_scripts) if with_scripts else ():
+            os.kill(process, signal.SIGKILL)
         os.killpg(up.pid, signal.SIGKILL)
+
+
+def running_with(variable: str) -> list[int]:
+    """The processes of the machine that have it (NAME=VALUE) in their environment."""
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if variable.encode() in environ.read_bytes().split(b"\0"):
+                found.append(int(environ.parent.name))
+    return found
 
 
 @pytest.fixture(scope="session")

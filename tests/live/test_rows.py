@@ -236,7 +236,7 @@ def named_otherwise_in_nodes(lab: Lab, image: str) -> Iterator[str]:
     """Another name of an image that the nodes have."""
     name = "localhost/kalico-e2e:own"
     for node in NODES:
-        run(lab.engine, "exec", node, *CTR, "tag", image, name)
+        run(lab.engine, "exec", node, *CTR, "tag", "--force", image, name)
     yield name
     for node in NODES:
         run(lab.engine, "exec", node, *CTR, "rm", name)
@@ -296,7 +296,7 @@ def test_a_worker_that_is_dropped_before_its_making_came_to_an_end_goes_with_the
 ) -> None:
     third = f"{WORKER}3"
     configure(lab, config | {"kalico:workers": 3})
-    killed_up(lab.stack, f"workers-{third} creating")
+    killed_up(lab.stack, f"workers-{third} creating", with_scripts=f"NODE={third}")
     assert third in run(lab.engine, "ps", "--all", "--format", "{{.Names}}").split()
     configure(lab, config)
     assert lab.stack.up() == 0

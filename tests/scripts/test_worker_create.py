@@ -129,11 +129,21 @@ def test_a_folder_that_goes_with_a_network_meanwhile_is_made_again(cluster: Benc
     assert (run_folder / "because/node.lab-worker2").exists()
 
 
+@pytest.mark.parametrize("moment", ["podman run *", JOIN])
+def test_from_its_first_step_on_a_killed_one_is_found_by_its_record(
+    cluster: Bench, run_folder: Path, moment: str
+) -> None:
+    cluster.on(moment, 'ls "$RUN/volumes" >"$BENCH/told"')
+    assert create(fresh(cluster)).returncode == 0
+    assert cluster.left("told") == "lab-worker2\n"
+
+
 @pytest.mark.parametrize("failing", ["podman run *", JOIN])
 def test_one_that_was_not_made_is_not_remembered(cluster: Bench, run_folder: Path, failing: str) -> None:
     cluster.on(failing, "exit 1")
     assert create(fresh(cluster)).returncode == 1
     assert records(run_folder) == {}
+    assert list((run_folder / "volumes").iterdir()) == []
     undone = ["kubectl delete node lab-worker2 --ignore-not-found", "podman rm --force --volumes lab-worker2"]
     # (What hands over the control plane's environment runs beside the one that was to read it.)
     assert [call for call in cluster.calls if not call.startswith("podman inspect")][-2:] == undone
@@ -189,7 +199,7 @@ def test_what_an_earlier_run_left_of_it_is_made_anew(cluster: Bench, run_folder:
 
 @pytest.mark.parametrize("of", ["", "another"])
 def test_a_container_of_that_name_that_is_no_node_of_the_cluster_is_refused_with_the_remedy(
-    cluster: Bench, of: str
+    cluster: Bench, run_folder: Path, of: str
 ) -> None:
     cluster.on(LABEL, f"echo {of}")
     done = create(cluster)
@@ -198,6 +208,7 @@ def test_a_container_of_that_name_that_is_no_node_of_the_cluster_is_refused_with
     assert "podman has a container 'lab-worker2' already that is no node of cluster 'lab'" in line
     assert "remove it (podman rm --force lab-worker2)" in line
     assert len(cluster.calls) == 1
+    assert not (run_folder / "volumes").exists()
 
 
 def test_whoever_makes_or_deletes_the_cluster_waits_for_it_and_other_workers_do_not(
