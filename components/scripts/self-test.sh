@@ -194,14 +194,14 @@ tcp() {
   local pod=$1 device=$2 address=$3 target=$4 port=$5 request reply back begun line least='' took
   mkfifo "$scratch/$id.line"
   exec {request}<>"$scratch/$id.line"
-  exec {reply}< <(in_pod "$pod" timeout 8 socat - \
-    "TCP$(family "$target"):$(written "$target"):$port,$(bound "$device" "$address"),connect-timeout=3" \
+  exec {reply}< <(in_pod "$pod" timeout 12 socat - \
+    "TCP$(family "$target"):$(written "$target"):$port,$(bound "$device" "$address"),connect-timeout=6" \
     <"$scratch/$id.line" 2>"$scratch/$id" {request}>&-)
   for line in connect first second third; do
     begun=$EPOCHREALTIME
     echo "$line $id" >&"$request"
     back=
-    if ! read -r -t 4 -u "$reply" back || [ "$back" != "$line $id" ]; then
+    if ! read -r -t 7 -u "$reply" back || [ "$back" != "$line $id" ]; then
       least=
       break
     fi
