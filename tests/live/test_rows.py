@@ -1,6 +1,6 @@
 """The rows of the README's tables that the other live tests have no need of, on two workers and all IPAM types.
 
-They take some twenty minutes more than the half hour that `make e2e` has: `make e2e LONG=1`.
+They take about as long again as the half hour that `make e2e` has: `make e2e LONG=1`.
 """
 
 import copy
