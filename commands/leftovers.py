@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -26,7 +26,8 @@ def run_folder(environment: Mapping[str, str], cluster: str) -> Path:
 def sweep(run: Path, cluster: str) -> list[str]:
     """Remove what the folder of live files says a run has begun; the lines say what could not be removed."""
     # (The workers go with the cluster.)
-    problems = _remove(run, cluster, [each for each in begun(run) if each.record.parent.name != "volumes"])
+    on_networks = [each for each in begun(run) if each.record.parent.name != "volumes"]
+    problems = [line for each in on_networks for line in remove(run, cluster, each)]
     if (run / "engine").exists():
         if engine := (run / "engine").read_text().strip():
             problems += _delete("kind-delete", run, cluster, engine, {})
@@ -52,12 +53,6 @@ def sweep(run: Path, cluster: str) -> list[str]:
 def runs_of(environment: Mapping[str, str], stack: str) -> list[Path]:
     """The folders of live files of the labs that the stack has made: one, or more where `clusterName` was another."""
     return [run for run in sorted(run_folder(environment, ".").glob("*/")) if owner(run) == stack]
-
-
-def sweep_strays(run: Path, begun: Sequence["Begun"], names: Collection[str]) -> list[str]:
-    """Remove what was `begun` and is none of the resources of these `names`, all that the stack's state has: a run was
-    killed while it made that, or failed, and config may have dropped it since. The lines are as of `sweep`."""
-    return _remove(run, run.name, [each for each in begun if each.resource not in names])
 
 
 MADE = {
@@ -108,14 +103,12 @@ def _begun(run: Path, record: Path) -> Begun | None:
     return Begun(record=record, resource=resource, remover=remover, engine=engine, values=values)
 
 
-def _remove(run: Path, cluster: str, things: Iterable[Begun]) -> list[str]:
-    problems = []
-    for each in things:
-        if each.engine:
-            problems += _delete(each.remover, run, cluster, each.engine, each.values)
-        else:  # The record comes before the first step: there is nothing of it.
-            each.record.unlink()
-    return problems
+def remove(run: Path, cluster: str, thing: Begun) -> list[str]:
+    """The lines are as of `sweep`."""
+    if thing.engine:
+        return _delete(thing.remover, run, cluster, thing.engine, thing.values)
+    thing.record.unlink()  # It comes before the first step: there is nothing of it.
+    return []
 
 
 def _delete(name: str, run: Path, cluster: str, engine: str, values: Mapping[str, str]) -> list[str]:

@@ -63,12 +63,18 @@ class LocalState:
             unnamed.unlink()
         return said
 
-    def resources(self) -> frozenset[str]:
-        """The names of what the state knows of; none where there is no state to be read."""
+    def made(self, run: Path) -> frozenset[str]:
+        """The names of the Commands in the state that have made something of the lab whose live files are in `run`;
+        none where there is no state to be read."""
         try:
             found = json.loads(self.checkpoint.read_bytes())["checkpoint"]["latest"]["resources"]
-            return frozenset(each["urn"].rpartition("::")[2] for each in found)
-        except (OSError, ValueError, LookupError, TypeError):
+            commands = [(each["urn"].rpartition("::")[2], each.get("inputs", {})) for each in found]
+            return frozenset(
+                name
+                for name, inputs in commands
+                if inputs.get("create") and inputs.get("environment", {}).get("RUN") == str(run)
+            )
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return frozenset()
 
     def forget(self) -> None:

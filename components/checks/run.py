@@ -25,7 +25,7 @@ from components.checks.nodes import node_results
 from components.checks.plan import Peer, Plan, from_json, pairs
 from components.engines import ENGINES, EngineError, last_line, put
 
-SECONDS_AT_MOST = 120
+SECONDS_AT_MOST = 180
 """For all that one node is asked."""
 SHOWN_AT_MOST = 3
 """So many pods are looked into where checks fail; the others' lines say where to look."""

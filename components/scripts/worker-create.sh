@@ -40,10 +40,10 @@ namespace=$(of_control_plane '{{.HostConfig.UsernsMode}}')
 undo() {
   local status=$?
   [ "$status" -ne 0 ] || return 0
-  kubectl delete node "$NODE" --ignore-not-found >/dev/null 2>&1 || true
-  if "$ENGINE" rm --force --volumes "$NODE" >/dev/null 2>&1; then
-    rm -f "$RUN/volumes/$NODE"
-  fi
+  local left=''
+  kubectl delete node "$NODE" --ignore-not-found >/dev/null 2>&1 || left=1
+  "$ENGINE" rm --force --volumes "$NODE" >/dev/null 2>&1 || left=1
+  [ -n "$left" ] || rm -f "$RUN/volumes/$NODE"
 }
 trap undo EXIT # nobody else would know of it, were it not wanted any more
 if ! said=$("$ENGINE" run --detach --tty --name "$NODE" --hostname "$NODE" --network "$CLUSTER" \

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 from commands.leftovers import (
-    MADE,
+    Begun,
     Snapshot,
     begun,
     end_orphans,
     is_frame,
     nft_rules,
+    remove,
     residue,
     runs_of,
     snapshot,
     sweep,
-    sweep_strays,
     trail,
 )
 from commands.leftovers import run_folder as folder_of
@@ -239,26 +239,12 @@ def with_workers(with_peer: Bench, lived_in: Path) -> Bench:
     return with_peer
 
 
-KNOWN = {
-    "workers-lab-worker",
-    "workers-lab-worker2",
-    "networks-ext-net",
-    "networks-lan",
-    "peers-lan",
-    "leases-lan",
-}
-"""What the state has, if it has all that was begun."""
-
-
-def test_what_the_state_has_stays(with_workers: Bench, lived_in: Path) -> None:
-    before = files(lived_in)
-    assert sweep_strays(lived_in, begun(lived_in), KNOWN) == []
-    assert with_workers.calls == []
-    assert files(lived_in) == before
+def one(run: Path, resource: str) -> Begun:
+    return next(each for each in begun(run) if each.resource == resource)
 
 
 @pytest.mark.parametrize(
-    ("stray", "gone"),
+    ("resource", "name"),
     [
         ("workers-lab-worker2", "lab-worker2"),
         ("leases-lan", "lab-dhcp-lan"),
@@ -266,23 +252,20 @@ def test_what_the_state_has_stays(with_workers: Bench, lived_in: Path) -> None:
         ("networks-lan", "lan"),
     ],
 )
-def test_what_was_begun_and_the_state_has_not_goes_by_itself(
-    with_workers: Bench, lived_in: Path, stray: str, gone: str
+def test_what_a_run_has_begun_goes_by_itself_with_its_record(
+    with_workers: Bench, lived_in: Path, resource: str, name: str
 ) -> None:
-    before = files(lived_in)
-    assert sweep_strays(lived_in, begun(lived_in), KNOWN - {stray}) == []
-    removals = [call.split()[-1] for call in with_workers.calls if call.startswith("podman") and " rm " in call]
-    assert removals == [gone]
-    layer, name = stray.split("-", 1)
-    (folder,) = [each for each, (made_by, *_) in MADE.items() if made_by == layer]
-    assert f"{folder}/{name}" in set(before) - set(files(lived_in))
+    before, thing = files(lived_in), one(lived_in, resource)
+    assert remove(lived_in, "lab", thing) == []
+    assert [call.split()[-1] for call in with_workers.calls if call.startswith("podman") and " rm " in call] == [name]
+    assert str(thing.record.relative_to(lived_in)) in set(before) - set(files(lived_in))
 
 
 def test_a_worker_leaves_kubernetes_too_and_the_users_own_kubectl_cache_stays(
     with_workers: Bench, lived_in: Path
 ) -> None:
     with_workers.on("kubectl delete *", 'echo "$KUBECACHEDIR" >"$BENCH/kubectls"')
-    sweep_strays(lived_in, begun(lived_in), KNOWN - {"workers-lab-worker2"})
+    remove(lived_in, "lab", one(lived_in, "workers-lab-worker2"))
     assert "kubectl delete node lab-worker2 --ignore-not-found" in with_workers.calls
     assert with_workers.left("kubectls").strip() == str(lived_in.parent.parent / "kubectl")
 
@@ -294,15 +277,14 @@ def test_what_is_on_the_networks_goes_before_them(with_workers: Bench, lived_in:
     ]
 
 
-def test_a_stray_that_does_not_go_is_told(with_workers: Bench, lived_in: Path) -> None:
+def test_what_does_not_go_is_told(with_workers: Bench, lived_in: Path) -> None:
     with_workers.on("podman network rm lan", "echo 'lan is in use' >&2; exit 2")
-    told = sweep_strays(lived_in, begun(lived_in), KNOWN - {"networks-lan"})
-    assert told == ["network-delete on podman: lan is in use"]
+    assert remove(lived_in, "lab", one(lived_in, "networks-lan")) == ["network-delete on podman: lan is in use"]
 
 
-def test_a_stray_whose_record_was_cut_off_is_of_nothing(with_workers: Bench, lived_in: Path) -> None:
+def test_what_has_a_record_that_was_cut_off_is_nothing(with_workers: Bench, lived_in: Path) -> None:
     (lived_in / "networks/lan").write_text("")
-    assert sweep_strays(lived_in, begun(lived_in), KNOWN - {"networks-lan"}) == []
+    assert remove(lived_in, "lab", one(lived_in, "networks-lan")) == []
     assert with_workers.calls == []
     assert not (lived_in / "networks/lan").exists()
 

@@ -121,6 +121,9 @@ def test_a_provider_that_is_yet_to_be_deleted_still_is_one(state: LocalState) ->
     resources(state, old, note("old", pendingReplacement=True))
     assert state.mend() == []
     assert provider_of(state) == f"{PROVIDER}::old"
+    resources(state, old, note("gone", pendingReplacement=True))
+    assert state.mend()
+    assert provider_of(state) == f"{PROVIDER}::new"
 
 
 def test_a_stack_that_is_not_there_is_not_made(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -221,6 +222,20 @@ def test_the_program_is_compiled_once_even_where_nothing_may_lie_beside_it(
     assert pulumi.left("preview") == told
 
 
+def command(name: str, run: Path, **inputs: str) -> dict[str, Any]:
+    """As the state has one."""
+    urn = f"urn:pulumi:dev::lab::command:local:Command::{name}"
+    return {"urn": urn, "type": "command:local:Command", "inputs": {"environment": {"RUN": str(run)}, **inputs}}
+
+
+def write_state(state: Path, *resources: dict[str, Any]) -> Path:
+    stacks = state / ".pulumi/stacks/lab"
+    stacks.mkdir(parents=True, exist_ok=True)
+    stack = {"urn": "urn:pulumi:dev::lab::pulumi:pulumi:Stack::lab-dev", "type": "pulumi:pulumi:Stack"}
+    (stacks / "dev.json").write_text(json.dumps({"checkpoint": {"latest": {"resources": [stack, *resources]}}}))
+    return stacks / "dev.json"
+
+
 @pytest.fixture
 def begun(run_folder: Path, state: Path) -> Path:
     """The record of a network that a run of this stack has begun; the state has another."""
@@ -228,10 +243,7 @@ def begun(run_folder: Path, state: Path) -> Path:
     (run_folder / "networks").mkdir()
     for name in ("lan", "wan"):
         (run_folder / "networks" / name).write_text("podman kalico-ffffffff\n")
-    stacks = state / ".pulumi/stacks/lab"
-    stacks.mkdir(parents=True)
-    known = {"resources": [{"urn": "urn:pulumi:dev::lab::command:local:Command::networks-wan", "type": "command"}]}
-    (stacks / "dev.json").write_text(json.dumps({"checkpoint": {"latest": known}}))
+    write_state(state, command("networks-wan", run_folder, create="make it"))
     return run_folder / "networks/lan"
 
 
@@ -248,7 +260,21 @@ def test_what_was_begun_and_the_state_has_not_goes_however_an_up_ends(
     assert capfd.readouterr().err == ("still there: network-delete on podman: not now\n" if removal else "")
 
 
-@pytest.mark.parametrize("whose", ["another stack's", "nobody's", "of a run at work", "of a state that is gone"])
+def test_what_only_stands_in_the_place_of_a_thing_is_none(
+    pulumi: Bench, stack: Stack, begun: Path, run_folder: Path, state: Path
+) -> None:
+    pulumi.on("podman network ls *")
+    pulumi.on("ip link show *", "exit 1")
+    there = command("networks-wan", run_folder, create="make it")
+    write_state(state, there, command("networks-lan", run_folder))
+    assert stack.up() == 0
+    assert not begun.exists()
+
+
+@pytest.mark.parametrize(
+    "whose",
+    ["another stack's", "nobody's", "of a run at work", "of a state that is gone", "of another backend's stack `dev`"],
+)
 def test_of_what_was_begun_and_may_be_anothers_nothing_is_touched(
     pulumi: Bench, stack: Stack, begun: Path, state: Path, whose: str
 ) -> None:
@@ -260,8 +286,10 @@ def test_of_what_was_begun_and_may_be_anothers_nothing_is_touched(
             owner.unlink()
         case "of a run at work":
             lock(state, pid=os.getpid(), hostname=socket.gethostname())
-        case _:
+        case "of a state that is gone":
             (state / ".pulumi/stacks/lab/dev.json").unlink()
+        case _:
+            write_state(state, command("networks-wan", begun.parent.parent.with_name("own"), create="make it"))
     assert stack.up() == 0
     assert begun.exists()
     assert {call.split()[0] for call in pulumi.calls} == {"pulumi"}

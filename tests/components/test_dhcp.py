@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from commands.leftovers import MADE
 from components.engines import by_digest
 from components.scripts import script
 from tests.components.conftest import STDOUT, Left, RunLab
@@ -30,15 +31,13 @@ NAD = "NetworkAttachmentDefinition attachments-lan"
 JOIN = "Command joins-lan-kalico-worker"
 PODS = "Pod pods-samplepod"
 CONTAINER = "kalico-dhcp-lan"
-ANSWERS = saying(
-    STDOUT
-    | {
-        "networks-lan": "",
-        "joins-lan-kalico-worker": "kalico-worker eth2 9a:00:00:00:00:02",
-        "leases-daemon-kalico-worker": "kalico-worker",
-        "leases-lan": "eth0 9a:00:00:00:00:08",
-    }
-)
+SAID = STDOUT | {
+    "networks-lan": "",
+    "joins-lan-kalico-worker": "kalico-worker eth2 9a:00:00:00:00:02",
+    "leases-daemon-kalico-worker": "kalico-worker",
+    "leases-lan": "eth0 9a:00:00:00:00:08",
+}
+ANSWERS = saying(SAID)
 LAN = {"name": "lan", "subnet": "10.40.0.0/24", "gateway": "10.40.0.1"}
 
 
@@ -69,6 +68,26 @@ def test_a_network_with_leases_has_a_server_beside_the_cluster_and_a_daemon_in_i
     assert (done[SERVER].parent, done[SERVER].deleted_with) == ("Leases leases", "")
     assert (done[DAEMON].parent, done[DAEMON].deleted_with) == ("Leases leases", WORKER)
     assert {WORKER_RUNS, "Command cni-plugins-kalico-worker"} >= done[DAEMON].depends_on >= {WORKER_RUNS}
+
+
+def test_all_that_make_up_could_take_for_a_stray_has_the_name_that_its_record_stands_for(run_lab: RunLab) -> None:
+    """Else `make up` would remove what it has just made (see commands/leftovers.py)."""
+    answers = saying({**SAID, "peers-lan": "eth0 9a:00:00:00:00:09"})
+    leased = LAN | {"peer": True, "ipam": {"type": "dhcp", "rangeEnd": "10.40.0.99"}}
+    done = run_lab(answers=answers, networks=[network(), leased])
+    assert done.error is None
+    named = {
+        f"Command {layer}-{each.inputs['environment']['NETWORK' if thing else 'NODE']}": each.label
+        for layer, remover, thing, _ in MADE.values()
+        for each in done
+        if each.inputs.get("delete") == script(remover)
+        if remover != "peer-delete" or (each.inputs["environment"]["ROLE"] == "server") == (layer == "leases")
+    }
+    assert named == {name: name for name in named}
+    assert set(named) == {
+        f"Command {name}"
+        for name in ("workers-kalico-worker", "networks-ext-net", "networks-lan", "peers-lan", "leases-lan")
+    }
 
 
 def test_a_pod_asks_for_a_lease_when_both_are_there(run_leased: Callable[..., Run]) -> None:

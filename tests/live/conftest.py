@@ -297,7 +297,8 @@ def killed_up(stack: Stack, when: str, *, with_scripts: str = "") -> None:
         assert any(when in line for line in up.stdout or ()), f"up ended before it said {when!r}"
         time.sleep(5)
         for process in running_with(with_scripts) if with_scripts else ():
-            os.kill(process, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         os.killpg(up.pid, signal.SIGKILL)
 
 
