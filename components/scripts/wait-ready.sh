@@ -29,6 +29,21 @@ tell() {
   answers+=("$! $1")
 }
 
+# NAMESPACE DAEMONSET CONTAINER COMMAND...: asked in its pod on WORKER. (Of a DaemonSet as such kubectl may ask a pod whose
+# node has left, and which is listed for some time yet.)
+in_pod() {
+  local namespace=$1 daemonset=$2 container=$3 pods name owner
+  shift 3
+  pods=$(kubectl get pods --namespace "$namespace" --field-selector "spec.nodeName=$WORKER" --output 'go-template=
+    {{- range .items}}{{if not .metadata.deletionTimestamp}}
+      {{- .metadata.name}}{{range .metadata.ownerReferences}} {{.name}}{{end}}{{"\n"}}
+    {{- end}}{{end}}')
+  while read -r name owner; do
+    [ "$owner" != "$daemonset" ] || break
+  done <<<"$pods"
+  kubectl exec --namespace "$namespace" "$name" --container "$container" -- "$@"
+}
+
 # Waits until all of a kind are Ready, of those that are there then. `kubectl wait` lists them once and asks for one after
 # the other, which takes seconds also when all are Ready, and for one that was replaced meanwhile it fails.
 all_ready() {
@@ -52,10 +67,9 @@ all_ready pods --all-namespaces --field-selector 'status.phase!=Succeeded,status
 answers=()
 tell kubernetes 0 kubectl get node "$WORKER" --output 'jsonpath={.status.nodeInfo.kubeletVersion}'
 tell containerd 0 kubectl get node "$WORKER" --output 'jsonpath={.status.nodeInfo.containerRuntimeVersion}'
-tell calico 0 kubectl exec --namespace calico-system daemonset/calico-node --container calico-node -- calico-node -v
+tell calico 0 in_pod calico-system calico-node calico-node calico-node -v
 # Multus ends with 4 when it is asked for its version.
-tell multus 4 kubectl exec --namespace kube-system daemonset/kube-multus-ds --container kube-multus -- \
-  /usr/src/multus-cni/bin/multus-daemon -version
+tell multus 4 in_pod kube-system kube-multus-ds kube-multus /usr/src/multus-cni/bin/multus-daemon -version
 tell cni-plugins 0 "$ENGINE" exec "$WORKER" /opt/cni/bin/macvlan
 if [ -n "${WHEREABOUTS:-}" ]; then
   tell whereabouts 0 "$ENGINE" exec "$WORKER" /opt/cni/bin/whereabouts
@@ -63,7 +77,11 @@ fi
 [ -z "${SERVER:-}" ] || tell dnsmasq 0 "$ENGINE" exec "$SERVER" dnsmasq --version
 tell "$ENGINE" 0 "$ENGINE" version --format '{{.Server.Version}}'
 tell kind 0 kind version
+failed=''
 for each in "${answers[@]}"; do
-  wait "${each%% *}"
+  wait "${each%% *}" || failed=1
+done
+[ -z "$failed" ] || exit 1
+for each in "${answers[@]}"; do
   cat "$folder/${each#* }"
 done

@@ -10,14 +10,18 @@ from tests.scripts.conftest import Bench
 ANSWERS = {
     "kubectl get node lab-worker *kubeletVersion*": "printf v1.32.2",
     "kubectl get node lab-worker *containerRuntimeVersion*": "printf containerd://2.0.2",
-    "kubectl exec *daemonset/calico-node*": "echo v3.29.2; echo more",
-    "kubectl exec *daemonset/kube-multus-ds*": "echo 'multus-daemon version:v4.2.3' >&2; echo more >&2; exit 4",
+    "kubectl exec * calico-1 *": "echo v3.29.2; echo more",
+    "kubectl exec * multus-1 *": "echo 'multus-daemon version:v4.2.3' >&2; echo more >&2; exit 4",
     "podman exec lab-worker /opt/cni/bin/macvlan": "echo 'CNI macvlan plugin v1.8.0' >&2; echo more >&2",
     "podman exec lab-worker /opt/cni/bin/whereabouts": "echo 'whereabouts v0.8.0 linux/amd64' >&2; echo more >&2",
     "podman exec kalico-dhcp-lan dnsmasq --version": "echo 'Dnsmasq version 2.90  Copyright (c) 2000'; echo more",
     "podman version *": "echo 4.3.1",
     "kind version": "echo 'kind v0.27.0 go1.23'",
 }
+
+PODS = "kubectl get pods --namespace *"
+LISTING = "printf '%s\\n' alone 'typha-1 rs' 'calico-1 calico-node' 'multus-1 kube-multus-ds'"
+"""Those on the worker, each with what it is of."""
 
 
 @pytest.fixture
@@ -26,12 +30,16 @@ def cluster(bench: Bench) -> Bench:
     return bench
 
 
-STATES = {kind: f"kubectl get {kind} *" for kind in ("nodes", "pods")}
+STATES = {"nodes": "kubectl get nodes *", "pods": "kubectl get pods --all-namespaces *"}
 """How those of a kind are asked whether they are Ready."""
 
 
 def report(bench: Bench, **values: str) -> subprocess.CompletedProcess[str]:
-    for pattern, answer in {**ANSWERS, **dict.fromkeys(STATES.values(), "printf '/a=True\\nof/b=True\\n'")}.items():
+    for pattern, answer in {
+        **ANSWERS,
+        PODS: LISTING,
+        **dict.fromkeys(STATES.values(), "printf '/a=True\\nof/b=True\\n'"),
+    }.items():
         bench.on(pattern, answer)
     return bench.run("wait-ready", **values)
 
@@ -91,11 +99,28 @@ def test_one_that_is_replaced_meanwhile_is_not_waited_for_but_the_one_in_its_pla
 
 def test_a_log_line_of_kubectls_own_is_no_version(cluster: Bench) -> None:
     noise = "echo 'E1125 18:22:01.305152   15467 websocket.go:296] Unknown stream id 1, discarding message' >&2"
-    for thing in ("daemonset/calico-node", "daemonset/kube-multus-ds"):
+    for thing in ("calico-1", "multus-1"):
         (pattern,) = [each for each in ANSWERS if thing in each]
         cluster.on(pattern, f"{noise}; {ANSWERS[pattern]}")
     said = report(cluster).stdout.splitlines()
     assert said[2:4] == ["calico v3.29.2", "multus multus-daemon version:v4.2.3"]
+
+
+def test_the_daemons_are_asked_in_their_pods_on_the_worker(cluster: Bench) -> None:
+    """Those of a worker that has left are listed for some time yet."""
+    report(cluster)
+    listed = [call for call in cluster.calls if call.startswith("kubectl get pods --namespace")]
+    assert len(listed) == 2
+    assert all(" --field-selector spec.nodeName=lab-worker " in call for call in listed)
+
+
+@pytest.mark.parametrize(("pod", "thing"), [("calico-1 calico-node", "calico"), ("multus-1 kube-multus-ds", "multus")])
+def test_a_daemon_that_the_worker_has_not_is_said(cluster: Bench, pod: str, thing: str) -> None:
+    cluster.on("kubectl exec *  --container *", "echo 'no pod' >&2; exit 1")
+    cluster.on(PODS, LISTING.replace(f"'{pod}'", ""))
+    done = report(cluster)
+    assert done.returncode == 1
+    assert done.stderr == f"cannot tell the version of {thing}: no pod\n"
 
 
 def test_kubectl_asks_the_labs_cluster(cluster: Bench, run_folder: Path) -> None:
