@@ -104,7 +104,7 @@ def _begun(run: Path, record: Path) -> Begun | None:
 
 
 def remove(run: Path, cluster: str, thing: Begun) -> list[str]:
-    """The lines are as of `sweep`."""
+    """Remove one of them; the lines say what could not be removed."""
     if thing.engine:
         return _delete(thing.remover, run, cluster, thing.engine, thing.values)
     thing.record.unlink()  # It comes before the first step: there is nothing of it.
