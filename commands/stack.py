@@ -52,11 +52,13 @@ class Stack:
         """Remove what runs of this stack had begun when they were killed, or failed, and its state has not; the lines
         say what could not be removed. Where the state is in local files, and knows of the lab."""
         state = local_state(os.environ, self.folder, self.name)
+        if not state:
+            return []
         left = []
-        for run in leftovers.runs_of(os.environ, self.short_name) if state else []:
+        for run in leftovers.runs_of(os.environ, self.short_name):
             for begun in leftovers.begun(run):
                 # (Asked each time, and in that order: another run may begin meanwhile, and one that ended is in it.)
-                if state and not state.held() and (made := state.made(run)) and begun.resource not in made:
+                if not state.held() and (made := state.made(run)) and begun.resource not in made:
                     left += leftovers.remove(run, run.name, begun)
         return left
 
