@@ -37,6 +37,9 @@ open_up() {
       sleep 0.2
     done
     echo "still missing on $(hostname): ${missing[*]}" >&2
+    for each in "${missing[@]}"; do
+      case "$each" in http:*) curl --silent --show-error --max-time 2 "$each" >&2 || true ;; esac
+    done
     exit 1
   ' wait "$SECONDS_AT_MOST" "${needed[@]}" || return
   if ! said=$(kubectl taint nodes "$node" kalico/no-network- 2>&1) &&

@@ -25,7 +25,7 @@ GROUPS = (
     *("k8s", "etcd", "coredns", "calico", "operator", "multus", "whereabouts", "cni"),
     *("kind_module", "calico_module"),
 )
-UNPACKED = ("busybox-static", "catatonit", "conntrack", "ipset", "iptables", "nftables", "runit")
+UNPACKED = ("bash", "busybox-static", "catatonit", "conntrack", "ipset", "iptables", "nftables", "runit")
 
 Say = Callable[[str], None]
 _HERE = Path(__file__).parent
@@ -52,6 +52,9 @@ def build(out: Path, binaries: Mapping[str, Path], cache: Path, say: Say) -> Non
         debian.unpack(unpacked, UNPACKED)
         sources = {**given, "debian": unpacked}
         layers = {name: list(entries(sources)) for name, entries in table.LAYERS.items()}
+        for image in table.IMAGES:
+            if faults := archive.unrunnable(image, layers):
+                raise RuntimeError(f"{image.name} has scripts that cannot start: {'; '.join(faults)}")
         archive.write(images, table.IMAGES, layers, architecture=architecture())
         furnished.result()
         say("node image: preloading them into its containerd")

@@ -69,6 +69,30 @@ class Image:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+def unrunnable(image: Image, layers: Mapping[str, Sequence[Entry]]) -> list[str]:
+    """The scripts of `image` whose interpreter it does not have, each with that: they fail as late as they are run."""
+    entries = {entry.path: entry for name in image.layers for entry in layers[name]}
+
+    def there(path: str) -> bool:
+        top, _, rest = path.strip("/").partition("/")
+        linked = entries.get(top)  # such as bin, which is usr/bin
+        return f"{(linked and linked.link) or top}/{rest}" in entries
+
+    faults = []
+    for entry in entries.values():
+        first = _first_line(entry) if entry.mode & 0o111 else ""
+        if first.startswith("#!") and not there(interpreter := first.removeprefix("#!").split()[0]):
+            faults.append(f"{entry.path} needs {interpreter}")
+    return faults
+
+
+def _first_line(entry: Entry) -> str:
+    if entry.source is None:
+        return (entry.text or "").partition("\n")[0]
+    with entry.source.open("rb") as file:
+        return file.readline(256).decode(errors="replace")
+
+
 def tree(folder: Path, to: str) -> Iterator[Entry]:
     """Everything below `folder` as entries below `to`; files are readable, and executable where the source is."""
     for path in sorted(folder.rglob("*")):

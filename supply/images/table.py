@@ -86,7 +86,11 @@ def network_tools(sources: Sources) -> Iterable[Entry]:
 
 
 def calico_node(sources: Sources) -> Iterable[Entry]:
-    """calico-node under Debian's runit, started by the module's own scripts."""
+    """calico-node under Debian's runit, started by the module's own scripts.
+
+    Those that keep its logs are bash's. Where one does not start, nobody reads what Felix says, and Felix stands still
+    as soon as the pipe is full.
+    """
     yield _program(sources, "calico/calico-node", "usr/bin/calico-node")
     files = sources["calico_module"] / "node/filesystem"
     for entry in tree(files / "etc", "etc"):
@@ -97,7 +101,7 @@ def calico_node(sources: Sources) -> Iterable[Entry]:
     for script in ("start_runit", "restart-calico-confd", "versions"):
         yield Entry(path=f"usr/sbin/{script}", source=files / "sbin" / script)
     yield from debian.with_libraries(
-        sources["debian"], [f"usr/bin/{name}" for name in ("runsv", "runsvdir", "sv", "svlogd", "chpst")]
+        sources["debian"], [f"usr/bin/{name}" for name in ("bash", "runsv", "runsvdir", "sv", "svlogd", "chpst")]
     )
 
 

@@ -95,6 +95,14 @@ def test_all_is_ready_when_up_ends(lab: Lab) -> None:
     assert unready == []
 
 
+def test_what_felix_says_is_read_on_every_node(lab: Lab) -> None:
+    """A Felix that nobody listens to stands still once the pipe is full: hours later, or after a few restarts."""
+    for pod in lab.kubectl("get", "pods", "-n=calico-system", "-l=k8s-app=calico-node", "--output", "name").split():
+        said = lab.kubectl("logs", "-n=calico-system", pod, "--container", "calico-node")
+        assert " felix/" in said
+        assert "unable to start" not in said
+
+
 def test_calico_has_the_nodes_addresses_on_the_clusters_own_network(lab: Lab) -> None:
     nodes = json.loads(lab.kubectl("get", "nodes", "--output", "json"))["items"]
     for node in nodes:

@@ -154,11 +154,13 @@ def test_felix_is_waited_for(nodes: Bench) -> None:
     assert nodes.left("felix") == ""
 
 
-def test_felix_that_never_is_ready_is_named(nodes: Bench) -> None:
+def test_felix_that_never_is_ready_is_named_with_what_it_says(nodes: Bench) -> None:
     nodes.on(FELIX, "exit 22")
+    nodes.on("curl --silent --show-error * http://localhost:9099/readiness", "echo 'FelixStartup: non-ready'; exit 7")
     done = wait(nodes, "0")
     assert done.returncode == 1
-    assert done.stderr.rstrip().endswith(": http://localhost:9099/readiness")
+    assert done.stderr.count(": http://localhost:9099/readiness\n") == 2
+    assert done.stderr.count("FelixStartup: non-ready\n") == 2
 
 
 @pytest.mark.parametrize("file", NEEDED)

@@ -190,7 +190,7 @@ def sources(tmp_path: Path) -> dict[str, Path]:
     script(unpacked / "usr/lib/x86_64-linux-gnu/xtables/libxt_mark.so", "")
     for program in ("xtables-nft-multi", "xtables-legacy-multi", "nft", "ipset", "conntrack"):
         script(unpacked / "usr/sbin" / program, "")
-    for program in ("runsv", "runsvdir", "sv", "svlogd", "chpst", "catatonit"):
+    for program in ("bash", "runsv", "runsvdir", "sv", "svlogd", "chpst", "catatonit"):
         script(unpacked / "usr/bin" / program, "")
     names = "bin/ash bin/sh sbin/ip usr/bin/wget usr/bin/nc bin/ping linuxrc"
     script(unpacked / "usr/bin/busybox", f"printf '%s\\n' {names}")
@@ -200,6 +200,9 @@ def sources(tmp_path: Path) -> dict[str, Path]:
     for name in ("etc/rc.local", "etc/service/available/felix/run", "etc/calico/felix.cfg"):
         script(module / name, "")
         (module / name).chmod(0o444)  # as in Go's module cache
+    logs = module / "etc/service/available/felix/log/run"
+    script(logs, "")
+    logs.write_text("#!/bin/bash\n")
     script(tmp_path / "calico/calico-node", "")
     groups = {group: tmp_path / group for group in images.GROUPS}
     for row in table.LAYERS.values():
@@ -237,6 +240,28 @@ def test_the_scripts_of_calico_node_can_be_run_though_a_module_has_no_run_bits(s
     modes = {entry.path: entry.mode for entry in table.calico_node(sources)}
     assert modes["etc/rc.local"] == modes["etc/service/available/felix/run"] == 0o755
     assert modes["etc/calico/felix.cfg"] == 0o644
+
+
+def test_every_script_of_calico_node_can_start(sources: dict[str, Path]) -> None:
+    layers = {name: list(entries(sources)) for name, entries in table.LAYERS.items()}
+    (image,) = (image for image in table.IMAGES if image.layers[-1] == "calico-node")
+    assert archive.unrunnable(image, layers) == []
+
+
+@pytest.mark.parametrize("first", ["#!/bin/bash", "#!/bin/bash -e", "#! /bin/bash"])
+def test_a_script_without_its_interpreter_is_found_before_it_is_in_an_image(first: str) -> None:
+    layers = {
+        "base": [Entry(path="bin", link="usr/bin"), Entry(path="usr/bin/sh", text="")],
+        "one": [
+            Entry(path="etc/log/run", text=f"{first}\necho a\n"),
+            Entry(path="etc/run", text="#!/bin/sh\n"),
+            Entry(path="etc/read", text="#!/bin/bash\n", mode=0o644),
+        ],
+    }
+    image = Image(name="example.org/one:1", layers=("base", "one"))
+    assert archive.unrunnable(image, layers) == ["etc/log/run needs /bin/bash"]
+    layers["one"].append(Entry(path="usr/bin/bash", text=""))
+    assert archive.unrunnable(image, layers) == []
 
 
 def test_a_program_comes_with_its_loader_and_libraries(sources: dict[str, Path]) -> None:
