@@ -5,6 +5,9 @@ import sys
 
 from commands.stack import Stack
 
+INTERRUPTED = 130
+"""The status of what SIGINT ended, as shells have it."""
+
 
 def main() -> int:
     # Split by hand: argparse takes no positionals behind an option when they may be none.
@@ -21,7 +24,11 @@ def main() -> int:
     asked = parser.parse_args(own)
     stack = Stack(name=asked.stack)
     does = {"up": stack.up, "preview": stack.preview, "down": stack.down, "check": stack.check}
-    return does[asked.command](*words)
+    try:
+        return does[asked.command](*words)
+    except KeyboardInterrupt:
+        print("interrupted: `make up` goes on from here, `make down` takes all of it away", file=sys.stderr)
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -138,4 +138,10 @@ def _alive(lock: Path) -> bool:
         return False
     except ValueError:  # cut off in the writing
         return False
-    return holder.get("hostname") != socket.gethostname() or Path(f"/proc/{holder.get('pid')}").exists()
+    if holder.get("hostname") != socket.gethostname():
+        return True
+    try:
+        # After a reboot the number may be another program's.
+        return Path(f"/proc/{holder.get('pid')}/comm").read_text().strip() == "pulumi"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

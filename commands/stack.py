@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,10 +45,12 @@ class Stack:
         What was begun and is not in the state goes at its end, however that was. Fails where that stays, too.
         """
         self.select()
-        failed = self.pulumi("up", "--yes", "--skip-preview", *words, quiet=quiet).returncode
-        left = self.sweep_strays()
-        for line in left:
-            print(f"still there: {line}", file=sys.stderr)
+        try:
+            failed = self.pulumi("up", "--yes", "--skip-preview", *words, quiet=quiet).returncode
+        finally:
+            left = self.sweep_strays()
+            for line in left:
+                print(f"still there: {line}", file=sys.stderr)
         return failed or (1 if left else 0)
 
     def sweep_strays(self) -> list[str]:
@@ -157,14 +162,39 @@ class Stack:
         return subprocess.Popen(words, cwd=self.folder, env=environment("up"), text=True, **options)
 
     def pulumi(self, *words: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*words),
-            cwd=self.folder,
-            env=environment(words[0]),
-            capture_output=quiet,
-            text=True,
-            check=False,
-        )
+        """Raises KeyboardInterrupt where the user had it end: when it has."""
+        with interrupt_put_off():
+            return subprocess.run(
+                self.command(*words),
+                cwd=self.folder,
+                env=environment(words[0]),
+                capture_output=quiet,
+                text=True,
+                check=False,
+            )
+
+
+@contextmanager
+def interrupt_put_off() -> Iterator[None]:
+    """Let a command that runs end an interrupt in its own time: the terminal sends it the signal, too.
+
+    Pulumi ends its steps then, and writes down what they came to; `subprocess` would kill it after a quarter of a
+    second. At a second signal Pulumi ends at once.
+    """
+    told = False
+
+    def put_off(*_: object) -> None:
+        nonlocal told
+        told = True
+
+    # (Not SIG_IGN, which the command would inherit.)
+    before = signal.signal(signal.SIGINT, put_off)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if told:
+        raise KeyboardInterrupt
 
 
 COLLECT_LESS = {"GOGC": "800"}

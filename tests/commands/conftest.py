@@ -1,5 +1,7 @@
 """The commands behind `make` run in this process, on tools that only record what is asked of them."""
 
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,17 @@ def tools(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
 def run_folder(tools: Bench) -> Path:
     """Where the live files of the lab `lab` lie."""
     return tools.folder / "cache/run/lab"
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[int]:
+    """The number of a Pulumi that runs."""
+    program = tmp_path / "running/pulumi"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nread -r _\n")
+    program.chmod(0o755)
+    with subprocess.Popen([program], stdin=subprocess.PIPE) as process:
+        yield process.pid
 
 
 LOOKS = tuple(f"{engine} {words}" for engine in ENGINES for words in ("ps", "network ls", "volume ls"))

@@ -1,7 +1,6 @@
 """What a killed run left of Pulumi's files of a stack: made readable again, and nothing else touched."""
 
 import json
-import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -139,10 +138,10 @@ def test_the_files_of_another_stack_are_left_alone(state: LocalState) -> None:
     assert names(state) == before
 
 
-def test_a_lock_that_was_cut_off_is_held_by_nobody(state: LocalState) -> None:
+def test_a_lock_that_was_cut_off_is_held_by_nobody(state: LocalState, running: int) -> None:
     (state.locks / "lock.json").write_text("")
     assert not state.held()
-    (state.locks / "other.json").write_text(json.dumps({"pid": os.getpid(), "hostname": socket.gethostname()}))
+    (state.locks / "other.json").write_text(json.dumps({"pid": running, "hostname": socket.gethostname()}))
     assert state.held()
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import runpy
+import signal
 import socket
 import subprocess
 import sys
@@ -276,7 +277,7 @@ def test_what_only_stands_in_the_place_of_a_thing_is_none(
     ["another stack's", "nobody's", "of a run at work", "of a state that is gone", "of another backend's stack `dev`"],
 )
 def test_of_what_was_begun_and_may_be_anothers_nothing_is_touched(
-    pulumi: Bench, stack: Stack, begun: Path, state: Path, whose: str
+    pulumi: Bench, stack: Stack, begun: Path, state: Path, whose: str, running: int
 ) -> None:
     owner = begun.parent.parent / OWNER
     match whose:
@@ -285,7 +286,7 @@ def test_of_what_was_begun_and_may_be_anothers_nothing_is_touched(
         case "nobody's":
             owner.unlink()
         case "of a run at work":
-            lock(state, pid=os.getpid(), hostname=socket.gethostname())
+            lock(state, pid=running, hostname=socket.gethostname())
         case "of a state that is gone":
             (state / ".pulumi/stacks/lab/dev.json").unlink()
         case _:
@@ -293,6 +294,37 @@ def test_of_what_was_begun_and_may_be_anothers_nothing_is_touched(
     assert stack.up() == 0
     assert begun.exists()
     assert {call.split()[0] for call in pulumi.calls} == {"pulumi"}
+
+
+INTERRUPTED = "kill -INT $PPID; sleep 0.6; echo ended >$BENCH/ended; exit 255"
+"""As a terminal does it: both have the signal, and Pulumi needs longer than `subprocess` would wait for it."""
+
+
+@pytest.mark.parametrize(("word", "command"), [("up", "up"), ("preview", "preview"), ("down", "destroy")])
+def test_an_interrupt_is_pulumis_to_end_and_what_it_leaves_is_left_for_the_next_command(
+    pulumi: Bench, stack: Stack, word: str, command: str
+) -> None:
+    pulumi.on(f"pulumi {command} *", INTERRUPTED)
+    with pytest.raises(KeyboardInterrupt):
+        {"up": stack.up, "preview": stack.preview, "down": stack.down}[word]()
+    assert pulumi.left("ended") == "ended\n"
+    assert pulumi.calls[-1].startswith(f"pulumi {command}")
+
+
+def test_a_second_interrupt_reaches_pulumi_too(pulumi: Bench, stack: Stack) -> None:
+    """A handler, and not SIG_IGN, which Pulumi would begin with."""
+    pulumi.on("pulumi up *", "kill -INT $$; sleep 5; echo ignored >$BENCH/ended")
+    assert stack.up() == -signal.SIGINT
+    assert not (pulumi.folder / "ended").exists()
+
+
+def test_what_an_interrupted_up_had_begun_goes_as_ever(pulumi: Bench, stack: Stack, state: Path, begun: Path) -> None:
+    pulumi.on("pulumi up *", INTERRUPTED)
+    pulumi.on("podman network ls *")
+    pulumi.on("ip link show *", "exit 1")
+    with pytest.raises(KeyboardInterrupt):
+        stack.up()
+    assert not begun.exists()
 
 
 @pytest.mark.parametrize("word", ["up", "preview"])
@@ -400,8 +432,15 @@ def test_the_lock_of_a_process_that_is_gone_is_taken_off(
     assert "stack dev: the run that held its lock is gone" in capfd.readouterr().out
 
 
-def test_a_lock_whose_process_runs_stays(pulumi: Bench, stack: Stack, state: Path) -> None:
+def test_a_lock_whose_number_is_another_programs_now_is_taken_off(pulumi: Bench, stack: Stack, state: Path) -> None:
+    """After a reboot, or a while."""
     lock(state, pid=os.getpid(), hostname=socket.gethostname())
+    stack.select()
+    assert pulumi.calls == [SELECT, CANCEL]
+
+
+def test_a_lock_whose_process_runs_stays(pulumi: Bench, stack: Stack, state: Path, running: int) -> None:
+    lock(state, pid=running, hostname=socket.gethostname())
     stack.select()
     assert pulumi.calls == [SELECT]
 
@@ -414,10 +453,10 @@ def test_a_lock_of_another_machine_stays_whatever_runs_here(pulumi: Bench, stack
 
 @pytest.mark.parametrize("living_first", [True, False])
 def test_one_lock_that_may_be_held_keeps_the_dead_one_too(
-    pulumi: Bench, stack: Stack, state: Path, living_first: bool
+    pulumi: Bench, stack: Stack, state: Path, living_first: bool, running: int
 ) -> None:
     """`pulumi cancel` would take off all of them."""
-    for pid in sorted([os.getpid(), a_process_that_ended()], key=lambda pid: (pid == os.getpid()) != living_first):
+    for pid in sorted([running, a_process_that_ended()], key=lambda pid: (pid == running) != living_first):
         lock(state, pid=pid, hostname=socket.gethostname())
     stack.select()
     assert pulumi.calls == [SELECT]
@@ -458,9 +497,9 @@ def test_what_a_killed_run_left_half_written_is_mended_before_pulumi_reads_it(
     assert pulumi.calls == [SELECT, CANCEL]
 
 
-def test_the_files_of_a_run_at_work_are_left_alone(pulumi: Bench, stack: Stack, state: Path) -> None:
+def test_the_files_of_a_run_at_work_are_left_alone(pulumi: Bench, stack: Stack, state: Path, running: int) -> None:
     attributes = cut_off(state)
-    lock(state, pid=os.getpid(), hostname=socket.gethostname())
+    lock(state, pid=running, hostname=socket.gethostname())
     stack.select()
     assert attributes.exists()
 
@@ -527,6 +566,17 @@ def test_the_command_line_runs_the_command_and_ends_as_it_does(
         runpy.run_module("commands", run_name="__main__")
     assert ended.value.code == 6
     assert without_looks(pulumi)[-1] == f"{call} --non-interactive"
+
+
+def test_an_interrupted_command_ends_as_shells_have_it_and_says_how_to_go_on(
+    pulumi: Bench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pulumi.on("pulumi up *", INTERRUPTED)
+    monkeypatch.setattr(sys, "argv", ["commands", "up"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("commands", run_name="__main__")
+    assert ended.value.code == 130
+    assert capfd.readouterr().err == "interrupted: `make up` goes on from here, `make down` takes all of it away\n"
 
 
 @pytest.mark.parametrize("words", [[], ["sideways"], ["up", "--config", "engine=docker"]], ids=" ".join)
