@@ -6,6 +6,7 @@ text is the command, so a changed script shows in the plan, and what an older ch
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,22 @@ import pulumi_command.local as local
 
 BASH = ["/bin/bash", "-euo", "pipefail", "-c"]
 
+COMMENTS = re.compile(r"^ *#(?!!).*\n", re.MULTILINE)
+"""Lines that are one; the first, which names the interpreter, is none."""
 
 SHARED = ("live-files", "in-node")
 """What several scripts do; each names what it needs of it by a line such as `. live-files.sh`."""
 
 
 def script(name: str) -> str:
-    """The text of a script, all of it: it can be run wherever no file of this checkout is."""
+    """The text of a script, all of it: it can be run wherever no file of this checkout is.
+
+    Without comments: one that is worded anew would have made again what is there.
+    """
     text = _read(name)
     for shared in SHARED:
         text = text.replace(f". {shared}.sh\n", _read(shared).partition("\n")[2])
-    return text
+    return COMMENTS.sub("", text)
 
 
 def _read(name: str) -> str:

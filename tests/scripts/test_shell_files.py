@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from components import scripts
 from components.scripts import SHARED, script
 from tests.lab_config import ROOT
 
@@ -45,13 +46,24 @@ def test_a_script_is_whole_by_itself() -> None:
     named = {f". {path.name}\n": path.read_text().split("\n", 1)[1] for path in SCRIPTS if path.stem in SHARED}
     for path in SCRIPTS:
         lines = path.read_text().splitlines(keepends=True)
-        assert texts[path.stem] == "".join(named.get(line, line) for line in lines)
+        whole = "".join(named.get(line, line) for line in lines).splitlines(keepends=True)
+        assert texts[path.stem] == "".join(line for line in whole if not re.match(r" *#([^!]|$)", line))
     assert not [name for name, text in texts.items() if re.search(r"^(\.|source) ", text, re.MULTILINE)]
     assert {name for name, text in texts.items() if "\nhold() {" in text} == {
         *("kind-create", "kind-delete", "worker-create", "worker-delete", "node-run"),
         *("network-create", "network-delete", "peer-create", "peer-delete", "check-lab"),
         "live-files",
     }
+
+
+def test_a_comment_that_is_worded_anew_makes_nothing_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scripts, "__file__", str(tmp_path / "__init__.py"))
+    (tmp_path / "a.sh").write_text(
+        "#!/bin/sh\n# One.\necho '# kept' # kept, too\nif true; then\n  # Two.\n  true\nfi\n"
+    )
+    for name in SHARED:
+        (tmp_path / f"{name}.sh").write_text("")
+    assert script("a") == "#!/bin/sh\necho '# kept' # kept, too\nif true; then\n  true\nfi\n"
 
 
 def test_all_scripts_are_clean_by_shellcheck() -> None:

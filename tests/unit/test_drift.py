@@ -23,9 +23,8 @@ from components.drift import (
 )
 from components.drift import NODES as NODE_OBJECTS
 from components.engines import ENGINES, EngineError
-from components.node_look import Mark, NodeLook, State, look_at_node, marks
+from components.node_look import SCRIPT, Mark, NodeLook, State, look_at_node, marks
 from components.records import Record, records
-from components.scripts import script
 from components.workspace import Workspace
 
 NOW = "2025-11-25T04:00:00Z"
@@ -437,7 +436,7 @@ def test_a_node_that_runs_is_asked_by_a_script_on_stdin(tmp_path: Path, tools: T
     seen = look_at_node(ENGINES["podman"], "lab-worker")
     assert seen == NodeLook(state=State.RUNS, marks={"plugins": Mark(because=BEFORE)})
     assert asked(tmp_path) == ["podman exec --interactive lab-worker sh -s"]
-    assert (tmp_path / "given").read_text() == script("node-look")
+    assert (tmp_path / "given").read_text() == SCRIPT.read_text()
 
 
 @pytest.mark.parametrize(
