@@ -63,12 +63,14 @@ class NetworkJoins(pulumi.ComponentResource):
         self, name: str, network: NetworkSettings, worker: str, address: str, args: NetworkJoinsArgs
     ) -> local.Command:
         made, node = args.macvlans.made[network.name], args.workers.nodes[worker]
+        subnets = " ".join(str(side.subnet) for side in network.sides)
         earlier = [joins[worker] for joins in self.made.values() if worker in joins]
         return scripts.run(
             f"{name}-{network.name}-{worker}",
             create="network-join",
             delete="network-leave",
-            environment=args.workspace.environment | {"NODE": worker, "NETWORK": network.name, "ADDRESS": address},
+            environment=args.workspace.environment
+            | {"NODE": worker, "NETWORK": network.name, "ADDRESS": address, "SUBNETS": subnets},
             because=partial(args.drift.in_nodes, f"join.{network.name}", [worker]),
             triggers=[node.id, made.id],
             opts=pulumi.ResourceOptions(

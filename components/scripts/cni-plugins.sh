@@ -24,5 +24,8 @@ files=("${files[@]/#.\//}")
 files=("${files[@]/#//opt/cni/bin/}")
 printf '%s' "$ROUTES_PLUGIN" | "$ENGINE" exec --interactive "$NODE" install -m 0755 /dev/stdin "$routes"
 mark plugins "${files[*]} $routes"
-said=$("$ENGINE" exec "$NODE" /opt/cni/bin/macvlan 2>&1 </dev/null)
+if ! said=$("$ENGINE" exec "$NODE" /opt/cni/bin/macvlan 2>&1 </dev/null); then
+  echo "$NODE: there is no macvlan that runs in $ARCHIVE: $said" >&2
+  exit 1
+fi
 echo "$NODE ${said%%$'\n'*}"

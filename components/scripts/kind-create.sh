@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the kind cluster CLUSTER on ENGINE, of a control plane alone; prints its identity. Reads the kind config on stdin.
-# Does: make it anew where an earlier run of this lab left a part of one; keep its kubeconfig in RUN, for its owner only;
+# Does: refuse one of SUBNETS, the pods' and the services', where the engine has put the nodes' own addresses in it;
+# make it anew where an earlier run of this lab left a part of one; keep its kubeconfig in RUN, for its owner only;
 # have the control plane be no worker, and be closed to pods until wait-attachable finds its network working.
 # RUN/because/cluster keeps BECAUSE, why this runs, and SUBNETS, the pods' and the services'; node.NODE beside it says that
 # the control plane was made.
@@ -8,6 +9,7 @@
 set -euo pipefail
 : "${CLUSTER:?}" "${ENGINE:?}" "${RUN:?}"
 . live-files.sh
+. in-node.sh
 umask 077
 export KIND_EXPERIMENTAL_PROVIDER="$ENGINE"
 # A network of its own, so that nothing is shared with other clusters and all of it can go again.
@@ -47,18 +49,25 @@ elif grep -qxF "$CLUSTER" <<<"$clusters"; then
   delete_cluster
 fi
 
-rm -f "$RUN/because/cluster" "$RUN"/because/node.* # of what was there before
-remember engine "$ENGINE"
-if ! log=$(kind create cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" \
-  --config <(printf '%s\n' "$config") 2>&1 9>&-); then
-  printf '%s\n' "$log" >&2
-  # The record goes only with the last of it: what stays is still known to be the lab's.
+# Says why, and takes what was made away. The record goes only with the last of it: what stays is still known to be the
+# lab's.
+give_up() {
+  printf '%s\n' "$1" >&2
   if delete_cluster &&
     { ! "$ENGINE" network inspect "$CLUSTER" >/dev/null 2>&1 || "$ENGINE" network rm "$CLUSTER" >/dev/null; }; then
     rm -rf "$RUN/engine" "$RUN/volumes" "$RUN/kubeconfig"*
   fi
   exit 1
-fi
+}
+
+rm -f "$RUN/because/cluster" "$RUN"/because/node.* # of what was there before
+remember engine "$ENGINE"
+log=$(kind create cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" \
+  --config <(printf '%s\n' "$config") 2>&1 9>&-) || give_up "$log"
+# shellcheck disable=SC2086 # two words
+read -r subnet near <<<"$(own_link "$CLUSTER-control-plane" ${SUBNETS:-})"
+[ -z "$near" ] || give_up \
+  "podSubnet, serviceSubnet: $subnet overlaps the nodes' own network $near, which is $ENGINE's choice: take another subnet"
 export KUBECONFIG="$RUN/kubeconfig"
 # A node that is alone kind lets be a worker, too. And a pod that starts before Felix works finds no way to the API, and
 # many try it again only 30 s later.

@@ -2,7 +2,8 @@
 # Joins NODE to the macvlan network NETWORK and takes the address off its new interface, as the seed does: the network is
 # the pods'. ADDRESS (with its prefix) is put on it where it is not empty. Prints NODE INTERFACE MAC [ADDRESS/PREFIX].
 # The interface is found by the MAC that the engine gave it, not guessed from the order, and noted in the node beside
-# BECAUSE, why this runs (see node-look.sh).
+# BECAUSE, why this runs (see node-look.sh). Refuses one of the network's SUBNETS where the nodes' own addresses lie in it:
+# pods would look for their node on net1.
 set -euo pipefail
 : "${ENGINE:?}" "${NODE:?}" "${NETWORK:?}"
 . in-node.sh
@@ -26,6 +27,12 @@ if [ -z "$interface" ]; then
   exit 1
 fi
 "$ENGINE" exec "$NODE" ip address flush dev "$interface"
+# shellcheck disable=SC2086 # words
+read -r subnet near <<<"$(own_link "$NODE" ${SUBNETS:-})"
+if [ -n "$near" ]; then
+  echo "network '$NETWORK': $subnet overlaps the nodes' own network $near, which is $ENGINE's choice: take another subnet" >&2
+  exit 1
+fi
 [ -z "$ADDRESS" ] || "$ENGINE" exec "$NODE" ip address add "$ADDRESS" dev "$interface"
 mark "join.$NETWORK" "$interface $mac${ADDRESS:+ $ADDRESS}"
 echo "$NODE $interface $mac${ADDRESS:+ $ADDRESS}"

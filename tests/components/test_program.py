@@ -403,6 +403,7 @@ def test_the_workers_join_the_network_anew_with_a_new_cluster_or_network(program
         "NODE": "kalico-worker",
         "NETWORK": "ext-net",
         "ADDRESS": "",
+        "SUBNETS": "10.23.0.0/16",
     }
     assert inputs["triggers"] == [
         "id-of-workers-kalico-worker",

@@ -73,6 +73,14 @@ def test_plugins_for_another_architecture_are_refused_before_they_are_in(bench: 
     assert not any(" tar " in call for call in bench.calls)
 
 
+def test_an_archive_without_a_macvlan_that_runs_is_named_with_what_was_said(bench: Bench, archive: Path) -> None:
+    bench.on("podman exec * /opt/cni/bin/macvlan", "echo 'no such file or directory' >&2; exit 127")
+    node(bench, "x86_64")
+    done = install(bench)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"lab-worker: there is no macvlan that runs in {archive}: no such file or directory\n"
+
+
 def test_an_archive_that_does_not_unpack_is_an_error(bench: Bench, archive: Path) -> None:
     bench.on("podman exec * uname -m", "echo x86_64")
     bench.on("podman exec --interactive * tar *", "echo 'not in gzip format' >&2; exit 2")

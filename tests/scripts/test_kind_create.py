@@ -24,6 +24,9 @@ def kind(bench: Bench) -> Bench:
     bench.on("kubectl taint nodes *", "echo tainted")
     bench.on("kubectl label nodes *", "echo labelled")
     bench.on("kind delete cluster *")
+    bench.on("podman exec lab-control-plane * own-link 10.24.0.0/16 10.96.0.0/16")
+    bench.on("podman exec lab-control-plane * own-link 10.89.0.0/16 10.96.0.0/16", "echo 10.89.0.0/16 10.89.0.0/24")
+    bench.on("podman exec lab-control-plane * own-link")
     return bench
 
 
@@ -113,6 +116,27 @@ def test_a_cluster_that_was_made_keeps_the_reason_and_its_subnets(kind: Bench, r
     assert records(run_folder)["cluster"] == Record(because=because, subnet=told["SUBNETS"])
     assert mode(run_folder / "because") == 0o700
     assert mode(run_folder / "because/cluster") == 0o600
+
+
+def test_a_cluster_whose_subnets_hold_its_nodes_own_addresses_is_refused_and_goes_again(
+    kind: Bench, run_folder: Path
+) -> None:
+    """The engine chooses the nodes' network as the cluster is made: nothing was there to compare with before."""
+    kind.on("podman network inspect lab", "exit 1", "")
+    kind.on("podman network rm lab")
+    subnets = "10.89.0.0/16 10.96.0.0/16"
+    done = fresh(kind).run("kind-create", stdin="kind: Cluster\n", SUBNETS=subnets)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "podSubnet, serviceSubnet: 10.89.0.0/16 overlaps the nodes' own network 10.89.0.0/24, "
+        "which is podman's choice: take another subnet\n"
+    )
+    assert [call.split()[:3] for call in kind.calls[-3:]] == [
+        ["kind", "delete", "cluster"],
+        ["podman", "network", "inspect"],
+        ["podman", "network", "rm"],
+    ]
+    assert not (run_folder / "engine").exists()
 
 
 @pytest.mark.parametrize("folder", ["because", ""])

@@ -21,6 +21,7 @@ def nodes(bench: Bench) -> Bench:
     bench.environment |= {"NETWORK": "ext-net"}
     bench.on("podman exec * ip -oneline link show", f"cat <<'END'\n{LINKS}END")
     bench.on("podman exec * ip address flush dev *")
+    bench.on("podman exec * own-link", "")
     bench.on("podman exec --interactive * bash -c *mark join.ext-net", 'cat >"$BENCH/mark-$3"')
     return bench
 
@@ -34,7 +35,7 @@ def test_a_node_is_connected_and_its_new_interface_loses_its_address(nodes: Benc
     nodes.on("podman network connect *", "echo noise")
     done = join(nodes)
     assert (done.returncode, done.stdout) == (0, "lab-worker eth1 9a:00:00:00:00:02\n")
-    assert [call for call in nodes.calls if "inspect" not in call and "mark" not in call] == [
+    assert [call for call in nodes.calls if not any(word in call for word in ("inspect", "mark", "own-link"))] == [
         "podman network connect ext-net lab-worker",
         "podman exec lab-worker ip -oneline link show",
         "podman exec lab-worker ip address flush dev eth1",
@@ -74,6 +75,18 @@ def test_a_node_that_is_to_have_an_address_has_that_one_and_notes_it(nodes: Benc
         "podman exec lab-worker ip address add 10.23.10.10/16 dev eth1",
     ]
     assert nodes.left("mark-lab-worker") == "\neth1 9a:00:00:00:00:02 10.23.10.10/16\n"
+
+
+def test_a_network_in_which_the_nodes_own_addresses_are_is_refused(nodes: Bench) -> None:
+    nodes.on("podman inspect *", MAC)
+    nodes.on("podman exec * own-link 10.89.0.0/16 fd23::/64", "echo 10.89.0.0/16 10.89.0.0/24")
+    done = join(nodes, SUBNETS="10.89.0.0/16 fd23::/64")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "network 'ext-net': 10.89.0.0/16 overlaps the nodes' own network 10.89.0.0/24, which is podman's choice: "
+        "take another subnet\n"
+    )
+    assert not any("mark" in call for call in nodes.calls)
 
 
 def test_an_interface_that_keeps_its_address_is_an_error_and_no_join(bench: Bench) -> None:
