@@ -1,6 +1,7 @@
 """The container engines: all that differs between podman and docker, and which one a lab gets.
 
-A new engine is one row in `ENGINES`. Everything else runs `engine.name` with the words both understand.
+A new engine is one row in `ENGINES`, and a name in `EngineChoice` that config may say. Everything else runs
+`engine.name` with the words both understand.
 """
 
 import ipaddress

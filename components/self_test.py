@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -22,7 +24,7 @@ from components.pods import Pods
 from components.readiness import Readiness
 from components.settings import LabSettings
 from components.workers import Workers
-from components.workspace import Workspace
+from components.workspace import Workspace, claim
 
 ALREADY_SAID = 32
 """The status by which Pulumi knows that a Python program has itself told what is wrong."""
@@ -86,7 +88,7 @@ class SelfTest(pulumi.ComponentResource):
             ),
         )
         self.results = asked.stdout.apply(json.loads)
-        self.results.apply(end_with)
+        self.results.apply(partial(end_with, args.workspace.run))
         self.register_outputs({"results": self.results})
 
 
@@ -97,7 +99,7 @@ def prove(name: str, args: SelfTestArgs) -> None:
         pulumi.export("self_test", results)
 
 
-def end_with(results: Mapping[str, Any]) -> None:
+def end_with(run: Path, results: Mapping[str, Any]) -> None:
     """Have this update fail at its end where a check did.
 
     At its very end: an error that is raised earlier takes the stack's outputs with it, and one that is only logged
@@ -106,7 +108,13 @@ def end_with(results: Mapping[str, Any]) -> None:
     if failed := failures(results):
         pulumi.log.error("\n".join(["the self-test failed:", *failed]))
         if not pulumi.runtime.is_dry_run():
-            atexit.register(os._exit, ALREADY_SAID)
+            atexit.register(end, run)
+
+
+def end(run: Path) -> None:
+    """Nothing else that waits for the program's end comes to its turn: the lab is said to be this stack's here, too."""
+    claim(run, pulumi.get_stack())
+    os._exit(ALREADY_SAID)
 
 
 def failures(results: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ documents/SHA256-CODE  the Kubernetes objects that this module reads out of a fi
 import functools
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import Sequence
 from functools import partial
@@ -21,6 +22,8 @@ from components.settings import Source
 CRD = "CustomResourceDefinition"
 TIMEOUT = (5, 30)
 """Seconds to connect, and between two pieces of an answer."""
+UNUSUAL = re.compile(r"[^A-Za-z0-9._-]|^\.+")
+LONGEST_NAME = 100
 MOST_TOLD = 3
 """Documents of one file: where one is wrong, often all are."""
 REMEDY = "name another file in the config (source and sha256)"
@@ -42,10 +45,16 @@ def fetch(source: Source, cache: Path) -> Path:
             check(content_of(path), source)
             keep(checked, state.encode())
         return path
-    path = cache / "upstream" / source.sha256 / source.location.rsplit("/", 1)[-1]
+    path = cache / "upstream" / source.sha256 / file_name(source.location)
     if not path.exists():
         keep(path, download(source))
     return path
+
+
+def file_name(url: str) -> str:
+    """The name of what is behind a URL, for those who look into the cache; any file may have it."""
+    last = url.partition("?")[0].partition("#")[0].rsplit("/", 1)[-1]
+    return UNUSUAL.sub("_", last)[-LONGEST_NAME:] or "file"
 
 
 def own_file(location: str) -> Path:

@@ -393,7 +393,7 @@ def judge_packets(question: Question, answer: Answer) -> Result:
 
 def judge_way(way: Way, answer: Answer) -> Result:
     wanted = f"via {way.gateway} dev {way.asker.expected.interface}"
-    ok = answer.ok and wanted in answer.said
+    ok = answer.ok and f"{wanted} " in f"{answer.said} "  # net1 is no net10
     figure = f"from {way.source} {wanted}" + ("" if ok else f", not {answer.said}")
     return way.asker.result("way out", ok, figure)
 

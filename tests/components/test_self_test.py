@@ -2,7 +2,7 @@
 
 import atexit
 import json
-import os
+import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +14,8 @@ import pytest
 from components.checks.judge import Result, as_output
 from components.checks.plan import from_json, plan
 from components.scripts import script
-from components.self_test import ALREADY_SAID
+from components.self_test import ALREADY_SAID, end
+from components.workspace import owner
 from tests.components.conftest import ANSWERS, STDOUT, Left, RunLab
 from tests.components.test_program import BORN, STARTED
 from tests.lab_config import ROOT, lab, pod
@@ -35,7 +36,7 @@ def saying(*results: Result) -> Answers:
 def ending(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     """What the program would do at its end, and the errors that it tells."""
     found: dict[str, list[Any]] = {"with": [], "errors": []}
-    monkeypatch.setattr(atexit, "register", lambda *call: found["with"].extend([call] if call[0] is os._exit else []))
+    monkeypatch.setattr(atexit, "register", lambda *call: found["with"].extend([call] if call[0] is end else []))
     monkeypatch.setattr(pulumi.log, "error", lambda text: found["errors"].append(text))
     return found
 
@@ -106,4 +107,18 @@ def test_what_failed_is_told_and_ends_the_program_badly_when_all_outputs_are_the
     assert done.error is None
     assert done.outputs["self_test"] == json.loads(as_output([PASSED, FAILED]))
     assert ending["errors"] == [f"the self-test failed:\n{FAILED}"]
-    assert ending["with"] == [(os._exit, ALREADY_SAID)]
+    assert [call for call, _ in ending["with"]] == [end]
+
+
+def test_the_end_of_a_program_with_failures_leaves_whose_the_lab_is(tmp_path: Path) -> None:
+    """It is the last that runs: what else was to be done at the end is not."""
+    program = f"""
+import atexit, pathlib, pulumi
+from components.self_test import end
+pulumi.get_stack = lambda: "own"
+atexit.register(print, "not reached")
+atexit.register(end, pathlib.Path({str(tmp_path / "run")!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (ALREADY_SAID, "", "")
+    assert owner(tmp_path / "run") == "own"

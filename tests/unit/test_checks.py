@@ -238,6 +238,8 @@ def test_what_is_bound_to_the_interfaces_address_leaves_by_the_networks_gateway(
     by_eth0 = Answer(ok=True, said="192.0.2.1 from 10.23.0.100 via 169.254.1.1 dev eth0 uid 0")
     told = f"from 10.23.0.100 via 10.23.0.1 dev net1, not {by_eth0.said}"
     assert failed(checked(lab(), Nodes(seen, way=by_eth0), pods)) == [("way out", told)]
+    by_net10 = Answer(ok=True, said="192.0.2.1 from 10.23.0.100 via 10.23.0.1 dev net10 uid 0")
+    assert [name for name, _ in failed(checked(lab(), Nodes(seen, way=by_net10), pods))] == ["way out"]
 
 
 def test_a_default_route_that_is_to_be_net1s_is_looked_for() -> None:

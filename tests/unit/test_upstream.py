@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from components.settings import Source
-from components.upstream import UpstreamError, documents, fetch, have, lean
+from components.upstream import UpstreamError, documents, fetch, file_name, have, lean
 
 OBJECT = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lab"}}
 CONTENT = json.dumps(OBJECT).encode() + b"\n"
@@ -83,6 +84,30 @@ def test_a_file_is_downloaded_once_and_kept_by_its_checksum(upstream: Upstream, 
     assert paths.pop().read_bytes() == CONTENT
     assert upstream.asked == ["/v1/file.yaml"]
     assert len(files(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("behind", "name"),
+    [
+        ("file.yaml?X-Amz-Signature=" + "0" * 300, "file.yaml"),
+        ("file.yaml?from=a/b#c/d", "file.yaml"),
+        ("f" * 300 + ".yaml", "f" * 95 + ".yaml"),
+        ("", "file"),
+        ("..", "_"),
+        ("a%00b\0c", "a_00b_c"),
+    ],
+    ids=["signed", "a query with a path", "long", "a folder", "the folder above", "no name of a file"],
+)
+def test_whatever_a_url_ends_in_its_file_has_a_name(behind: str, name: str) -> None:
+    assert file_name(f"https://example.com/v1/{behind}") == name
+
+
+def test_a_file_behind_a_signed_url_is_downloaded_and_the_signature_in_no_name(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    source = upstream.source()
+    signed = replace(source, location=f"{source.location}?signature={'0' * 300}")
+    assert fetch(signed, tmp_path) == tmp_path / "upstream" / SHA256 / "file.yaml"
 
 
 def test_a_file_that_is_not_the_pinned_one_is_not_kept(upstream: Upstream, tmp_path: Path) -> None:
