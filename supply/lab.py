@@ -19,7 +19,7 @@ from supply.plan import Choice, Impossible, choose, decide, folder_of, make
 from supply.prune import prune
 from supply.schedule import watched
 from supply.store import RECORD, Store
-from supply.ways import DebianPackages, Machine, PluginThere
+from supply.ways import DebianPackages, Machine, PluginThere, run
 
 # site.yaml's key for each thing that the program would otherwise download by itself
 SITE_KEYS = {
@@ -30,6 +30,10 @@ SITE_KEYS = {
     "whereabouts-reservations-manifest": "whereaboutsReservationsManifest",
     "cni-archive": "cniPluginsArchive",
 }
+
+
+KIND_LABEL = "io.x-k8s.kind.cluster"
+"""On every node that kind made, or the lab as kind would have made it."""
 
 
 class NoEngine(RuntimeError):
@@ -70,6 +74,8 @@ def lab(machine: Machine, engine: str, *, leases: bool = False) -> None:
         if folder := folders.get(name):
             bring_in = partial(images.import_into, found, folder, machine.say, env)
             site[site_key] = watched(f"{name} into {found}", bring_in, machine.say)
+    if "node-image" in folders:
+        tell_of_earlier_builds(found, str(site["nodeImage"]), machine.say, env)
     if site:
         store.write(
             store.site, f"# Written by `python -m supply lab`: defaults of this machine.\n{yaml.safe_dump(site)}"
@@ -79,6 +85,20 @@ def lab(machine: Machine, engine: str, *, leases: bool = False) -> None:
     wake(machine)
     watched("pruning", partial(prune, machine, found, env), machine.say)
     drop_caches(store)
+
+
+def tell_of_earlier_builds(engine: str, image: str, say: conditions.Say, env: Mapping[str, str]) -> None:
+    """Say which kind nodes run on what `image` was before: its name is the same, so no plan shows it."""
+    nodes = run([engine, "ps", "--quiet", "--filter", f"label={KIND_LABEL}"], env).split()
+    if not nodes:
+        return
+    now = run([engine, "image", "inspect", "--format", "{{.Id}}", image], env).strip().removeprefix("sha256:")
+    made = run([engine, "inspect", "--format", "{{.Name}} {{.Config.Image}} {{.Image}}", *nodes], env)
+    of_it = [(name.lstrip("/"), of) for name, called, of in map(str.split, made.splitlines()) if called == image]
+    if earlier := sorted(name for name, of in of_it if of.removeprefix("sha256:") != now):
+        say(
+            f"{', '.join(earlier)}: on an earlier build of {image}; `make down`, then `make up` has the lab on this one"
+        )
 
 
 def was_made(name: str, store: Store) -> bool:

@@ -28,6 +28,7 @@ NETWORKS = Path("/run/containers/networks")
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 # of docker and podman, in the order in which later ones win
 CONTAINERS_CONF = (Path("/usr/share/containers/containers.conf"), Path("/etc/containers/containers.conf"))
+CONTAINERS_CONF_MORE = Path("/etc/containers/containers.conf.d")
 
 Say = Callable[[str], None]
 Toml = Mapping[str, Any]
@@ -327,9 +328,8 @@ def _containers_conf(cache: Path) -> Path:
 
 
 def _users_settings(ours: Path) -> dict[str, Any]:
-    """What podman would read without us: CONTAINERS_CONF replaces all of it."""
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    places = [*CONTAINERS_CONF, home / "containers/containers.conf"]
+    """What podman would read without us: CONTAINERS_CONF replaces all of it. (Root's home folder is not read.)"""
+    places = [*CONTAINERS_CONF, *sorted(CONTAINERS_CONF_MORE.glob("*.conf"))]
     if (chosen := os.environ.get("CONTAINERS_CONF")) and Path(chosen) != ours:
         places = [Path(chosen)]
     found: dict[str, Any] = {}

@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from tests.lab_config import ROOT
 PYTHON3 = """#!/bin/bash
 # Stands for python3 and for the python and pip of an environment.
 case "$*" in
+  -V) echo "Python ${PYTHON_IS:-3.11.2}" ;;
   "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; cp "$0" "$3/bin/pip" ;;
   "install "*) sleep "$PIP_SECONDS" ;;
   "-m supply env") echo "export STACK_WAS=$KALICO_STACK ENGINE_WAS=${KALICO_ENGINE-none}" ;;
@@ -39,6 +42,13 @@ def make(machine: dict[str, str], *words: str) -> subprocess.CompletedProcess[st
     )
 
 
+def wait_for(there: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not there():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_env_is_of_the_stack_that_is_named(machine: dict[str, str]) -> None:
     assert make(machine, "env").stdout == "export STACK_WAS=dev ENGINE_WAS=none\n"
     assert make(machine, "env", "STACK=other").stdout == "export STACK_WAS=other ENGINE_WAS=none\n"
@@ -63,6 +73,25 @@ def test_a_later_checkout_with_the_same_requirements_installs_nothing(machine: d
     (ready,) = Path(machine["KALICO_CACHE"]).glob("venv/*/ready")
     os.utime(ready, (0, 0))
     assert make(machine, "env").stderr == ""
+
+
+def test_a_newer_python_has_an_environment_of_its_own(machine: dict[str, str]) -> None:
+    """The old one's `python` would be the new one, which does not find its packages."""
+    make(machine, "env")
+    assert make({**machine, "PYTHON_IS": "3.11.9"}, "env").stderr == ""
+    assert "installing" in make({**machine, "PYTHON_IS": "3.13.5"}, "env").stderr
+    assert len(list(Path(machine["KALICO_CACHE"]).glob("venv/*/ready"))) == 2
+
+
+def test_of_two_installations_at_once_the_second_waits_and_finds_it_done(machine: dict[str, str]) -> None:
+    slow = {**machine, "PIP_SECONDS": "1"}
+    with subprocess.Popen(["make", "-s", "env"], cwd=ROOT, env=slow, stdout=subprocess.PIPE, text=True) as first:
+        wait_for(lambda: list(Path(machine["KALICO_CACHE"]).glob("venv/*/bin/pip")))
+        (pip,) = Path(machine["KALICO_CACHE"]).glob("venv/*/bin/pip")
+        inode = pip.stat().st_ino
+        assert make(machine, "env").returncode == 0
+        assert first.wait(timeout=30) == 0
+    assert pip.stat().st_ino == inode
 
 
 def test_an_installation_that_fails_is_not_taken_for_done(machine: dict[str, str]) -> None:

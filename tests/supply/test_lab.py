@@ -225,6 +225,39 @@ def test_our_docker_server_stays_off_where_no_lab_needs_it(
     assert started == []
 
 
+BUILT = "localhost/kalico-node:v1.32.2"
+ENGINE = """case "$1" in
+  ps) [ "$*" = "ps --quiet --filter label=io.x-k8s.kind.cluster" ] && echo "{nodes}" ;;
+  image) echo sha256:bbb ;;
+  inspect) printf '%s\\n' {made} ;;
+esac"""
+
+
+@pytest.mark.parametrize(
+    ("nodes", "made", "said"),
+    [
+        ("", [], []),
+        ("1", [f"/lab-worker {BUILT} sha256:bbb"], []),
+        ("1 2", [f"lab-worker {BUILT} aaa", "other-worker kindest/node:v1.31.0 ccc"], ["lab-worker"]),
+        (
+            "1 2",
+            [f"/lab-worker {BUILT} sha256:aaa", f"/lab-control-plane {BUILT} aaa"],
+            ["lab-control-plane, lab-worker"],
+        ),
+    ],
+    ids=["no nodes", "the one that it is", "an earlier one, beside another's", "all on an earlier one"],
+)
+def test_nodes_on_an_earlier_build_of_the_image_are_named(
+    program: Program, nodes: str, made: list[str], said: list[str]
+) -> None:
+    """No plan shows it: the image's name is the same."""
+    answers = ENGINE.format(nodes=nodes, made=" ".join(f"'{line}'" for line in made))
+    told: list[str] = []
+    lab.tell_of_earlier_builds("podman", BUILT, told.append, {"PATH": f"{program('podman', answers)}:/usr/bin:/bin"})
+    remedy = f": on an earlier build of {BUILT}; `make down`, then `make up` has the lab on this one"
+    assert told == [f"{names}{remedy}" for names in said]
+
+
 @pytest.mark.parametrize(("leases", "made", "due"), [(False, False, False), (True, False, True), (False, True, True)])
 def test_the_image_of_a_dhcp_server_is_made_for_who_asks_and_then_stays_in_site_yaml(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, leases: bool, made: bool, due: bool

@@ -104,6 +104,7 @@ def test_a_capability_is_read_from_the_effective_set(effective: str, has: bool) 
 def found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Facts], None]:
     """Lets a machine have these facts, and no configuration of podman's but what a test writes."""
     monkeypatch.setattr(machine, "CONTAINERS_CONF", (tmp_path / "etc.conf",))
+    monkeypatch.setattr(machine, "CONTAINERS_CONF_MORE", tmp_path / "etc.conf.d")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("CONTAINERS_CONF", raising=False)
 
@@ -113,11 +114,19 @@ def found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Facts], 
     return set_to
 
 
-def test_podmans_settings_are_added_to_the_users_own(tmp_path: Path, found: Callable[[Facts], None]) -> None:
+def test_podmans_settings_are_added_to_those_that_root_has_without_them(
+    tmp_path: Path, found: Callable[[Facts], None]
+) -> None:
+    """The machine's, and what lies in the folder beside them, by name; podman reads no home folder as root."""
     etc = '[containers]\npids_limit = 5\n[engine]\nruntime = "crun"\nevents_logger = "file"\n'
     (tmp_path / "etc.conf").write_text(etc)
-    (tmp_path / "config/containers").mkdir(parents=True)
-    (tmp_path / "config/containers/containers.conf").write_text("[containers]\npids_limit = 7\n")
+    for place, limit in {
+        "etc.conf.d/20-more.conf": 7,
+        "etc.conf.d/10.conf": 6,
+        "config/containers/containers.conf": 8,
+    }.items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(f"[containers]\npids_limit = {limit}\n")
     found(replace(HAS[machine.no_sys_resource], cgroup=1))
     said: list[str] = []
     prepared = machine.prepare("podman", tmp_path / "cache", said.append)
