@@ -16,8 +16,7 @@ import pulumi_command.local as local
 
 BASH = ["/bin/bash", "-euo", "pipefail", "-c"]
 
-COMMENTS = re.compile(r"^ *#(?!!).*\n", re.MULTILINE)
-"""Lines that are one; the first, which names the interpreter, is none."""
+COMMENTS = re.compile(r"^ *#.*\n", re.MULTILINE)
 
 SHARED = ("live-files", "in-node")
 """What several scripts do; each names what it needs of it by a line such as `. live-files.sh`."""
@@ -26,12 +25,14 @@ SHARED = ("live-files", "in-node")
 def script(name: str) -> str:
     """The text of a script, all of it: it can be run wherever no file of this checkout is.
 
-    Without comments: one that is worded anew would have made again what is there.
+    Without comments, since one that is worded anew would have made again what is there; but with its name, since Pulumi
+    shows the first lines of one that failed.
     """
     text = _read(name)
     for shared in SHARED:
         text = text.replace(f". {shared}.sh\n", _read(shared).partition("\n")[2])
-    return COMMENTS.sub("", text)
+    interpreter, _, rest = text.partition("\n")
+    return f"{interpreter}\n# {name}.sh\n{COMMENTS.sub('', rest)}"
 
 
 def _read(name: str) -> str:

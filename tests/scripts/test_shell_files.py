@@ -46,8 +46,9 @@ def test_a_script_is_whole_by_itself() -> None:
     named = {f". {path.name}\n": path.read_text().split("\n", 1)[1] for path in SCRIPTS if path.stem in SHARED}
     for path in SCRIPTS:
         lines = path.read_text().splitlines(keepends=True)
-        whole = "".join(named.get(line, line) for line in lines).splitlines(keepends=True)
-        assert texts[path.stem] == "".join(line for line in whole if not re.match(r" *#([^!]|$)", line))
+        first, *more = "".join(named.get(line, line) for line in lines).splitlines(keepends=True)
+        code = [line for line in more if not line.lstrip().startswith("#")]
+        assert texts[path.stem] == "".join([first, f"# {path.name}\n", *code])
     assert not [name for name, text in texts.items() if re.search(r"^(\.|source) ", text, re.MULTILINE)]
     assert {name for name, text in texts.items() if "\nhold() {" in text} == {
         *("kind-create", "kind-delete", "worker-create", "worker-delete", "node-run"),
@@ -63,7 +64,7 @@ def test_a_comment_that_is_worded_anew_makes_nothing_anew(tmp_path: Path, monkey
     )
     for name in SHARED:
         (tmp_path / f"{name}.sh").write_text("")
-    assert script("a") == "#!/bin/sh\necho '# kept' # kept, too\nif true; then\n  true\nfi\n"
+    assert script("a") == "#!/bin/sh\n# a.sh\necho '# kept' # kept, too\nif true; then\n  true\nfi\n"
 
 
 def test_all_scripts_are_clean_by_shellcheck() -> None:
