@@ -27,7 +27,8 @@ def main() -> int:
     try:
         return does[asked.command](*words)
     except KeyboardInterrupt:
-        print("interrupted: `make up` goes on from here, `make down` takes all of it away", file=sys.stderr)
+        if asked.command in ("up", "down"):
+            print("interrupted: `make up` goes on from here, `make down` takes all of it away", file=sys.stderr)
         return INTERRUPTED
 
 

@@ -21,7 +21,7 @@ import yaml
 
 from commands.leftovers import removed_by
 from commands.own_lab import found_engine, own_config, own_stack
-from commands.stack import Stack
+from commands.stack import Stack, interrupt_put_off
 from components import upstream
 from components.attachments import nad_config
 from components.calico import installation
@@ -156,7 +156,7 @@ def up(stack: Stack) -> dict[str, float]:
     start = time.monotonic()
     found: dict[str, float] = {}
     last: list[str] = []
-    with stack.started_up(stdout=subprocess.PIPE) as process:
+    with interrupt_put_off(), stack.started_up(stdout=subprocess.PIPE) as process:
         for line in process.stdout or ():
             last = [*last[-40:], line]
             for name, pattern in LAYERS.items():

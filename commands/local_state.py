@@ -141,7 +141,7 @@ def _alive(lock: Path) -> bool:
     if holder.get("hostname") != socket.gethostname():
         return True
     try:
-        # After a reboot the number may be another program's.
-        return Path(f"/proc/{holder.get('pid')}/comm").read_text().strip() == "pulumi"
+        # After a reboot the number may be another program's. (One that is wrapped is .pulumi-wrapped.)
+        return "pulumi" in Path(f"/proc/{holder.get('pid')}/comm").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False

@@ -113,6 +113,9 @@ def killed_after(stack: Stack, seconds: float) -> None:
             up.wait(seconds)
         except subprocess.TimeoutExpired:
             os.killpg(up.pid, signal.SIGKILL)
+        except BaseException:  # An interrupt of the soak does not reach it, and what comes next is the end of its lab.
+            os.killpg(up.pid, signal.SIGKILL)
+            raise
 
 
 def _count(text: str) -> int:

@@ -42,15 +42,14 @@ class Stack:
     def up(self, *words: str, quiet: bool = False) -> int:
         """Bring the lab up, or what is missing of it. The update shows each step: no preview comes before it.
 
-        What was begun and is not in the state goes at its end, however that was. Fails where that stays, too.
+        What was begun and is not in the state goes at its end, however that was. Fails where that stays, too. (After an
+        interrupt at the end of the next one: of a second interrupt's Pulumi a script may still be at it.)
         """
         self.select()
-        try:
-            failed = self.pulumi("up", "--yes", "--skip-preview", *words, quiet=quiet).returncode
-        finally:
-            left = self.sweep_strays()
-            for line in left:
-                print(f"still there: {line}", file=sys.stderr)
+        failed = self.pulumi("up", "--yes", "--skip-preview", *words, quiet=quiet).returncode
+        left = self.sweep_strays()
+        for line in left:
+            print(f"still there: {line}", file=sys.stderr)
         return failed or (1 if left else 0)
 
     def sweep_strays(self) -> list[str]:
@@ -181,6 +180,9 @@ def interrupt_put_off() -> Iterator[None]:
     Pulumi ends its steps then, and writes down what they came to; `subprocess` would kill it after a quarter of a
     second. At a second signal Pulumi ends at once.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script
+        yield
+        return
     told = False
 
     def put_off(*_: object) -> None:

@@ -34,10 +34,10 @@ def run_folder(tools: Bench) -> Path:
     return tools.folder / "cache/run/lab"
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[int]:
-    """The number of a Pulumi that runs."""
-    program = tmp_path / "running/pulumi"
+@pytest.fixture(params=["pulumi", ".pulumi-wrapped"])
+def running(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[int]:
+    """The number of a Pulumi that runs, by the names that it has on some machines."""
+    program = tmp_path / "running" / request.param
     program.parent.mkdir()
     program.write_text("#!/bin/sh\nread -r _\n")
     program.chmod(0o755)

@@ -83,6 +83,16 @@ def test_what_stays_is_left() -> None:
     assert left_over(NOTHING, lambda: A_VOLUME, patience=0) == ["volumes: podman abc"]
 
 
+def test_an_interrupt_of_the_soak_ends_the_up_that_it_does_not_reach(
+    tools: Bench, stack: Stack, tmp_path: Path
+) -> None:
+    started = tmp_path / "up"
+    tools.on("pulumi up *", f"echo $$ >{started}; kill -INT $PPID; exec sleep 60")
+    with pytest.raises(KeyboardInterrupt):
+        killed_after(stack, 20)
+    assert not Path(f"/proc/{started.read_text().strip()}").exists()
+
+
 def test_a_kill_reaches_what_pulumi_started(tools: Bench, stack: Stack, tmp_path: Path) -> None:
     started = tmp_path / "child"
     tools.on("pulumi up *", f"sleep 60 & echo $! >{started}; wait")
