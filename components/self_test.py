@@ -108,13 +108,15 @@ def end_with(run: Path, results: Mapping[str, Any]) -> None:
     if failed := failures(results):
         pulumi.log.error("\n".join(["the self-test failed:", *failed]))
         if not pulumi.runtime.is_dry_run():
-            atexit.register(end, run)
+            atexit.register(end, run, pulumi.get_stack())
 
 
-def end(run: Path) -> None:
+def end(run: Path, stack: str) -> None:
     """Nothing else that waits for the program's end comes to its turn: the lab is said to be this stack's here, too."""
-    claim(run, pulumi.get_stack())
-    os._exit(ALREADY_SAID)
+    try:
+        claim(run, stack)
+    finally:
+        os._exit(ALREADY_SAID)
 
 
 def failures(results: Mapping[str, Any]) -> list[str]:

@@ -26,19 +26,19 @@ joined_interface() {
   "$ENGINE" exec "$1" sed -n '2s/ .*//p' "/run/kalico/join.$NETWORK"
 }
 
-# Prints the first of the subnets $2... that a link of the node $1's own lies in, or around, and that link's subnet: the
-# cluster's network is the engine's choice, made after config was compared with what there was.
-own_link() {
+# Prints the first of the subnets $3... that a link of the node $1 other than $2 lies in, or around, and that link's
+# subnet: the cluster's network is the engine's choice, made after config was compared with what there was.
+other_link() {
   # shellcheck disable=SC2016 # expanded in the node
   "$ENGINE" exec "$1" bash -euo pipefail -c '
-    for subnet; do
+    for subnet in "${@:2}"; do
       family=-4
       [[ $subnet != *:* ]] || family=-6
       for how in root match; do
-        ip "$family" route show proto kernel "$how" "$subnet" | sed "s|^|$subnet |"
+        ip "$family" route show proto kernel "$how" "$subnet" | sed "/ dev $1 /d; s|^|$subnet |"
       done
     done
-  ' own-link "${@:2}" </dev/null | awk 'NR == 1 { print $1, $2 }'
+  ' other-link "${@:2}" </dev/null | awk 'NR == 1 { print $1, $2 }'
 }
 
 # Takes all containers off the network $1: podman would kill them with it.

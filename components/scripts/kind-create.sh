@@ -65,7 +65,8 @@ remember engine "$ENGINE"
 log=$(kind create cluster --name "$CLUSTER" --kubeconfig "$RUN/kubeconfig" \
   --config <(printf '%s\n' "$config") 2>&1 9>&-) || give_up "$log"
 # shellcheck disable=SC2086 # two words
-read -r subnet near <<<"$(own_link "$CLUSTER-control-plane" ${SUBNETS:-})"
+found=$(other_link "$CLUSTER-control-plane" "" ${SUBNETS:-}) || give_up "it cannot be told which network the nodes are on"
+read -r subnet near <<<"$found"
 [ -z "$near" ] || give_up \
   "podSubnet, serviceSubnet: $subnet overlaps the nodes' own network $near, which is $ENGINE's choice: take another subnet"
 export KUBECONFIG="$RUN/kubeconfig"

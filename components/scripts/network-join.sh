@@ -28,7 +28,8 @@ if [ -z "$interface" ]; then
 fi
 "$ENGINE" exec "$NODE" ip address flush dev "$interface"
 # shellcheck disable=SC2086 # words
-read -r subnet near <<<"$(own_link "$NODE" ${SUBNETS:-})"
+found=$(other_link "$NODE" "$interface" ${SUBNETS:-})
+read -r subnet near <<<"$found"
 if [ -n "$near" ]; then
   echo "network '$NETWORK': $subnet overlaps the nodes' own network $near, which is $ENGINE's choice: take another subnet" >&2
   exit 1

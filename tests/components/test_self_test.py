@@ -107,17 +107,16 @@ def test_what_failed_is_told_and_ends_the_program_badly_when_all_outputs_are_the
     assert done.error is None
     assert done.outputs["self_test"] == json.loads(as_output([PASSED, FAILED]))
     assert ending["errors"] == [f"the self-test failed:\n{FAILED}"]
-    assert [call for call, _ in ending["with"]] == [end]
+    assert [call for call, *_ in ending["with"]] == [end]
 
 
 def test_the_end_of_a_program_with_failures_leaves_whose_the_lab_is(tmp_path: Path) -> None:
     """It is the last that runs: what else was to be done at the end is not."""
     program = f"""
-import atexit, pathlib, pulumi
+import atexit, pathlib
 from components.self_test import end
-pulumi.get_stack = lambda: "own"
 atexit.register(print, "not reached")
-atexit.register(end, pathlib.Path({str(tmp_path / "run")!r}))
+atexit.register(end, pathlib.Path({str(tmp_path / "run")!r}), "own")
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (ALREADY_SAID, "", "")

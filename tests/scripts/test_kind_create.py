@@ -24,9 +24,9 @@ def kind(bench: Bench) -> Bench:
     bench.on("kubectl taint nodes *", "echo tainted")
     bench.on("kubectl label nodes *", "echo labelled")
     bench.on("kind delete cluster *")
-    bench.on("podman exec lab-control-plane * own-link 10.24.0.0/16 10.96.0.0/16")
-    bench.on("podman exec lab-control-plane * own-link 10.89.0.0/16 10.96.0.0/16", "echo 10.89.0.0/16 10.89.0.0/24")
-    bench.on("podman exec lab-control-plane * own-link")
+    bench.on("podman exec lab-control-plane * other-link  10.24.0.0/16 10.96.0.0/16")
+    bench.on("podman exec lab-control-plane * other-link  10.89.0.0/16 10.96.0.0/16", "echo 10.89.0.0/16 10.89.0.0/24")
+    bench.on("podman exec lab-control-plane * other-link ")
     return bench
 
 
@@ -136,6 +136,15 @@ def test_a_cluster_whose_subnets_hold_its_nodes_own_addresses_is_refused_and_goe
         ["podman", "network", "inspect"],
         ["podman", "network", "rm"],
     ]
+    assert not (run_folder / "engine").exists()
+
+
+def test_a_cluster_whose_node_does_not_tell_its_links_goes_again(kind: Bench, run_folder: Path) -> None:
+    kind.on("podman exec lab-control-plane * other-link  10.1.0.0/16 10.2.0.0/16", "echo 'not now' >&2; exit 3")
+    kind.on("podman network inspect lab", "exit 1")
+    done = fresh(kind).run("kind-create", stdin="kind: Cluster\n", SUBNETS="10.1.0.0/16 10.2.0.0/16")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "not now\nit cannot be told which network the nodes are on\n"
     assert not (run_folder / "engine").exists()
 
 
@@ -316,6 +325,7 @@ def test_what_kind_starts_does_not_inherit_the_lock(bench: Bench, run_folder: Pa
     bench.on("kind get clusters *", f"{look} printf 'lab\\n'")
     bench.on("kind delete cluster *", look)
     bench.on(CREATE, look + MADE)
+    bench.on("podman exec * other-link ")
     bench.on("kubectl *")
     assert create(bench).returncode == 0
     assert [call.split()[1] for call in bench.calls if call.startswith("kind ")] == ["get", "delete", "create"]

@@ -21,7 +21,7 @@ def nodes(bench: Bench) -> Bench:
     bench.environment |= {"NETWORK": "ext-net"}
     bench.on("podman exec * ip -oneline link show", f"cat <<'END'\n{LINKS}END")
     bench.on("podman exec * ip address flush dev *")
-    bench.on("podman exec * own-link", "")
+    bench.on("podman exec * other-link eth1", "")
     bench.on("podman exec --interactive * bash -c *mark join.ext-net", 'cat >"$BENCH/mark-$3"')
     return bench
 
@@ -35,7 +35,7 @@ def test_a_node_is_connected_and_its_new_interface_loses_its_address(nodes: Benc
     nodes.on("podman network connect *", "echo noise")
     done = join(nodes)
     assert (done.returncode, done.stdout) == (0, "lab-worker eth1 9a:00:00:00:00:02\n")
-    assert [call for call in nodes.calls if not any(word in call for word in ("inspect", "mark", "own-link"))] == [
+    assert [call for call in nodes.calls if not any(word in call for word in ("inspect", "mark", "other-link"))] == [
         "podman network connect ext-net lab-worker",
         "podman exec lab-worker ip -oneline link show",
         "podman exec lab-worker ip address flush dev eth1",
@@ -79,13 +79,21 @@ def test_a_node_that_is_to_have_an_address_has_that_one_and_notes_it(nodes: Benc
 
 def test_a_network_in_which_the_nodes_own_addresses_are_is_refused(nodes: Bench) -> None:
     nodes.on("podman inspect *", MAC)
-    nodes.on("podman exec * own-link 10.89.0.0/16 fd23::/64", "echo 10.89.0.0/16 10.89.0.0/24")
+    nodes.on("podman exec * other-link eth1 10.89.0.0/16 fd23::/64", "echo 10.89.0.0/16 10.89.0.0/24")
     done = join(nodes, SUBNETS="10.89.0.0/16 fd23::/64")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "network 'ext-net': 10.89.0.0/16 overlaps the nodes' own network 10.89.0.0/24, which is podman's choice: "
         "take another subnet\n"
     )
+    assert not any("mark" in call for call in nodes.calls)
+
+
+def test_a_node_that_does_not_tell_its_links_joins_nothing(nodes: Bench) -> None:
+    nodes.on("podman inspect *", MAC)
+    nodes.on("podman exec * other-link eth1 10.23.0.0/16", "echo 'not now' >&2; exit 3")
+    done = join(nodes, SUBNETS="10.23.0.0/16")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", "not now\n")
     assert not any("mark" in call for call in nodes.calls)
 
 
