@@ -93,7 +93,10 @@ def tell_of_earlier_builds(engine: str, image: str, say: conditions.Say, env: Ma
     if not nodes:
         return
     now = run([engine, "image", "inspect", "--format", "{{.Id}}", image], env).strip().removeprefix("sha256:")
-    made = run([engine, "inspect", "--format", "{{.Name}} {{.Config.Image}} {{.Image}}", *nodes], env)
+    try:
+        made = run([engine, "inspect", "--format", "{{.Name}} {{.Config.Image}} {{.Image}}", *nodes], env)
+    except RuntimeError:  # another lab's may go meanwhile
+        return
     of_it = [(name.lstrip("/"), of) for name, called, of in map(str.split, made.splitlines()) if called == image]
     if earlier := sorted(name for name, of in of_it if of.removeprefix("sha256:") != now):
         say(

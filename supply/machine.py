@@ -6,6 +6,7 @@ One row of CONDITIONS per condition. On an ordinary machine none applies and not
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import socket
@@ -26,9 +27,8 @@ NAMESPACES = Path("/run/netns")
 NETWORKS = Path("/run/containers/networks")
 """The addresses that podman has given and the names that its name server answers to."""
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
-# of docker and podman, in the order in which later ones win
-CONTAINERS_CONF = (Path("/usr/share/containers/containers.conf"), Path("/etc/containers/containers.conf"))
-CONTAINERS_CONF_MORE = Path("/etc/containers/containers.conf.d")
+READ = re.compile(r'msg="Merged system config \\"(.*?)\\"')
+"""What podman's log says of each file of its settings, in the order in which later ones win."""
 
 Say = Callable[[str], None]
 Toml = Mapping[str, Any]
@@ -328,14 +328,21 @@ def _containers_conf(cache: Path) -> Path:
 
 
 def _users_settings(ours: Path) -> dict[str, Any]:
-    """What podman would read without us: CONTAINERS_CONF replaces all of it. (Root's home folder is not read.)"""
-    places = [*CONTAINERS_CONF, *sorted(CONTAINERS_CONF_MORE.glob("*.conf"))]
-    if (chosen := os.environ.get("CONTAINERS_CONF")) and Path(chosen) != ours:
-        places = [Path(chosen)]
+    """What podman would read without us: CONTAINERS_CONF replaces all of it. Which files that are, it tells itself:
+    whether root's home folder is among them goes by its version."""
+    chosen = os.environ.get("CONTAINERS_CONF")
+    without_ours = {"CONTAINERS_CONF": chosen} if chosen and Path(chosen) != ours else {}
+    done = subprocess.run(
+        ["podman", "--log-level=debug", "info"],
+        env={name: value for name, value in os.environ.items() if name != "CONTAINERS_CONF"} | without_ours,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     found: dict[str, Any] = {}
-    for place in places:
-        if place.is_file():
-            found = merged(found, tomllib.loads(place.read_text()))
+    for place in map(Path, READ.findall(done.stderr)):
+        found = merged(found, tomllib.loads(place.read_text()))
     return found
 
 

@@ -100,12 +100,27 @@ def test_a_capability_is_read_from_the_effective_set(effective: str, has: bool) 
     assert machine.has_capability(status, machine.CAP_SYS_RESOURCE) is has
 
 
+PODMANS_LOG = """#!/bin/sh
+# Says which files it reads, in its words of v4.3.1.
+[ "$*" = "--log-level=debug info" ] || exit 1
+set -- "$SETTINGS"/etc.conf "$SETTINGS"/etc.conf.d/*.conf
+[ -z "${CONTAINERS_CONF:-}" ] || set -- "$CONTAINERS_CONF"
+for file; do
+  [ ! -e "$file" ] || printf 'time="2026-01-02" level=debug msg="Merged system config \\\\"%s\\\\""\n' "$file" >&2
+done
+echo 'time="2026-01-02" level=debug msg="Loading registries configuration \\\\"/etc/x.conf\\\\""' >&2
+"""
+
+
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Facts], None]:
     """Lets a machine have these facts, and no configuration of podman's but what a test writes."""
-    monkeypatch.setattr(machine, "CONTAINERS_CONF", (tmp_path / "etc.conf",))
-    monkeypatch.setattr(machine, "CONTAINERS_CONF_MORE", tmp_path / "etc.conf.d")
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    podman = tmp_path / "bin/podman"
+    podman.parent.mkdir()
+    podman.write_text(PODMANS_LOG)
+    podman.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{podman.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("SETTINGS", str(tmp_path))
     monkeypatch.delenv("CONTAINERS_CONF", raising=False)
 
     def set_to(facts: Facts) -> None:
@@ -114,19 +129,13 @@ def found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Facts], 
     return set_to
 
 
-def test_podmans_settings_are_added_to_those_that_root_has_without_them(
+def test_podmans_settings_are_added_to_those_that_it_reads_without_them(
     tmp_path: Path, found: Callable[[Facts], None]
 ) -> None:
-    """The machine's, and what lies in the folder beside them, by name; podman reads no home folder as root."""
     etc = '[containers]\npids_limit = 5\n[engine]\nruntime = "crun"\nevents_logger = "file"\n'
     (tmp_path / "etc.conf").write_text(etc)
-    for place, limit in {
-        "etc.conf.d/20-more.conf": 7,
-        "etc.conf.d/10.conf": 6,
-        "config/containers/containers.conf": 8,
-    }.items():
-        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / place).write_text(f"[containers]\npids_limit = {limit}\n")
+    (tmp_path / "etc.conf.d").mkdir()
+    (tmp_path / "etc.conf.d/10 more.conf").write_text("[containers]\npids_limit = 7\n")
     found(replace(HAS[machine.no_sys_resource], cgroup=1))
     said: list[str] = []
     prepared = machine.prepare("podman", tmp_path / "cache", said.append)
@@ -150,6 +159,19 @@ def test_preparing_twice_comes_to_the_same(
     monkeypatch.setenv("CONTAINERS_CONF", first.environment["CONTAINERS_CONF"])  # as `make env` sets it
     assert machine.prepare("podman", tmp_path / "cache", lambda line: None) == first
     assert Path(first.environment["CONTAINERS_CONF"]).read_text() == text
+
+
+def test_settings_that_the_user_chose_are_all_that_counts(
+    tmp_path: Path, found: Callable[[Facts], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "etc.conf").write_text("[containers]\npids_limit = 5\n")
+    (tmp_path / "own.conf").write_text('[engine]\nevents_logger = "none"\n')
+    monkeypatch.setenv("CONTAINERS_CONF", str(tmp_path / "own.conf"))
+    found(HAS[machine.no_sys_resource])
+    prepared = machine.prepare("podman", tmp_path / "cache", lambda line: None)
+    written = tomllib.loads(Path(prepared.environment["CONTAINERS_CONF"]).read_text())
+    assert written["engine"] == {"events_logger": "none"}
+    assert "pids_limit" not in written["containers"]
 
 
 def test_an_ordinary_machine_gets_no_file_and_no_word(tmp_path: Path, found: Callable[[Facts], None]) -> None:
@@ -189,7 +211,7 @@ def test_what_only_the_user_can_see_to_is_all_said_and_nothing_is_changed(
             machine.check("podman")
         with pytest.raises(RuntimeError, match=said):
             machine.prepare("podman", tmp_path / "cache", lambda line: None)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["bin"]
 
 
 def test_what_root_can_cure_is_no_obstacle(tmp_path: Path, found: Callable[[Facts], None]) -> None:
