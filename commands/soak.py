@@ -115,6 +115,7 @@ def killed_after(stack: Stack, seconds: float) -> None:
             os.killpg(up.pid, signal.SIGKILL)
         except BaseException:  # An interrupt of the soak does not reach it, and what comes next is the end of its lab.
             os.killpg(up.pid, signal.SIGKILL)
+            up.wait()
             raise
 
 

@@ -39,9 +39,11 @@ def running(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[int]:
     """The number of a Pulumi that runs, by the names that it has on some machines."""
     program = tmp_path / "running" / request.param
     program.parent.mkdir()
-    program.write_text("#!/bin/sh\nread -r _\n")
+    program.write_text("#!/bin/sh\necho up\nread -r _\n")
     program.chmod(0o755)
-    with subprocess.Popen([program], stdin=subprocess.PIPE) as process:
+    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()  # The kernel changes its name after Popen has returned.
         yield process.pid
 
 
