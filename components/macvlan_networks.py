@@ -47,7 +47,7 @@ class MacvlanNetworks(pulumi.ComponentResource):
                 "NETWORK": network.name,
                 "BRIDGE": bridge_name(args.workspace.cluster_name, network.name),
                 "PARENT": network.link or "",
-                "SUBNET": " ".join(str(side.subnet) for side in network.sides),
+                "SUBNET": " ".join(map(str, network.subnets)),
                 "MODE": network.mode.value,
                 "MTU": str(network.mtu) if network.needs_bridge else "",
                 "ISLAND": "engine" if engine.makes_islands else "bridge",

@@ -63,7 +63,7 @@ class NetworkJoins(pulumi.ComponentResource):
         self, name: str, network: NetworkSettings, worker: str, address: str, args: NetworkJoinsArgs
     ) -> local.Command:
         made, node = args.macvlans.made[network.name], args.workers.nodes[worker]
-        subnets = " ".join(str(side.subnet) for side in network.sides)
+        subnets = " ".join(map(str, network.subnets))
         earlier = [joins[worker] for joins in self.made.values() if worker in joins]
         return scripts.run(
             f"{name}-{network.name}-{worker}",

@@ -164,7 +164,7 @@ def is_made(network: NetworkSettings, run: Path) -> bool:
     if record is None:
         # A bridge is made by the pods' plugin in their node, and nothing tells of it before the cluster is asked.
         return not network.plugin.on_network
-    subnets = [str(side.subnet) for side in network.sides]
+    subnets = [*map(str, network.subnets)]
     there = network.link in (None, record.parent) and record.subnet.split() == subnets
     return there and record.mode in ("", network.mode)
 

@@ -312,15 +312,20 @@ def _podman_info() -> dict[str, str]:
     """podman's own defaults: asked without what an earlier run has written. Nothing where podman is not yet there."""
     if not shutil.which("podman"):
         return {}
-    done = subprocess.run(
-        ["podman", "info", "--format", "{{.Host.OCIRuntime.Name}} {{.Host.NetworkBackend}}"],
-        env={name: value for name, value in os.environ.items() if name != "CONTAINERS_CONF"},
+    done = _ask_podman("info", "--format", "{{.Host.OCIRuntime.Name}} {{.Host.NetworkBackend}}")
+    return dict(zip(("runtime", "network"), done.stdout.split(), strict=False))
+
+
+def _ask_podman(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Without a CONTAINERS_CONF but that of `environment`: an earlier run may have set its own."""
+    return subprocess.run(
+        ["podman", *words],
+        env={name: value for name, value in os.environ.items() if name != "CONTAINERS_CONF"} | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    return dict(zip(("runtime", "network"), done.stdout.split(), strict=False))
 
 
 def _containers_conf(cache: Path) -> Path:
@@ -332,14 +337,7 @@ def _users_settings(ours: Path) -> dict[str, Any]:
     whether root's home folder is among them goes by its version."""
     chosen = os.environ.get("CONTAINERS_CONF")
     without_ours = {"CONTAINERS_CONF": chosen} if chosen and Path(chosen) != ours else {}
-    done = subprocess.run(
-        ["podman", "--log-level=debug", "info"],
-        env={name: value for name, value in os.environ.items() if name != "CONTAINERS_CONF"} | without_ours,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _ask_podman("--log-level=debug", "info", **without_ours)
     found: dict[str, Any] = {}
     for place in map(Path, READ.findall(done.stderr)):
         found = merged(found, tomllib.loads(place.read_text()))

@@ -85,6 +85,10 @@ class NetworkSettings:
         return self.sides[0].subnet
 
     @property
+    def subnets(self) -> tuple[Subnet, ...]:
+        return tuple(side.subnet for side in self.sides)
+
+    @property
     def gateway(self) -> Address | None:
         return self.sides[0].gateway
 
